@@ -1,0 +1,81 @@
+"""Owns the table of backends; imports a backend only when it is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, cast
+
+from backends.base import CaptionBackend, StopRunError
+
+if TYPE_CHECKING:
+    from config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """Where a backend lives, what it needs and the model it takes when none is given."""
+
+    module: str
+    class_name: str
+    extra: str | None
+    key: str | None
+    default_model: str
+
+
+BACKENDS = {
+    "mock": BackendInfo("backends.mock", "MockBackend", None, None, "mock"),
+    "local": BackendInfo("backends.local_hf", "LocalHFBackend", "local", None, "Qwen/Qwen2.5-VL-3B-Instruct"),
+    "openai": BackendInfo("backends.openai_api", "OpenAIBackend", "api", "OPENAI_API_KEY", "gpt-4o-mini"),
+    "xai": BackendInfo(
+        "backends.openai_api", "XAIBackend", "api", "XAI_API_KEY", "grok-4-1-fast-non-reasoning"
+    ),
+    "anthropic": BackendInfo(
+        "backends.anthropic_api", "AnthropicBackend", "api", "ANTHROPIC_API_KEY", "claude-haiku-4-5"
+    ),
+    "gemini": BackendInfo(
+        "backends.gemini_api", "GeminiBackend", "api", "GEMINI_API_KEY", "gemini-2.5-flash-lite"
+    ),
+}
+
+
+def describe_backends() -> str:
+    """Return one line a backend with what it needs."""
+    lines = []
+    for name, info in BACKENDS.items():
+        needs = [f"uv run --extra {info.extra}"] if info.extra else []
+        needs += [f"{info.key} in config.env"] if info.key else []
+        lines.append(
+            f"  {name:<10} needs {' and '.join(needs) or 'nothing'}{'' if is_built(name) else '; not in this version yet'}"
+        )
+    return "\n".join(lines)
+
+
+def is_built(name: str) -> bool:
+    """Tell whether this version holds the backend's module."""
+    return find_spec(BACKENDS[name].module) is not None
+
+
+def load_backend(
+    name: str, model: str | None, settings: Settings, prompt: str, **options: float
+) -> CaptionBackend:
+    """
+    Import and make the backend called `name`; `options` go to its constructor (the mock has some).
+
+    Raises:
+        KeyError: no such backend (the door checks the name first).
+        StopRunError: its packages, its key or its model are missing.
+    """
+    info = BACKENDS[name]
+    if not is_built(name):
+        raise StopRunError(f"The {name} backend is not in this version yet: choose --backend mock.")
+    try:
+        module = import_module(info.module)
+    except ImportError as error:
+        raise StopRunError(
+            f"The {name} backend needs packages that are not installed ({error.name or error}): "
+            f"run it with `uv run --extra {info.extra} python caption.py run --backend {name} ...`."
+        ) from error
+    factory = cast("type[CaptionBackend]", getattr(module, info.class_name))
+    return factory(model or info.default_model, settings, prompt, **options)

@@ -1,0 +1,34 @@
+"""Owns the mock: a backend without a model that answers at once, for trying everything around it."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from backends.base import CaptionBackend, CorruptImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from config import Settings
+
+
+class MockBackend(CaptionBackend):
+    """Says `a mock caption for {filename}`; can be slow and can fail, to rehearse both."""
+
+    def __init__(
+        self, model: str, settings: Settings, prompt: str, *, error_rate: float = 0.0, latency: float = 0.0
+    ) -> None:
+        """Make a mock that refuses `error_rate` (0 to 1) of the photos and takes `latency` seconds for each."""
+        super().__init__(model, settings, prompt)
+        self.error_rate = error_rate
+        self.latency = latency
+
+    def caption(self, image: Image) -> str:
+        name: str = getattr(image, "filename", "") or "an image"
+        if self.latency:
+            time.sleep(self.latency)
+        if random.random() < self.error_rate:  # noqa: S311 - no secret depends on it
+            raise CorruptImageError(name, "simulated by --mock-error-rate")
+        return f"a mock caption for {name}"

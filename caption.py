@@ -1,0 +1,189 @@
+"""The door to captioning: declares and checks the flags, and turns every end into an exit code. Does no work."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backends import BACKENDS, describe_backends
+from backends.base import StopRunError
+from cli.exit_codes import ExitCode
+from cli.journals import print_comparison, print_stats, rewrite
+from cli.log import log, printable
+from cli.run import RunOptions, run
+from config import CONFIG_FILE
+from journal import MOCK, STATUSES, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_PROMPT = (
+    "Describe this photo in one or two sentences. Focus on the main subject, setting, and activity."
+)
+
+app = typer.Typer(
+    help="Caption every photo of a library once, into captions.jsonl. Flags without a command mean `run`.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+# The command line library's own code for a wrong flag is 2, which run_loop.sh would take for "more to do".
+typer.BadParameter.__base__.exit_code = ExitCode.USAGE  # type: ignore[union-attr]
+
+JournalOption = Annotated[Path, typer.Option("--captions-jsonl", help="The journal.")]
+
+
+@app.command("run")
+def run_command(
+    backend: Annotated[str, typer.Option(help=f"Who makes the captions: {', '.join(BACKENDS)}.")],
+    model: Annotated[str | None, typer.Option(help="The backend's model; each has a default.")] = None,
+    photos_dir: Annotated[
+        Path | None, typer.Option(help=f"The library; without it PHOTOS_DIR of {CONFIG_FILE}.")
+    ] = None,
+    captions_jsonl: JournalOption = Path("captions.jsonl"),
+    prompt: Annotated[str, typer.Option(help="What to ask of each photo.")] = DEFAULT_PROMPT,
+    max_workers: Annotated[
+        int | None, typer.Option(min=1, help="Captions in the making at once; each backend has a default.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Attempt at most so many photos.")] = None,
+    retry_status: Annotated[
+        str | None,
+        typer.Option(help="Try photos again that have these statuses, as in error_api,error_model."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Set the journal aside and begin anew.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Open every photo without captioning it, to find the broken ones."),
+    ] = False,
+    restart_every: Annotated[
+        int, typer.Option(min=0, help="Exit with code 2 after so many photos if more are left (run_loop.sh).")
+    ] = 0,
+    mock_error_rate: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of photos that the mock refuses.")
+    ] = None,
+    mock_latency: Annotated[float | None, typer.Option(min=0, help="Seconds that the mock takes.")] = None,
+) -> None:
+    """Caption the photos that have no caption yet. Stop it at any moment; run it again to go on."""
+    options = RunOptions(
+        backend=_known_backend(backend),
+        model=model,
+        photos_dir=photos_dir,
+        captions_jsonl=captions_jsonl,
+        prompt=prompt,
+        max_workers=max_workers,
+        limit=limit,
+        retry_statuses=_known_statuses(retry_status),
+        force=force,
+        dry_run=dry_run,
+        restart_every=restart_every,
+        mock_options={
+            name: value
+            for name, value in (("error_rate", mock_error_rate), ("latency", mock_latency))
+            if value is not None
+        },
+    )
+    if force and retry_status:
+        raise typer.BadParameter(
+            "--force begins anew, so there is nothing for --retry-status: leave one of them out."
+        )
+    if dry_run and (force or retry_status or restart_every or mock_error_rate is not None):
+        raise typer.BadParameter(
+            "--dry-run goes without --force, --retry-status, --restart-every and --mock-error-rate: leave them out."
+        )
+    if options.mock_options and backend != MOCK and not dry_run:
+        raise typer.BadParameter(
+            "--mock-error-rate and --mock-latency are for --backend mock: leave them out."
+        )
+    _leave(lambda: run(options))
+
+
+@app.command()
+def stats(
+    captions_jsonl: JournalOption = Path("captions.jsonl"),
+    photos_dir: Annotated[
+        Path | None, typer.Option(help="Also say how much of this library is done.")
+    ] = None,
+) -> None:
+    """Print what a journal holds."""
+    _leave(lambda: print_stats(captions_jsonl, photos_dir))
+
+
+@app.command()
+def compare(
+    journals: Annotated[
+        list[Path], typer.Argument(help="Two journals or more.", metavar="A.jsonl B.jsonl ...")
+    ],
+) -> None:
+    """Print a Markdown table of the same photos' captions side by side."""
+    if len(journals) < 2:
+        raise typer.BadParameter("give two journals or more to compare.")
+    _leave(lambda: print_comparison(journals))
+
+
+@app.command()
+def compact(captions_jsonl: JournalOption = Path("captions.jsonl")) -> None:
+    """Rewrite a journal to one line per photo; the old file is kept beside it."""
+    _leave(lambda: rewrite(captions_jsonl))
+
+
+def _known_backend(name: str) -> str:
+    if name not in BACKENDS:
+        raise typer.BadParameter(
+            f"Unknown backend {name!r}. Choose one of:\n{describe_backends()}", param_hint="--backend"
+        )
+    return name
+
+
+def _known_statuses(text: str | None) -> frozenset[Status]:
+    names = [name.strip() for name in text.split(",")] if text is not None else []
+    unknown = [name for name in names if name not in STATUSES]
+    if unknown:
+        raise typer.BadParameter(
+            f"Unknown status {unknown[0]!r}. Choose from: {', '.join(STATUSES)}.", param_hint="--retry-status"
+        )
+    return frozenset(status for status in STATUSES if status in names)
+
+
+def _leave(work: Callable[[], ExitCode]) -> None:
+    """Do the work and end the process with its exit code: the one place that turns trouble into one."""
+    try:
+        code = work()
+    except StopRunError as error:
+        _say(str(error))
+        code = ExitCode.STOPPED
+    except Exception as error:  # noqa: BLE001 - a person gets a sentence, the log gets the traceback
+        log.error("unexpected_error", extra={"console": False, "error": traceback.format_exc()})
+        _say(
+            f"Unexpected trouble ({type(error).__name__}: {error}); nothing that was written is lost. "
+            "Run the same command again; if it stays, report it with the end of caption.log."
+        )
+        code = ExitCode.STOPPED
+    raise SystemExit(code)
+
+
+def _say(sentence: str) -> None:
+    if log.handlers:
+        log.error(sentence)
+    else:
+        sys.stderr.write(printable(sentence) + "\n")
+
+
+def main() -> None:
+    """Run the command line; flags without a command mean `run`."""
+    arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # captions in any script, any terminal
+    if not arguments:
+        app(["--help"], standalone_mode=False)
+        raise SystemExit(ExitCode.USAGE)
+    if arguments[0].startswith("-") and arguments[0] != "--help":
+        arguments.insert(0, "run")
+    app(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the two doors share: exit codes, signals, log and progress."""

@@ -1,0 +1,135 @@
+"""Owns the commands that look at journals: stats, compare, compact. Opens no photo, reads no settings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from backends.base import StopRunError
+from cli.exit_codes import ExitCode
+from cli.log import printable
+from journal import STATUSES, CaptionJournal, Entry, tally
+from library.walk import walk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
+    """
+    Print counts by status and model, the share done, the last run and the malformed lines.
+
+    Raises:
+        StopRunError: there is no journal, or no photos folder.
+    """
+    journal = _existing(path)
+    records = journal.load()
+    counted = tally(records.values())
+    lines = [f"{journal.name}: {counted.total:,} photos"]
+    for status in STATUSES:
+        videos = (
+            f"  ({counted.videos:,} of them videos)" if status == "error_corrupt" and counted.videos else ""
+        )
+        lines.append(f"  {status:<14}{counted.statuses[status]:>10,}{videos}")
+    models = Counter(entry["model"] for entry in records.values() if "model" in entry)
+    if models:
+        lines.append("By model:")
+        width = max(14, *(len(model) + 1 for model in models))
+        lines += [f"  {model:<{width}}{count:>10,}" for model, count in models.most_common()]
+    if photos_dir is not None:
+        names = {photo.rel_path for photo in walk(photos_dir.expanduser()).photos}
+        done = sum(name in records for name in names)
+        lines.append(f"Done: {done:,} of {len(names):,} photos in {photos_dir} ({done / len(names):.1%})")
+        gone = counted.total - done
+        if gone:
+            lines.append(f"Records of photos that are not there: {gone:,}")
+    lines.append(f"Last run: {_last_run(journal)}")
+    lines.append(f"Malformed lines: {_malformed(journal)}")
+    print(printable("\n".join(lines)))
+    return ExitCode.DONE
+
+
+def print_comparison(paths: list[Path]) -> ExitCode:
+    """
+    Print the photos that all journals hold as a Markdown table, a column a journal.
+
+    Raises:
+        StopRunError: a journal is missing, or they have no photo in common.
+    """
+    tables = [_existing(path).load() for path in paths]
+    common = sorted(set.intersection(*(set(table) for table in tables)))
+    if not common:
+        raise StopRunError("The journals have no photo in common: compare runs over the same photos folder.")
+    header = ["Photo", *(_heading(path, table) for path, table in zip(paths, tables, strict=True))]
+    rows = [
+        [f"`{name}`" if "`" not in name else name, *(_cell(table[name]) for table in tables)]
+        for name in common
+    ]
+    for row in [header, ["---"] * len(header), *rows]:
+        print("| " + " | ".join(_escaped(cell) for cell in row) + " |")
+    return ExitCode.DONE
+
+
+def rewrite(path: Path) -> ExitCode:
+    """
+    Compact the journal and say what came of it.
+
+    Raises:
+        StopRunError: there is no journal, it is in use, or it cannot be written.
+    """
+    journal = _existing(path)
+    with journal.lock():
+        outcome = journal.compact()
+    if outcome is None:
+        print(f"{journal.name} has one line per photo already ({len(journal.records):,} photos).")
+    else:
+        before, after, backup = outcome
+        print(
+            f"{journal.name}: {before:,} lines are now {after:,}, one per photo. The old file is {backup.name}."
+        )
+    return ExitCode.DONE
+
+
+def _existing(path: Path) -> CaptionJournal:
+    if not path.exists():
+        raise StopRunError(f"{path} does not exist: give --captions-jsonl, or caption some photos first.")
+    return CaptionJournal(path)
+
+
+def _last_run(journal: CaptionJournal) -> str:
+    stamp = journal.newest
+    mark = ""
+    if stamp is None:
+        stamp = datetime.fromtimestamp(journal.path.stat().st_mtime, UTC).isoformat()
+        mark = " (file date)"
+    try:
+        when = datetime.fromisoformat(stamp).astimezone(UTC)
+    except ValueError:
+        return stamp
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC{mark}"
+
+
+def _malformed(journal: CaptionJournal) -> str:
+    count = len(journal.malformed)
+    return (
+        f"{count:,} (line {', '.join(map(str, journal.malformed[:10]))}{', ...' if count > 10 else ''})"
+        if count
+        else "0"
+    )
+
+
+def _heading(path: Path, table: dict[str, Entry]) -> str:
+    models = {entry["model"] for entry in table.values() if "model" in entry}
+    return models.pop() if len(models) == 1 else path.name
+
+
+def _cell(entry: Entry) -> str:
+    return entry["caption"] or f"*{entry['status']}*"
+
+
+def _escaped(cell: str) -> str:
+    text = " ".join(cell.split())
+    for character, spelled in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|")):
+        text = text.replace(character, spelled)
+    return printable(text)

@@ -1,0 +1,73 @@
+"""Owns the log: readable lines on the console that spare the progress bar, JSON lines in the log file."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonFormatter
+from tqdm import tqdm
+
+from backends.base import StopRunError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger("captioner")
+
+
+class _Console(logging.Handler):
+    """Writes above the bar; a record with `console` false is for the file alone."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        rel_path = getattr(record, "rel_path", None)
+        return text if rel_path is None else f"{text}  {rel_path}: {getattr(record, 'error', '')}"
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "console", True):
+            with suppress(OSError, ValueError):  # nobody reads it any more: the terminal was closed
+                tqdm.write(printable(self.format(record)), file=sys.stderr)
+
+
+class _File(logging.FileHandler):
+    """A log must never end a run: with a full disk its lines are lost, the journal says the same."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        pass
+
+
+def start_log(path: Path) -> None:
+    """
+    Send the log to the console and to the file at `path`, which grows from run to run.
+
+    Raises:
+        StopRunError: the file cannot be written.
+    """
+    console = _Console()
+    try:
+        file = _File(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise StopRunError(
+            f"{path} cannot be written ({error.strerror}): give --captions-jsonl a folder that can be written to."
+        ) from None
+    file.setFormatter(
+        JsonFormatter(
+            "%(asctime)s %(levelname)s %(message)s",
+            rename_fields={"message": "event"},
+            datefmt="%Y-%m-%dT%H:%M:%S",
+            reserved_attrs=[*RESERVED_ATTRS, "console"],
+            json_ensure_ascii=False,
+        )
+    )
+    log.handlers = [console, file]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def printable(text: str) -> str:
+    """Return the text with control characters spelled out, so that no file name can play with the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)

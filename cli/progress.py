@@ -1,0 +1,66 @@
+"""Owns what a person sees while a run works: the bar, a line for each failure, a line now and then in the log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+from tqdm import tqdm
+
+from cli.log import log
+from journal import VIDEO
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from engines.outcome import Outcome
+
+_LOG_SECONDS = 30
+
+
+class Progress:
+    """A bar over `total` photos on stderr; where that is no terminal, a line now and then."""
+
+    def __init__(self, total: int) -> None:
+        self._bar = tqdm(
+            total=total,
+            unit=" photos",
+            file=sys.stderr,
+            dynamic_ncols=True,
+            mininterval=0.2,
+            disable=not sys.stderr.isatty(),
+        )
+        self._total = total
+        self._done = 0
+        self._start = self._logged = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+        self._line()
+
+    def seen(self, outcome: Outcome) -> None:
+        """Count the photo; a failure gets its line, above the bar and in the log."""
+        self._done += 1
+        self._bar.update()
+        if outcome.status != "success" and not outcome.fatal:
+            is_video = outcome.error == VIDEO
+            log.log(
+                logging.INFO if is_video else logging.WARNING,
+                outcome.status or "unread",
+                extra={"rel_path": outcome.photo.rel_path, "error": outcome.error, "console": not is_video},
+            )
+        if time.monotonic() - self._logged > _LOG_SECONDS:
+            self._line()
+
+    def _line(self) -> None:
+        self._logged = time.monotonic()
+        seconds = self._logged - self._start
+        text = tqdm.format_meter(self._done, self._total, seconds, unit=" photos", ncols=80)
+        log.info(text, extra={"console": self._bar.disable})

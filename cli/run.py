@@ -1,0 +1,263 @@
+"""Owns one run of `caption.py run`: from checked flags to an exit code. Leaves the work to the engine and driver."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backends import BACKENDS, load_backend
+from backends.base import MAX_SIDE, StopRunError
+from cli.exit_codes import ExitCode
+from cli.log import log, start_log
+from cli.progress import Progress
+from cli.signals import Stopper
+from config import CONFIG_FILE, load_settings
+from engines.driver import Result, drive, record
+from engines.threads import caption_photos
+from journal import MOCK, CaptionJournal, Status, tally
+from library.walk import Walk, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from engines.outcome import Outcome
+    from library.walk import Photo
+
+_RETRIABLE: tuple[Status, ...] = (
+    "error_api",
+    "error_model",
+)  # never error_corrupt: a broken file stays broken
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the user asked for, checked."""
+
+    backend: str
+    model: str | None
+    photos_dir: Path | None
+    captions_jsonl: Path
+    prompt: str
+    max_workers: int | None
+    limit: int | None
+    retry_statuses: frozenset[Status]
+    force: bool
+    dry_run: bool
+    restart_every: int
+    mock_options: dict[str, float]
+
+
+def run(options: RunOptions) -> ExitCode:
+    """
+    Caption what has no caption yet.
+
+    Raises:
+        StopRunError: the run cannot begin.
+        SystemExit: a signal came before the first photo.
+    """
+    stopper = Stopper(log.warning)
+    settings = load_settings()
+    photos_dir = options.photos_dir or settings.PHOTOS_DIR
+    if photos_dir is None:
+        raise StopRunError(f"Where are the photos? Give --photos-dir, or set PHOTOS_DIR in {CONFIG_FILE}.")
+    photos_dir = photos_dir.expanduser()
+    journal = CaptionJournal(options.captions_jsonl)
+    with journal.lock():
+        start_log(journal.path.with_name("caption.log"))
+        found = walk(photos_dir)
+        for warning in found.warnings:
+            log.warning(warning)
+        if not options.force:
+            _load(journal, options, found, photos_dir)
+        name = MOCK if options.dry_run else options.backend
+        backend = load_backend(name, options.model, settings, options.prompt, **options.mock_options)
+        if options.force and (backup := journal.set_aside()):
+            log.info(f"The old captions are kept as {backup.name}.")
+        pending = found.photos if options.dry_run else _pending(journal, found)
+        quota = min(len(pending), options.limit or len(pending), options.restart_every or len(pending))
+        workers = options.max_workers or backend.max_workers
+        label = MOCK if name == MOCK else f"{name}/{backend.model}"
+        log.info(
+            f"{'Opening' if options.dry_run else 'Captioning'} {quota:,} of {len(found.photos):,} photos "
+            f"with {label}, {workers} at a time."
+        )
+        if not quota:
+            result = Result()
+        else:
+            stopper.graceful = True
+            with Progress(quota) as progress:
+                result = drive(
+                    caption_photos(
+                        pending[:quota],
+                        backend,
+                        label,
+                        workers=workers,
+                        max_side=MAX_SIDE,
+                        stop=stopper.event,
+                    ),
+                    _keep_dry_run(journal) if options.dry_run else _keep(journal),
+                    stop=stopper.event,
+                    photos_dir=photos_dir,
+                    redone=frozenset(journal.redo),
+                    seen=progress.seen,
+                )
+        _summarise(options, found, result)
+        return _end(
+            options, journal, found, result, quota=quota, left=len(pending) - quota, signalled=stopper.code
+        )
+
+
+def _load(journal: CaptionJournal, options: RunOptions, found: Walk, photos_dir: Path) -> None:
+    redo_mock = options.backend != MOCK and not options.dry_run
+    journal.load(options.retry_statuses, redo_mock=redo_mock)
+    if warning := journal.malformed_warning():
+        log.warning(warning)
+    names = [photo.rel_path for photo in found.photos]
+    if journal.known and not any(map(journal.is_known, names)):
+        raise StopRunError(
+            f"{journal.path} belongs to another folder: none of its {journal.known:,} photos is in {photos_dir}. "
+            "Give the --photos-dir it was made with (paths count from there), or another --captions-jsonl."
+        )
+    if not options.dry_run and any(map(journal.is_done, names)):
+        log.info(journal.summary(names))
+
+
+def _pending(journal: CaptionJournal, found: Walk) -> list[Photo]:
+    """Return what is to be done: photos without a record first, then the retried ones, longest waiting first."""
+    by_name = {photo.rel_path: photo for photo in found.photos}
+    again = [by_name[rel_path] for rel_path in journal.redo if rel_path in by_name]
+    fresh = (
+        photo for name, photo in by_name.items() if not journal.is_done(name) and name not in journal.redo
+    )
+    return [*fresh, *again]
+
+
+def _keep(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
+    return lambda outcomes: journal.write_many([record(outcome) for outcome in outcomes])
+
+
+def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
+    """Keep everything in a journal of the dry run's own, and in the real one what is broken and not yet known."""
+    path = journal.path
+    rehearsal = CaptionJournal(path.with_name(f"{path.stem}.dry-run{path.suffix}"))
+    rehearsal.clear()
+
+    def keep(outcomes: list[Outcome]) -> None:
+        records = [record(outcome) for outcome in outcomes]
+        rehearsal.write_many(records)
+        journal.write_many(
+            [r for r in records if r.status == "error_corrupt" and not journal.is_known(r.rel_path)]
+        )
+
+    return keep
+
+
+def _summarise(options: RunOptions, found: Walk, result: Result) -> None:
+    done = result.statuses["success"]
+    errors = {status: count for status, count in sorted(result.statuses.items()) if status != "success"}
+    total = done + sum(errors.values())
+    text = f"{'Opened' if options.dry_run else 'Captioned'} {done:,} photos"
+    if total:
+        text += f" in {result.seconds:,.1f} s ({total / max(result.seconds, 1e-3):,.1f} photos/s)"
+    text += f"; {sum(errors.values()):,} errors"
+    if result.videos:
+        text += f", {result.videos:,} of them videos"
+    if errors:
+        text += f" ({', '.join(f'{count:,} {status}' for status, count in errors.items())})"
+    log.info(text + ".")
+    if result.unread:
+        log.info(f"{result.unread:,} photos could not be read this time and stay open.")
+    if result.gone:
+        log.info(f"{result.gone:,} photos were gone when their turn came.")
+    if found.left_out:
+        log.info(f"Left out {found.left_out:,} files that are not pictures.")
+
+
+def _end(
+    options: RunOptions,
+    journal: CaptionJournal,
+    found: Walk,
+    result: Result,
+    *,
+    quota: int,
+    left: int,
+    signalled: ExitCode | None,
+) -> ExitCode:
+    """Say what to do next, and return the exit code."""
+    if result.stopped:
+        raise StopRunError(result.stopped)
+    if signalled is not None:
+        log.warning(f"Stopped; everything written is safe. Go on with: {_command(options)}")
+        return signalled
+    if result.unread:
+        raise StopRunError(
+            f"Not all photos could be read; check the disk, then try those again with: {_command(options)}"
+        )
+    batch_ended = left and options.restart_every and quota == options.restart_every != options.limit
+    if batch_ended:
+        if not result.progress:
+            raise StopRunError(
+                f"{left:,} photos are left, but this batch brought nothing new: leave out --retry-status, "
+                "or mend the cause first."
+            )
+        log.info(f"{left:,} photos are left. Go on with: {_command(options)}")
+        code = ExitCode.MORE_TO_DO
+    else:
+        code = ExitCode.DONE
+        log.info(_next_step(options, journal, found, left))
+    _mention_compact(options, journal)
+    return code
+
+
+def _next_step(options: RunOptions, journal: CaptionJournal, found: Walk, left: int) -> str:
+    if options.dry_run:
+        return f"Nothing was captioned: this was a rehearsal. Caption them with: {_command(options, without=('--dry-run',))}"
+    if left:
+        return f"{left:,} photos are left. Go on with: {_command(options)}"
+    counted = tally(journal.records[p.rel_path] for p in found.photos if p.rel_path in journal.records)
+    again = [status for status in _RETRIABLE if counted.statuses[status]]
+    if again:
+        count = sum(counted.statuses[status] for status in again)
+        retry = _command(
+            options, without=("--retry-status", "--limit"), adding=("--retry-status", ",".join(again))
+        )
+        return f"All photos are done. To try the {count:,} that failed again: {retry}"
+    return f"All photos are done. Count them with: {_prefix(options)} stats {_journal_flag(options)}"
+
+
+def _mention_compact(options: RunOptions, journal: CaptionJournal) -> None:
+    if journal.repeated or journal.malformed:
+        log.info(
+            f"{journal.name} holds {journal.repeated:,} replaced and {len(journal.malformed):,} malformed lines; "
+            f'to make "as many lines as photos" true: {_prefix(options)} compact {_journal_flag(options)}'
+        )
+
+
+def _prefix(options: RunOptions, *, extra: bool = False) -> str:
+    needed = BACKENDS[options.backend].extra if extra else None
+    return f"uv run {f'--extra {needed} ' if needed else ''}python caption.py"
+
+
+def _journal_flag(options: RunOptions) -> str:
+    return f"--captions-jsonl {shlex.quote(str(options.captions_jsonl))}"
+
+
+def _command(options: RunOptions, *, without: tuple[str, ...] = (), adding: tuple[str, ...] = ()) -> str:
+    """Return the command that goes on from here: the one that was given, never with --force."""
+    words = []
+    given = iter(sys.argv[1:])
+    for word in given:
+        name, _, value = word.partition("=")
+        if name == "--force":
+            continue
+        if name in without:
+            if not value and name != "--dry-run":
+                next(given, None)
+            continue
+        words.append(word)
+    if not words or words[0] != "run":
+        words.insert(0, "run")
+    return f"{_prefix(options, extra=True)} {shlex.join([*words, *adding])}"

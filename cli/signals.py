@@ -1,0 +1,61 @@
+"""Owns Ctrl-C and its kin: what they mean before, during and after the part that can be stopped in good order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_CODES = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.TERMINATED,
+}
+
+
+class Stopper:
+    """
+    Turns SIGINT, SIGTERM and SIGHUP into an event for the engine, or into an end at once.
+
+    Attributes:
+        event: set when the run is to stop.
+        code: the exit code that the signal asks for, or None.
+        graceful: while true a first signal only sets the event; otherwise it ends the process.
+    """
+
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self.event = threading.Event()
+        self.code: ExitCode | None = None
+        self.graceful = False
+        self._announce = announce
+        self._first = 0.0
+        for number in _CODES:
+            # nohup means what it says: a signal that was ignored at start stays ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature is Python's
+        code = _CODES[signal.Signals(number)]
+        now = time.monotonic()
+        if self.code is None:
+            self.code = code
+            self._first = now
+            if not self.graceful:
+                raise SystemExit(code)
+            self.event.set()
+            self._announce(
+                "Stopping: photos in flight are finished first. Press Ctrl-C again to end at once."
+            )
+        elif now - self._first > 1:  # `uv run` passes a terminal's Ctrl-C on: it may arrive twice
+            sys.stderr.write("\n")
+            sys.stderr.flush()
+            os._exit(code)

@@ -1,0 +1,90 @@
+"""
+Owns the child process that decodes: paths in through a pipe, pixels out through shared memory.
+
+Started by `decoding.decoder` as `python -m decoding.child PIPE_FD MEMORY_FD MEMORY_SIZE MAX_SIDE TIME_LIMIT`. Ends
+when the pipe does, so no child outlives its parent.
+"""
+
+from __future__ import annotations
+
+import mmap
+import signal
+import sys
+import warnings
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from PIL import AvifImagePlugin
+
+from backends.base import CorruptImageError, UnavailableImageError
+from decoding import protocol
+from image_loader import LARGE, MEMORY_LIMIT, decode, read_file
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class _Permit:
+    """Held while a large picture is decoded: asks the parent, who lets one child at a time go on."""
+
+    def __init__(self, pipe: Connection, limit: int) -> None:
+        self._pipe = pipe
+        self._limit = limit
+
+    def __enter__(self) -> None:
+        signal.alarm(0)  # waiting for the others is not hanging
+        self._pipe.send(protocol.Large())
+        self._pipe.recv()
+        signal.alarm(self._limit)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give nothing back: the parent does when it has the answer."""
+
+
+def main() -> None:
+    pipe_fd, memory_fd, size, max_side, limit = (int(word) for word in sys.argv[1:6])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
+    warnings.simplefilter("ignore")
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # photos are decoded side by side: one core each
+    _bound_memory()
+    memory = mmap.mmap(memory_fd, size)
+    with Connection(pipe_fd) as pipe:
+        permit = _Permit(pipe, limit)
+        pipe.send(protocol.Ready())
+        while True:
+            try:
+                path = pipe.recv()
+            except EOFError:
+                return
+            memory[-1] = protocol.READING
+            # Ends a decoder that hangs even when the parent is gone: the signal's default is to kill.
+            signal.alarm(limit)
+            try:
+                data = read_file(path)
+                memory[-1] = protocol.DECODING
+                image = decode(data, path, max_side, large=permit)
+                pixels = image.tobytes("raw", "RGBX")  # Pillow's own layout: copied, not packed
+                memory[: len(pixels)] = pixels
+                answer: object = protocol.Pixels(image.size)
+            except UnavailableImageError as error:
+                answer = protocol.Failure(error.reason, unavailable=True, gone=error.gone)
+            except CorruptImageError as error:
+                answer = protocol.Failure(error.reason)
+            signal.alarm(0)
+            pipe.send(answer)
+
+
+def _bound_memory() -> None:
+    """Turn what a bomb asks for beyond the limit into a MemoryError; the margin is what the program itself maps."""
+    import resource  # noqa: PLC0415 - not on Windows
+
+    limit = MEMORY_LIMIT + LARGE + (2 << 30)
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard == resource.RLIM_INFINITY or limit < hard:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Owns the parent's side of a decoding child: starts it, asks it, bounds it, and names the photo that harmed it."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from PIL import Image
+
+from backends.base import CorruptImageError, UnavailableImageError
+from decoding import protocol
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from types import TracebackType
+
+TIME_LIMIT = 60
+"""Seconds after which a decoder counts as hung; a 200-megapixel HEIC takes 11."""
+
+_ROOT = Path(__file__).resolve().parent.parent
+# One large picture at a time in the whole process, so that several together cannot exhaust the memory.
+_large = threading.Lock()
+
+
+class _DiedError(Exception):
+    """The child ended in the middle of a photo."""
+
+
+class Decoder:
+    """
+    Runs `image_loader` in a child process of its own. One thread at a time may use it.
+
+    A photo that ends the child is tried once more in a fresh one, because damage done by the photo before could be
+    the cause; the second time it is the photo's.
+    """
+
+    def __init__(self, max_side: int, time_limit: int = TIME_LIMIT) -> None:
+        self.max_side = max_side
+        self.time_limit = time_limit
+        self._size = max_side * max_side * 4 + 1
+        self._child: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection | None = None
+        self._memory_fd = _shared_memory(self._size)
+        self._memory = mmap.mmap(self._memory_fd, self._size)
+        self._stopped = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def load(self, path: str) -> Image.Image:
+        """
+        Return the photo as `image_loader.load_image` does.
+
+        Raises:
+            UnavailableImageError: it could not be read this time, or no child could be started.
+            CorruptImageError: there is no picture in it, or decoding it crashed or hung.
+        """
+        for last_try in (False, True):
+            try:
+                return self._ask(os.path.abspath(path))
+            except _DiedError:
+                code = self._end_child()
+                phase = self._memory[-1]
+                if self._stopped:
+                    raise UnavailableImageError(path, "the run was stopped") from None
+                if phase == protocol.STARTING:
+                    raise UnavailableImageError(
+                        path, f"the decoder did not start (exit code {code})"
+                    ) from None
+                if code in {None, -signal.SIGALRM}:
+                    took = f"took more than {self.time_limit} s"
+                    if phase == protocol.READING:
+                        raise UnavailableImageError(path, f"reading it {took}") from None
+                    raise CorruptImageError(path, f"decoding it {took}") from None
+                if last_try:
+                    raise CorruptImageError(path, f"it crashes the decoder ({_how(code)})") from None
+        raise AssertionError("the second try returns or raises")
+
+    def stop(self) -> None:
+        """End the child in the middle of a photo; any thread may call this, `load` then raises."""
+        self._stopped = True
+        if self._child:
+            self._child.kill()
+
+    def close(self) -> None:
+        """End the child and give its memory back."""
+        self._end_child()
+        self._memory.close()
+        os.close(self._memory_fd)
+
+    def _ask(self, path: str) -> Image.Image:
+        large = False
+        try:
+            pipe = self._pipe or self._start(path)
+            pipe.send(path)
+            answer = self._receive(pipe)
+            if isinstance(answer, protocol.Large):
+                large = _large.acquire()
+                pipe.send(None)
+                answer = self._receive(pipe)
+        except OSError as error:
+            raise _DiedError from error
+        finally:
+            if large:
+                _large.release()
+        if isinstance(answer, protocol.Failure):
+            if answer.unavailable:
+                raise UnavailableImageError(path, answer.reason, gone=answer.gone)
+            raise CorruptImageError(path, answer.reason)
+        assert isinstance(answer, protocol.Pixels)  # noqa: S101
+        width, height = answer.size
+        with memoryview(self._memory) as pixels:
+            image = Image.frombytes("RGB", answer.size, pixels[: width * height * 4], "raw", "RGBX")
+        image.filename = os.path.basename(path)  # type: ignore[attr-defined]
+        return image
+
+    def _receive(self, pipe: Connection) -> object:
+        # The child's own alarm ends it at the limit; this second bound is for one that no signal can end.
+        try:
+            if not pipe.poll(self.time_limit + 10):
+                raise _DiedError
+            return pipe.recv()
+        except EOFError:
+            raise _DiedError from None
+
+    def _start(self, path: str) -> Connection:
+        self._memory[-1] = protocol.STARTING
+        ours, theirs = Pipe()
+        numbers = (theirs.fileno(), self._memory_fd, self._size, self.max_side, self.time_limit)
+        try:
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "decoding.child", *map(str, numbers)],
+                cwd=_ROOT,
+                pass_fds=numbers[:2],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # what decoders print would break the progress bar
+                # Out of reach of a Ctrl-C in the terminal, which could strike before the child ignores it.
+                process_group=0,
+            )
+        except OSError as error:
+            ours.close()
+            raise UnavailableImageError(path, f"no decoder could be started ({error.strerror})") from error
+        finally:
+            theirs.close()
+        self._pipe = ours
+        if self._stopped:
+            self._child.kill()
+        assert isinstance(self._receive(ours), protocol.Ready)  # noqa: S101
+        return ours
+
+    def _end_child(self) -> int | None:
+        """End the child; return how it had ended by itself (negative: by that signal), None if it had not."""
+        child, pipe = self._child, self._pipe
+        self._child = self._pipe = None
+        if pipe:
+            pipe.close()
+        if not child:
+            return None
+        try:
+            # With its pipe closed a child ends; one that died took no longer to do so.
+            return child.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        with suppress(subprocess.TimeoutExpired):  # one stuck in the kernel on a dead disk is left behind
+            child.wait(timeout=5)
+        return None
+
+
+def _shared_memory(size: int) -> int:
+    """Return the descriptor of nameless memory, so that nothing can be left behind."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("decoded-picture")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,34 @@
+"""Owns what parent and child say to each other. Imports nothing that is slow to start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STARTING, READING, DECODING = 0, 1, 2
+"""What the child is at; kept in the last byte of the shared memory, so that the parent knows how it died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The child has started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """The child wants leave to decode a large picture, and waits for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """The picture lies in the shared memory: `size` is (width, height), 4 bytes a pixel, RGBX."""
+
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """There is no picture, with the reason; `unavailable` and `gone` as in UnavailableImageError."""
+
+    reason: str
+    unavailable: bool = False
+    gone: bool = False

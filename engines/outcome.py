@@ -1,0 +1,28 @@
+"""Owns what an engine yields: what became of one photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from journal import Status
+    from library.walk import Photo
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What became of one photo.
+
+    `status` is None when the photo stays open: it could not be read now (`gone`: it does not exist any more), or the
+    backend cannot work at all, which is `fatal` and stops the run.
+    """
+
+    photo: Photo
+    status: Status | None
+    caption: str | None = None
+    error: str | None = None
+    model: str | None = None
+    gone: bool = False
+    fatal: bool = False

@@ -1,0 +1,193 @@
+"""
+Owns the default engine: decoding children and caption calls side by side on one machine.
+
+    photos ─► one thread per core, each with a decoding child ─► pictures ─► caption threads ─► outcomes
+
+Photos are taken one by one as room gets free, so memory is bounded by what is in flight and no photo waits for the
+slowest of a batch. The engine never writes: it yields outcomes, and the driver keeps them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from backends.base import (
+    APIError,
+    Caption,
+    CaptionBackend,
+    CorruptImageError,
+    StopRunError,
+    UnavailableImageError,
+)
+from decoding.decoder import Decoder
+from engines.outcome import Outcome
+from journal import VIDEO
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from PIL.Image import Image
+
+    from library.walk import Photo
+
+GRACE = 5.0
+"""Seconds that calls in flight get to finish after a stop; what is not back by then stays undone."""
+
+_Item = Outcome | BaseException | None
+
+
+def caption_photos(
+    photos: Iterable[Photo],
+    backend: CaptionBackend,
+    model: str,
+    *,
+    workers: int,
+    max_side: int,
+    stop: threading.Event,
+) -> Generator[list[Outcome], None, None]:
+    """
+    Caption `photos` with up to `workers` calls at once; yield what is ready together, in the order it gets ready.
+
+    `model` is the name that outcomes of the backend carry. After `stop` is set no photo is begun, and the iterator
+    ends within `GRACE` seconds.
+    """
+    engine = _Threads(backend, model, workers=workers, max_side=max_side, stop=stop)
+    return engine.run(photos)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Threads:
+    def __init__(
+        self, backend: CaptionBackend, model: str, *, workers: int, max_side: int, stop: threading.Event
+    ) -> None:
+        self._backend = backend
+        self._model = model
+        self._workers = workers
+        self._stop = stop
+        self._decoders = [Decoder(max_side) for _ in range(cores())]
+        # A picture in every caption thread's hands, and as many again ready per core, whatever the library's size.
+        self._room = threading.Semaphore(workers + 2 * len(self._decoders))
+        self._pictures: SimpleQueue[tuple[Photo, Image] | None] = SimpleQueue()
+        self._outcomes: SimpleQueue[_Item] = SimpleQueue()
+        self._taking = threading.Lock()
+        self._decoding = len(self._decoders)
+
+    def run(self, photos: Iterable[Photo]) -> Generator[list[Outcome], None, None]:
+        source = iter(photos)
+        # Daemons: a call that hangs in the network must not keep the process from ending.
+        for decoder in self._decoders:
+            threading.Thread(target=self._decode, args=(source, decoder), daemon=True).start()
+        for _ in range(self._workers):
+            threading.Thread(target=self._caption, daemon=True).start()
+        try:
+            yield from self._collect()
+        finally:
+            self._stop.set()
+            for decoder in self._decoders:
+                decoder.stop()
+                self._room.release()
+
+    def _collect(self) -> Iterator[list[Outcome]]:
+        ended = 0
+        deadline = None
+        while ended < self._workers:
+            if self._stop.is_set() and deadline is None:
+                deadline = time.monotonic() + GRACE
+                for decoder in self._decoders:
+                    decoder.stop()
+                    self._room.release()
+            try:
+                items = [self._outcomes.get(timeout=0.2)]
+            except Empty:
+                if deadline is not None and time.monotonic() > deadline:
+                    return
+                continue
+            while not self._outcomes.empty():
+                items.append(self._outcomes.get())
+            for item in items:
+                if isinstance(item, BaseException):
+                    raise item
+            ended += items.count(None)
+            if ready := [item for item in items if isinstance(item, Outcome)]:
+                yield ready
+
+    def _decode(self, source: Iterator[Photo], decoder: Decoder) -> None:
+        try:
+            while not self._stop.is_set():
+                self._room.acquire()
+                with self._taking:
+                    photo = None if self._stop.is_set() else next(source, None)
+                if photo is None:
+                    self._room.release()
+                    break
+                outcome = self._load(photo, decoder)
+                if outcome is not None:
+                    if not self._stop.is_set():  # a stop ends decoders in mid-photo, which is nobody's fault
+                        self._outcomes.put(outcome)
+                    self._room.release()
+        except BaseException as error:  # noqa: BLE001 - a fault in the engine must reach the driver
+            self._outcomes.put(error)
+        finally:
+            decoder.close()
+            with self._taking:
+                self._decoding -= 1
+                if not self._decoding:
+                    for _ in range(self._workers):
+                        self._pictures.put(None)
+
+    def _load(self, photo: Photo, decoder: Decoder) -> Outcome | None:
+        """Decode the photo and pass it on; return its outcome if it has one already."""
+        if photo.is_video:
+            return Outcome(photo, "error_corrupt", error=VIDEO)
+        try:
+            image = decoder.load(photo.path)
+        except UnavailableImageError as error:
+            return Outcome(photo, None, error=error.reason, gone=error.gone)
+        except CorruptImageError as error:
+            return Outcome(photo, "error_corrupt", error=error.reason)
+        self._pictures.put((photo, image))
+        return None
+
+    def _caption(self) -> None:
+        try:
+            while (item := self._pictures.get()) is not None:
+                if not self._stop.is_set():
+                    self._outcomes.put(caption_one(self._backend, self._model, *item))
+                del item
+                self._room.release()
+        except BaseException as error:  # noqa: BLE001 - a fault in the engine must reach the driver
+            self._outcomes.put(error)
+        finally:
+            self._outcomes.put(None)
+
+
+def caption_one(backend: CaptionBackend, model: str, photo: Photo, image: Image) -> Outcome:
+    """Have one picture captioned; every failure becomes the outcome that DESIGN gives it."""
+    try:
+        answer = backend.caption(image)
+    except StopRunError as error:
+        return Outcome(photo, None, error=str(error), fatal=True)
+    except MemoryError:
+        return Outcome(photo, None, error="not enough memory to caption it")
+    except CorruptImageError as error:
+        return Outcome(photo, "error_corrupt", error=error.reason, model=model)
+    except APIError as error:
+        return Outcome(photo, "error_api", error=_one_line(str(error)), model=model)
+    except Exception as error:  # noqa: BLE001 - a model can raise anything
+        return Outcome(photo, "error_model", error=_one_line(f"{type(error).__name__}: {error}"), model=model)
+    text = _one_line(answer.text if isinstance(answer, Caption) else answer)
+    if not text:
+        return Outcome(photo, "error_model", error="empty caption", model=model)
+    return Outcome(photo, "success", caption=text, model=model)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

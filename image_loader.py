@@ -1,0 +1,313 @@
+"""
+Owns the policy for pictures: any photo file in, a clean upright RGB picture out. Never writes, never prints.
+
+The same policy holds for every use: captions, embeddings, thumbnails. Photos of strangers are decoded in a child
+process (`decoding/`), which calls this file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from contextlib import nullcontext
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import pillow_heif
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+
+from backends.base import MAX_SIDE, CorruptImageError, UnavailableImageError
+from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of
+from library.walk import RAW_EXTENSIONS, extension
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+MEMORY_LIMIT = min(4 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+"""Bytes one picture may need to be decoded: a bomb is known by its need, and a gigapixel panorama still passes."""
+LARGE = 256 << 20
+"""Bytes from which pictures are decoded one at a time, so that several together cannot exhaust the memory."""
+
+# Decoders that are safe on strangers' files; among those left out is EPS, which would run a program.
+_FORMATS = "JPEG PNG WEBP GIF TIFF BMP JPEG2000 AVIF HEIF ICO PSD PPM QOI".split()
+_BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+# These decode the whole picture into buffers of their own first: about 8 bytes a pixel were seen.
+_BUFFERED = {"HEIF", "AVIF", "WEBP"}
+_DNG_VERSION, _NEW_SUBFILE_TYPE = 50706, 254
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_large_lock = threading.Lock()
+
+Image.init()  # `open(formats=...)` knows only the formats that are loaded
+pillow_heif.register_heif_opener(decode_threads=1)  # photos are decoded side by side: one core each
+# Pillow's own limit is a guess by pixel count that refuses real 200-megapixel phone photos; MEMORY_LIMIT replaces it.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def load_image(
+    path: str | os.PathLike[str],
+    max_side: int = MAX_SIDE,
+    *,
+    large: AbstractContextManager[object] = _large_lock,
+) -> Image.Image:
+    """
+    Return the photo as RGB, upright, at most `max_side` pixels on its longer side, without any metadata.
+
+    The picture carries the file's base name as `filename`, for the mock. `large` is held while a picture that needs
+    more than `LARGE` bytes is decoded.
+
+    Raises:
+        UnavailableImageError: the file is gone or could not be read this time.
+        CorruptImageError: there is no picture in it that can be decoded.
+    """
+    image = decode(read_file(path), path, max_side, large=large)
+    image.filename = os.path.basename(os.fspath(path))  # type: ignore[attr-defined]
+    return image
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """
+    Return the file's bytes: read apart from decoding, so that the disk's errors are never taken for damage.
+
+    Raises:
+        UnavailableImageError: the file is gone or could not be read this time.
+        CorruptImageError: there is no right to read it.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (PermissionError, IsADirectoryError) as error:
+        raise CorruptImageError(path, error.strerror or type(error).__name__) from error
+    except OSError as error:
+        gone = error.errno in {errno.ENOENT, errno.ENOTDIR}
+        raise UnavailableImageError(path, error.strerror or type(error).__name__, gone=gone) from error
+    except MemoryError as error:
+        raise UnavailableImageError(path, "not enough memory to read it") from error
+
+
+def decode(
+    data: bytes, path: str | os.PathLike[str], max_side: int, *, large: AbstractContextManager[object]
+) -> Image.Image:
+    """
+    Decode a file's bytes as `load_image` does; `path` serves for its extension and in errors.
+
+    Raises:
+        CorruptImageError: there is no picture in it that can be decoded.
+    """
+    head = data[:HEAD_BYTES]
+    kind = kind_of(head)
+    if kind == VIDEO:
+        raise CorruptImageError(path, VIDEO)
+    if kind == RAW:
+        raise CorruptImageError(path, _RAW_REASON)
+    need = 0
+    compression = ""
+    try:
+        image = Image.open(BytesIO(data), formats=_FORMATS)
+        compression = str(image.info.get("compression", ""))
+        if _is_raw_thumbnail(image, path):
+            raise CorruptImageError(path, _RAW_REASON)
+        _draft(image, max_side)
+        need = _memory_need(image)
+        if need > MEMORY_LIMIT:
+            size = f"{image.width:,} x {image.height:,} pixels"
+            raise CorruptImageError(path, f"too large: {size} would need {need / 1e9:,.1f} GB to decode")
+        with large if need > LARGE else nullcontext():
+            return _finish(image, data, max_side)
+    except CorruptImageError:
+        raise
+    except MemoryError as error:
+        if need > LARGE:
+            raise CorruptImageError(
+                path, f"too large: it needs more than {MEMORY_LIMIT / 1e9:.1f} GB to decode"
+            ) from error
+        raise UnavailableImageError(path, "not enough memory to decode it") from error
+    except Exception as error:  # any type can come out of a decoder
+        raise CorruptImageError(path, _reason(error, data, kind, path, compression)) from error
+
+
+_RAW_REASON = "camera raw file: no decoder for it; export it as JPEG to have it captioned"
+
+
+def _draft(image: Image.Image, max_side: int) -> None:
+    """Let libjpeg scale while it decodes, by 2, 4 or 8; a picture of 90 % of `max_side` needs no further scaling."""
+    if image.format not in {"JPEG", "MPO"}:
+        return
+    for scale in (8, 4, 2):
+        if max(image.size) / scale >= 0.9 * max_side:
+            image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
+            return
+
+
+def _memory_need(image: Image.Image) -> int:
+    pixels = image.width * image.height
+    if image.format in _BUFFERED:
+        return pixels * 8
+    return pixels * _BYTES_PER_PIXEL.get(image.mode, 4)
+
+
+def _is_raw_thumbnail(image: Image.Image, path: str | os.PathLike[str]) -> bool:
+    """Tell a raw file, which begins with a small preview in the guise of a TIFF."""
+    if image.format != "TIFF":
+        return False
+    tags: Any = image.tag_v2  # type: ignore[attr-defined]
+    return (
+        extension(os.fspath(path)) in RAW_EXTENSIONS
+        or _DNG_VERSION in tags
+        or bool(_as_int(tags.get(_NEW_SUBFILE_TYPE)) & 1)
+    )
+
+
+def _as_int(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _finish(image: Image.Image, data: bytes, max_side: int) -> Image.Image:
+    image.load()  # the only one: a second load of a damaged picture can succeed
+    turn = _turn(image, data)
+    picture = _to_rgb(_scaled(_cropped(image, data), max_side))
+    if turn is not None:
+        picture = picture.transpose(turn)
+    if picture.info or type(picture) is not Image.Image:
+        picture = picture.copy()  # a plain picture: what a format's own class holds stays behind
+        picture.info = {}
+    return picture
+
+
+def _transforms(data: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return what a HEIF or AVIF container says of its primary picture: (irot, imir and clap boxes, info)."""
+    container = pillow_heif.open_heif(BytesIO(data), convert_hdr_to_8bit=True)
+    primary = container[container.primary_index]
+    return primary._c_image.transformations, primary.info  # noqa: SLF001 - the only place that has them
+
+
+def _turn(image: Image.Image, data: bytes) -> Image.Transpose | None:
+    """Return how to turn the decoded picture upright; damaged metadata never costs the picture."""
+    try:
+        orientation: object = 1
+        if image.format == "TIFF":
+            return None  # Pillow has turned it
+        if image.format in {"HEIF", "AVIF"}:
+            boxes, info = _transforms(data)
+            in_container = any(box[0] in {"irot", "imir"} for box in boxes)
+            if image.format == "HEIF":
+                # libheif has obeyed the container; EXIF counts only where the container is silent.
+                orientation = 1 if in_container else image.info.get("original_orientation")
+            elif in_container:
+                orientation = image.getexif().get(
+                    ExifTags.Base.Orientation
+                )  # Pillow put the boxes' answer there
+            else:
+                exif = Image.Exif()
+                exif.load(info.get("exif") or b"")
+                image.info["exif"] = info.get("exif") or b""
+                orientation = exif.get(ExifTags.Base.Orientation) or image.getexif().get(
+                    ExifTags.Base.Orientation
+                )
+        else:
+            orientation = image.getexif().get(ExifTags.Base.Orientation)
+        return _TURNS.get(orientation) if isinstance(orientation, int) else None
+    except Exception:  # noqa: BLE001 - any type can come out of damaged metadata
+        return None
+
+
+def _cropped(image: Image.Image, data: bytes) -> Image.Image:
+    """Apply an AVIF's clap box, which Pillow ignores (libheif obeys a HEIC's)."""
+    if image.format != "AVIF":
+        return image
+    try:
+        for name, *numbers in _transforms(data)[0]:
+            if name == "clap":
+                left, top, right, bottom = numbers[:4]
+                return image.crop((left, top, image.width - right, image.height - bottom))
+    except Exception:  # noqa: BLE001 - a container libheif does not understand is shown whole
+        return image
+    return image
+
+
+def _scaled(image: Image.Image, max_side: int) -> Image.Image:
+    longer = max(image.size)
+    if longer <= max_side:
+        return image
+    if (
+        image.mode not in {"RGB", "RGBA", "L", "LA", "CMYK", "LAB", "YCbCr", "RGBX"}
+        or "transparency" in image.info
+    ):
+        image = _to_rgb(image)
+    size = (max(1, round(image.width * max_side / longer)), max(1, round(image.height * max_side / longer)))
+    return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode to RGB: transparency over white, 16-bit and float scaled to 8, CMYK by its profile."""
+    if image.mode in {"I;16", "I;16L", "I;16B", "I", "F"}:
+        image = _eight_bit(image)
+    elif image.mode == "CMYK" and image.info.get("icc_profile"):
+        image = _by_profile(image)
+    if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        return white
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Scale a grey picture of 16 or 32 bits to 8; `convert` alone would clip it to white."""
+    image.info.pop("transparency", None)  # a grey value of the unscaled picture
+    if image.mode != "F":
+        image = image.convert("I")
+    low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
+    if image.mode == "I" and low >= 0 and high < 1 << 16:
+        # Cameras and scanners store 8, 10 or 12 bits in 16: taken as 16, such a picture would be black.
+        bits = max(8, int(high).bit_length())
+        low, high = 0, (1 << (bits if bits <= 12 else 16)) - 1
+    elif image.mode == "F" and low >= 0 and high <= 255:
+        low, high = 0, 1 if high <= 1 else 255
+    scale = 255 / (high - low) if high > low else 1
+    return image.point(lambda value: value * scale - low * scale).convert("L")
+
+
+def _by_profile(image: Image.Image) -> Image.Image:
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
+        converted = ImageCms.profileToProfile(
+            image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return image
+    return converted or image
+
+
+def _reason(
+    error: Exception, data: bytes, kind: str | None, path: str | os.PathLike[str], compression: str
+) -> str:
+    """Say in words for people why a file is no picture."""
+    if not data:
+        return "empty file"
+    if not data.strip(b"\0"):
+        return "holds only zero bytes: its content is lost"
+    if isinstance(error, UnidentifiedImageError):
+        if kind not in {None, PICTURE}:
+            return f"not a picture but {kind}" if kind != JPEG_XL else "JPEG XL picture: no decoder for it"
+        if extension(os.fspath(path)) in RAW_EXTENSIONS:
+            return _RAW_REASON
+        return (
+            "damaged: not even its header can be read"
+            if kind == PICTURE
+            else "not a picture of a known format"
+        )
+    text = str(error)
+    if "decoder error" in text and compression in {"webp", "lerc", "zstd", "lzma", "jbig"}:
+        return f"TIFF with {compression} compression: no decoder for it"
+    if "truncated" in text or "runs out of data" in text or isinstance(error, EOFError):
+        return f"cut short: {text}"
+    return f"damaged: {text or type(error).__name__}"
