@@ -1,4 +1,8 @@
-"""The door to captioning: declares and checks the flags, and turns every end into an exit code. Does no work."""
+"""
+The door to captioning: declares and checks the flags, and turns every end into an exit code. Does no work.
+
+What a command needs is imported when it runs, so that `--help` and a wrong flag answer at once.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,11 @@ import typer
 from backends import BACKENDS, describe_backends
 from backends.base import StopRunError
 from cli.exit_codes import ExitCode
-from cli.journals import print_comparison, print_stats, rewrite
-from cli.log import log, printable
-from cli.run import RunOptions, run
-from config import CONFIG_FILE
-from journal import MOCK, STATUSES, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from journal import Status
 
 DEFAULT_PROMPT = (
     "Describe this photo in one or two sentences. Focus on the main subject, setting, and activity."
@@ -42,7 +43,7 @@ def run_command(
     backend: Annotated[str, typer.Option(help=f"Who makes the captions: {', '.join(BACKENDS)}.")],
     model: Annotated[str | None, typer.Option(help="The backend's model; each has a default.")] = None,
     photos_dir: Annotated[
-        Path | None, typer.Option(help=f"The library; without it PHOTOS_DIR of {CONFIG_FILE}.")
+        Path | None, typer.Option(help="The library; without it PHOTOS_DIR of config.env.")
     ] = None,
     captions_jsonl: JournalOption = Path("captions.jsonl"),
     prompt: Annotated[str, typer.Option(help="What to ask of each photo.")] = DEFAULT_PROMPT,
@@ -68,6 +69,9 @@ def run_command(
     mock_latency: Annotated[float | None, typer.Option(min=0, help="Seconds that the mock takes.")] = None,
 ) -> None:
     """Caption the photos that have no caption yet. Stop it at any moment; run it again to go on."""
+    from cli.run import RunOptions, run
+    from journal import MOCK
+
     options = RunOptions(
         backend=_known_backend(backend),
         model=model,
@@ -109,6 +113,8 @@ def stats(
     ] = None,
 ) -> None:
     """Print what a journal holds."""
+    from cli.journals import print_stats
+
     _leave(lambda: print_stats(captions_jsonl, photos_dir))
 
 
@@ -121,12 +127,16 @@ def compare(
     """Print a Markdown table of the same photos' captions side by side."""
     if len(journals) < 2:
         raise typer.BadParameter("give two journals or more to compare.")
+    from cli.journals import print_comparison
+
     _leave(lambda: print_comparison(journals))
 
 
 @app.command()
 def compact(captions_jsonl: JournalOption = Path("captions.jsonl")) -> None:
     """Rewrite a journal to one line per photo; the old file is kept beside it."""
+    from cli.journals import rewrite
+
     _leave(lambda: rewrite(captions_jsonl))
 
 
@@ -139,6 +149,8 @@ def _known_backend(name: str) -> str:
 
 
 def _known_statuses(text: str | None) -> frozenset[Status]:
+    from journal import STATUSES
+
     names = [name.strip() for name in text.split(",")] if text is not None else []
     unknown = [name for name in names if name not in STATUSES]
     if unknown:
@@ -150,6 +162,8 @@ def _known_statuses(text: str | None) -> frozenset[Status]:
 
 def _leave(work: Callable[[], ExitCode]) -> None:
     """Do the work and end the process with its exit code: the one place that turns trouble into one."""
+    from cli.log import log
+
     try:
         code = work()
     except StopRunError as error:
@@ -166,6 +180,8 @@ def _leave(work: Callable[[], ExitCode]) -> None:
 
 
 def _say(sentence: str) -> None:
+    from cli.log import log, printable
+
     if log.handlers:
         log.error(sentence)
     else:

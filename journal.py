@@ -145,10 +145,15 @@ class CaptionJournal:
         Raises:
             StopRunError: another run holds it, or its folder cannot be written.
         """
-        if self.path.is_dir():
-            raise StopRunError(f"{self.path} is a folder: give --captions-jsonl the name of a file in it.")
         lock = FileLock(f"{self.path}.lock", timeout=0)
         try:
+            if self.path.is_dir():
+                raise StopRunError(
+                    f"{self.path} is a folder: give --captions-jsonl the name of a file in it."
+                )
+            os.stat(
+                self.path.parent
+            )  # a missing one would be made by the lock, and a typing error go unnoticed
             lock.acquire()
         except Timeout:
             raise StopRunError(
@@ -338,6 +343,7 @@ class CaptionJournal:
         Raises:
             StopRunError: it could not be written; the file is as it was.
         """
+        self.close()  # what is open would after this be the backup
         self.load()
         if not self.malformed and not self.repeated:
             return None
@@ -363,7 +369,8 @@ class CaptionJournal:
             os.replace(new, self.path)
             _sync_folder(self.path.parent)
         except OSError as error:
-            new.unlink(missing_ok=True)
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
             raise StopRunError(self._write_sentence(error)) from None
         return count, len(keep), backup
 
@@ -429,6 +436,7 @@ class CaptionJournal:
             errno.EACCES: "no permission to write there: give --captions-jsonl a file elsewhere",
             errno.EPERM: "no permission to write there: give --captions-jsonl a file elsewhere",
             errno.ENOENT: f"the folder {self.path.parent} does not exist: make it",
+            errno.ENAMETOOLONG: "its name is too long: give --captions-jsonl a shorter one",
             errno.ENOTDIR: f"{self.path.parent} is not a folder: give --captions-jsonl a file elsewhere",
         }.get(error.errno or 0, f"{_reason(error)}: check the disk")
         return f"{self.path} cannot be written, {action} and run the same command again; nothing that was written is lost."
@@ -466,7 +474,7 @@ def _is_torn(line: bytes) -> bool:
         return False
     try:
         json.loads(rest)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     return False
 

@@ -247,17 +247,14 @@ def _journal_flag(options: RunOptions) -> str:
 
 def _command(options: RunOptions, *, without: tuple[str, ...] = (), adding: tuple[str, ...] = ()) -> str:
     """Return the command that goes on from here: the one that was given, never with --force."""
-    words = []
+    dropped = {"--force", "--restart-every", *without}
+    words = ["run"]
     given = iter(sys.argv[1:])
     for word in given:
         name, _, value = word.partition("=")
-        if name == "--force":
-            continue
-        if name in without:
-            if not value and name != "--dry-run":
-                next(given, None)
-            continue
-        words.append(word)
-    if not words or words[0] != "run":
-        words.insert(0, "run")
+        if name in dropped:
+            if name not in {"--force", "--dry-run"} and not value:
+                next(given, None)  # its value is a word of its own
+        elif word != "run" or len(words) > 1:
+            words.append(word)
     return f"{_prefix(options, extra=True)} {shlex.join([*words, *adding])}"

@@ -79,6 +79,7 @@ class _Threads:
         self._outcomes: SimpleQueue[_Item] = SimpleQueue()
         self._taking = threading.Lock()
         self._decoding = len(self._decoders)
+        self._ended = False
 
     def run(self, photos: Iterable[Photo]) -> Generator[list[Outcome], None, None]:
         source = iter(photos)
@@ -90,10 +91,7 @@ class _Threads:
         try:
             yield from self._collect()
         finally:
-            self._stop.set()
-            for decoder in self._decoders:
-                decoder.stop()
-                self._room.release()
+            self._end()
 
     def _collect(self) -> Iterator[list[Outcome]]:
         ended = 0
@@ -101,9 +99,7 @@ class _Threads:
         while ended < self._workers:
             if self._stop.is_set() and deadline is None:
                 deadline = time.monotonic() + GRACE
-                for decoder in self._decoders:
-                    decoder.stop()
-                    self._room.release()
+                self._end()
             try:
                 items = [self._outcomes.get(timeout=0.2)]
             except Empty:
@@ -119,18 +115,25 @@ class _Threads:
             if ready := [item for item in items if isinstance(item, Outcome)]:
                 yield ready
 
+    def _end(self) -> None:
+        """Let no thread begin anything more, and wake those that wait."""
+        self._ended = True
+        for decoder in self._decoders:
+            decoder.stop()
+            self._room.release()
+
     def _decode(self, source: Iterator[Photo], decoder: Decoder) -> None:
         try:
-            while not self._stop.is_set():
+            while not self._ended:
                 self._room.acquire()
                 with self._taking:
-                    photo = None if self._stop.is_set() else next(source, None)
+                    photo = None if self._ended else next(source, None)
                 if photo is None:
                     self._room.release()
                     break
                 outcome = self._load(photo, decoder)
                 if outcome is not None:
-                    if not self._stop.is_set():  # a stop ends decoders in mid-photo, which is nobody's fault
+                    if not self._ended:  # a stop ends decoders in mid-photo, which is nobody's fault
                         self._outcomes.put(outcome)
                     self._room.release()
         except BaseException as error:  # noqa: BLE001 - a fault in the engine must reach the driver
@@ -159,8 +162,11 @@ class _Threads:
     def _caption(self) -> None:
         try:
             while (item := self._pictures.get()) is not None:
-                if not self._stop.is_set():
-                    self._outcomes.put(caption_one(self._backend, self._model, *item))
+                if not self._ended:
+                    outcome = caption_one(self._backend, self._model, *item)
+                    self._outcomes.put(outcome)
+                    if outcome.fatal:  # at once, not when the driver hears of it: every call may cost money
+                        self._end()
                 del item
                 self._room.release()
         except BaseException as error:  # noqa: BLE001 - a fault in the engine must reach the driver

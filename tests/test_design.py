@@ -1,0 +1,165 @@
+"""The shape of the project: arrows between files, imports at start, docs that tell the truth."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from backends import BACKENDS
+from caption import app
+from cli.exit_codes import ExitCode
+from config import Settings
+from journal import STATUSES, CaptionRecord
+from tests.conftest import ROOT, Product
+
+ARROWS = {
+    "caption": {"backends", "cli", "config", "journal"},
+    "cli": {"backends", "config", "engines", "journal", "library"},
+    "engines": {"backends", "decoding", "journal", "library"},
+    "decoding": {"backends", "image_loader"},
+    "journal": {"backends"},
+    "image_loader": {"backends", "library"},
+    "library": {"backends"},
+    "config": {"backends"},
+    "backends": {"config"},  # for the type of the settings; config needs the errors of backends.base
+}
+"""What each file or package may import of the others; the design's arrows, which go down only."""
+SLOW = {
+    "torch",
+    "transformers",
+    "numpy",
+    "umap",
+    "hdbscan",
+    "openai",
+    "anthropic",
+    "google.genai",
+    "pillow_heif",
+    "PIL",
+}
+
+
+def modules() -> dict[str, list[Path]]:
+    return {name: [ROOT / f"{name}.py"] if (ROOT / f"{name}.py").exists() else sorted((ROOT / name).glob("*.py")) for name in ARROWS}  # fmt: skip
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("name", ARROWS)
+def test_arrows_go_down_only(name: str) -> None:
+    for path in modules()[name]:
+        assert imports(path) & set(ARROWS) - {name} <= ARROWS[name], path.name
+
+
+def test_only_the_journal_and_its_driver_know_the_journal() -> None:
+    for path in modules()["backends"] + modules()["decoding"]:
+        assert "journal" not in imports(path)
+
+
+def test_every_file_says_what_it_owns() -> None:
+    for paths in modules().values():
+        for path in paths:
+            docstring = ast.get_docstring(ast.parse(path.read_text()))
+            assert docstring, path
+            assert docstring.splitlines()[0].endswith("."), path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "too_slow"),
+    [(["--help"], SLOW | {"pydantic"}), (["run", "--help"], SLOW), (["stats"], SLOW)],
+)
+def test_what_is_quick_imports_nothing_slow(
+    product: Product, arguments: list[str], too_slow: set[str]
+) -> None:
+    product.journal.write_text('{"rel_path": "a.jpg", "caption": "a", "status": "success"}\n')
+    program = (
+        "import json, runpy, sys\n"
+        f"sys.argv = ['caption.py', *{arguments!r}]\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "try:\n"
+        f"    runpy.run_path({str(ROOT / 'caption.py')!r}, run_name='__main__')\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "print('\\n' + json.dumps(sorted(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=product.folder, capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert not loaded & too_slow
+
+
+def test_every_flag_and_command_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    command = typer.main.get_command(app)
+    for name, one in command.commands.items():  # type: ignore[attr-defined]
+        assert re.search(rf"caption\.py {name}\b", readme), name
+        for parameter in one.params:
+            for flag in parameter.opts:
+                assert not flag.startswith("--") or f"`{flag}`" in readme or flag == "--help", flag
+
+
+def test_exit_codes_are_those_of_the_page() -> None:
+    page = (ROOT / "docs" / "exit-codes.md").read_text()
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == {
+        int(code) for code in ExitCode
+    }
+
+
+def test_journal_page_names_every_field_and_status() -> None:
+    page = (ROOT / "docs" / "journal-format.md").read_text()
+    for name in [*CaptionRecord.model_fields, *STATUSES]:
+        assert f"`{name}`" in page, name
+
+
+def test_example_settings_name_every_setting() -> None:
+    names = re.findall(r"^([A-Z_]+)=", (ROOT / "config.env.example").read_text(), re.MULTILINE)
+    assert set(names) == set(Settings.model_fields)
+    assert {info.key for info in BACKENDS.values() if info.key} <= set(names)
+
+
+def test_the_readmes_first_command_captions_the_examples(product: Product) -> None:
+    """Its exact words, but for `uv run`, which the test already runs under, and the journal's place."""
+    block = (ROOT / "README.md").read_text().split("```bash\n")[1].split("```")[0]
+    words = block.splitlines()[0].removeprefix("uv run python caption.py ").split()
+    words[words.index("--captions-jsonl") + 1] = str(product.journal)
+    done = subprocess.run(
+        [sys.executable, "caption.py", *words],
+        cwd=ROOT,
+        env=product.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    files = [p for p in (ROOT / "examples" / "photos").rglob("*") if p.is_file()]
+    assert len(product.records()) == len(files)
+    assert sum(r["status"] == "error_corrupt" for r in product.lines()) == 2, (
+        "one truncated photo and one video"
+    )
+    assert "2 errors, 1 of them videos" in done.stderr
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert target.startswith("https://") or (page.parent / target).exists(), (page.name, target)
+
+
+def test_nothing_private_is_committed() -> None:
+    ignored = (ROOT / ".gitignore").read_text()
+    for name in ("config.env", "captions*.jsonl*", "*.log", "uv.lock"):
+        assert name in ignored.splitlines()
