@@ -361,7 +361,7 @@ junk = (
             b"\xef\xbb\xbf",
             b"{",
             b'{"a": ' * 150,
-            b"[" * 150,
+            b"[" * 9000,
             b"9" * 9000,
             b'"' * 99,
             b"\xed\xa0\x80",
@@ -413,9 +413,6 @@ def test_junk_inside_a_line_harms_only_what_it_touches(place: int, piece: bytes,
             assert {f"{i}.jpg" for i in range(5) if i not in touched} <= set(found)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=RecursionError, reason="_is_torn lets json.loads' RecursionError through"
-)
 @pytest.mark.parametrize("start", [b'{"a":', b'{"rel_path":"a","caption":"b","status":"success","x":['])
 def test_deeply_nested_junk_is_only_malformed(path: Path, start: bytes) -> None:
     path.write_bytes(line("a.jpg") + start * 100_000 + b"\n" + line("b.jpg"))
@@ -517,9 +514,6 @@ def test_compact_keeps_the_last_lines_as_they_are(path: Path) -> None:
     assert backup.read_bytes() == REPEATED
 
 
-@pytest.mark.xfail(
-    strict=True, reason="compact leaves the old file open: what is written next goes into the backup"
-)
 def test_a_compacted_journal_can_be_written_on_at_once(path: Path) -> None:
     path.write_bytes(REPEATED)
     with opened(path) as journal:
@@ -667,11 +661,14 @@ def test_shards_are_merged_with_awk(tmp_path: Path) -> None:
 # --- threads and processes -------------------------------------------------------------------------------------------
 
 
-def test_eight_threads_write_whole_lines(path: Path) -> None:
+def test_eight_threads_write_whole_lines(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The disk takes few bytes at a time, so that two writers at once would show.
+    real_write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real_write(descriptor, data[:25]))
     with opened(path) as journal:
 
         def work(number: int) -> None:
-            for turn in range(40):
+            for turn in range(20):
                 journal.write(f"{number}/{turn}.jpg", f"é{'x' * (number * turn)}", "success")
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
@@ -679,9 +676,9 @@ def test_eight_threads_write_whole_lines(path: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(journal.records) == 320
+        assert len(journal.records) == 160
     with opened(path) as journal:
-        assert (len(journal.records), journal.malformed, journal.repeated) == (320, [], 0)
+        assert (len(journal.records), journal.malformed, journal.repeated) == (160, [], 0)
 
 
 def python(script: str, *arguments: object, before: tuple[str, ...] = ()) -> list[str]:
@@ -905,9 +902,6 @@ def check_read_only(answer: dict[str, Any], reason: str) -> None:
 
 
 @needs_mount
-@pytest.mark.xfail(
-    strict=True, reason="compact on a read-only disk: its unlink of the temporary file raises a bare OSError"
-)
 def test_a_read_only_disk(tmp_path: Path) -> None:
     check_read_only(on_small_disk(tmp_path / "disk", READ_ONLY), "the folder is read-only")
 
@@ -1029,7 +1023,6 @@ def test_records_that_are_ready_together_cost_one_write_and_one_fsync(
     assert len(captions(path)) == 101
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="lock asks is_dir outside its try")
 def test_a_name_that_is_too_long_is_said_in_a_sentence(tmp_path: Path) -> None:
     with (
         pytest.raises(StopRunError, match="cannot be written"),
