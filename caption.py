@@ -1,5 +1,4 @@
-"""
-The door to captioning: declares and checks the flags, and turns every end into an exit code. Does no work.
+"""The door to captioning: declares and checks the flags, and turns every end into an exit code. Does no work.
 
 What a command needs is imported when it runs, so that `--help` and a wrong flag answer at once.
 """
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backends import BACKENDS, describe_backends
-from backends.base import StopRunError
+from backends.errors import StopRunError
 from cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:

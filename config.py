@@ -6,14 +6,13 @@ from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from backends.base import StopRunError
+from backends.errors import StopRunError
 
 CONFIG_FILE = "config.env"
 
 
 class Settings(BaseSettings):
-    """
-    Everything a run may need to know besides its flags. The environment wins over the file.
+    """Everything a run may need to know besides its flags. The environment wins over the file.
 
     Keys default to empty because `Settings` does not know which backend will be used; a backend that needs
     one says so when it is made.
@@ -42,8 +41,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """
-    Read the settings.
+    """Read the settings.
 
     Raises:
         StopRunError: the file cannot be read or holds an unknown key; the sentence names the key, never a value.

@@ -1,5 +1,4 @@
-"""
-Owns the policy for pictures: any photo file in, a clean upright RGB picture out. Never writes, never prints.
+"""Owns the policy for pictures: any photo file in, a clean upright RGB picture out. Never writes, never prints.
 
 The same policy holds for every use: captions, embeddings, thumbnails. Photos of strangers are decoded in a child
 process (`decoding/`), which calls this file.
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from backends.base import MAX_SIDE, CorruptImageError, UnavailableImageError
+from backends.base import MAX_SIDE
+from backends.errors import CorruptImageError, UnavailableImageError
 from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of
 from library.walk import RAW_EXTENSIONS, extension
 
@@ -58,8 +58,7 @@ def load_image(
     *,
     large: AbstractContextManager[object] = _large_lock,
 ) -> Image.Image:
-    """
-    Return the photo as RGB, upright, at most `max_side` pixels on its longer side, without any metadata.
+    """Return the photo as RGB, upright, at most `max_side` pixels on its longer side, without any metadata.
 
     The picture carries the file's base name as `filename`, for the mock. `large` is held while a picture that needs
     more than `LARGE` bytes is decoded.
@@ -74,8 +73,7 @@ def load_image(
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """
-    Return the file's bytes: read apart from decoding, so that the disk's errors are never taken for damage.
+    """Return the file's bytes: read apart from decoding, so that the disk's errors are never taken for damage.
 
     Raises:
         UnavailableImageError: the file is gone or could not be read this time.
@@ -96,8 +94,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 def decode(
     data: bytes, path: str | os.PathLike[str], max_side: int, *, large: AbstractContextManager[object]
 ) -> Image.Image:
-    """
-    Decode a file's bytes as `load_image` does; `path` serves for its extension and in errors.
+    """Decode a file's bytes as `load_image` does; `path` serves for its extension and in errors.
 
     Raises:
         CorruptImageError: there is no picture in it that can be decoded.

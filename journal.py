@@ -1,5 +1,4 @@
-"""
-Owns captions.jsonl: the only file that reads or writes it. Never opens a photo, never calls a backend.
+"""Owns captions.jsonl: the only file that reads or writes it. Never opens a photo, never calls a backend.
 
 The format is written down in docs/journal-format.md. What is promised: when `write` returns, the record is on
 disk; a kill harms at most the line being written; the last record of a photo wins.
@@ -13,6 +12,7 @@ import os
 import shutil
 import threading
 import unicodedata
+from codecs import BOM_UTF8
 from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - the standard library's serves pydantic from 3.12 on
 
-from backends.base import StopRunError
+from backends.errors import StopRunError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -112,8 +112,7 @@ def tally(entries: Iterable[Entry]) -> Tally:
 
 
 class CaptionJournal:
-    """
-    The captions of one photo library, as an append-only file of JSON lines.
+    """The captions of one photo library, as an append-only file of JSON lines.
 
     Attributes:
         records: the last record of every photo that counts as done, by rel_path, oldest first.
@@ -132,6 +131,7 @@ class CaptionJournal:
         self.malformed: list[int] = []
         self.repeated = 0
         self.newest: str | None = None
+        self._blank = 0
         self._replaced: set[str] = set()  # photos that have a record in the file which does not count
         self._fd: int | None = None
         self._locked = False
@@ -139,8 +139,7 @@ class CaptionJournal:
 
     @contextmanager
     def lock(self) -> Iterator[CaptionJournal]:
-        """
-        Hold the journal for writing, until the block ends or the process dies.
+        """Hold the journal for writing, until the block ends or the process dies.
 
         Raises:
             StopRunError: another run holds it, or its folder cannot be written.
@@ -172,8 +171,7 @@ class CaptionJournal:
     def load(
         self, retry_statuses: Collection[str] = frozenset(), *, redo_mock: bool = False
     ) -> dict[str, Entry]:
-        """
-        Read the file; return the last record of every photo that counts as done, by rel_path.
+        """Read the file; return the last record of every photo that counts as done, by rel_path.
 
         Left out are photos whose last record has one of `retry_statuses` (`redo` lists them) and, with `redo_mock`,
         those whose last record the mock made. Malformed lines are skipped and their numbers kept in `malformed`. A missing file is
@@ -187,40 +185,24 @@ class CaptionJournal:
         shared: dict[
             str, Any
         ] = {}  # a million records name a handful of statuses and models: one object each
-        good = foreign = 0
+        good = 0
         newest = ""
-        try:
-            for number, line in enumerate(self._lines(), 1):
-                record = _parse(line)
-                if record is None:
-                    # Without the lock, a last line without its end may be one that a run is just writing.
-                    if line.strip() and (line.endswith(b"\n") or self._locked):
-                        self.malformed.append(number)
-                        foreign += not _is_torn(line)
-                    continue
-                good += 1
-                rel_path = record["rel_path"]
-                # Taken out first, so that the order is that of the last records.
-                if rel_path in records:
-                    del records[rel_path]
-                entry = records[rel_path] = {
-                    "caption": record["caption"],
-                    "status": shared.setdefault(record["status"], record["status"]),
-                }
-                if model := record.get("model"):
-                    entry["model"] = shared.setdefault(model, model)
-                if problem := record.get("error"):
-                    entry["error"] = shared.setdefault(problem, problem)
-                if (at := record.get("at")) and at > newest:
-                    newest = at
-        except OSError as error:
-            raise StopRunError(
-                f"{self.path} cannot be read ({_reason(error)}): check the disk and its rights."
-            ) from None
-        if foreign and not good:
-            raise StopRunError(
-                f"{self.path} holds no captions but something else: give --captions-jsonl another file, it is left as it is."
-            )
+        for record in self._read():
+            good += 1
+            rel_path = record["rel_path"]
+            # Taken out first, so that the order is that of the last records.
+            if rel_path in records:
+                del records[rel_path]
+            entry = records[rel_path] = {
+                "caption": record["caption"],
+                "status": shared.setdefault(record["status"], record["status"]),
+            }
+            if model := record.get("model"):
+                entry["model"] = shared.setdefault(model, model)
+            if problem := record.get("error"):
+                entry["error"] = shared.setdefault(problem, problem)
+            if (at := record.get("at")) and at > newest:
+                newest = at
         self.repeated = good - len(records)
         self.newest = newest or None
         if redo_mock:
@@ -258,8 +240,7 @@ class CaptionJournal:
         model: str | None = None,
         error: str | None = None,
     ) -> None:
-        """
-        Append one record; it is on disk when this returns. Safe from several threads.
+        """Append one record; it is on disk when this returns. Safe from several threads.
 
         Raises:
             StopRunError: it could not be written; the file is as it was before.
@@ -269,8 +250,7 @@ class CaptionJournal:
         )
 
     def write_many(self, records: Collection[CaptionRecord]) -> None:
-        """
-        Append records with one fsync; all are on disk when this returns, or none was written.
+        """Append records with one fsync; all are on disk when this returns, or none was written.
 
         Raises:
             StopRunError: they could not be written; the file is as it was before.
@@ -287,6 +267,7 @@ class CaptionJournal:
                 self.repeated += self.is_known(rel_path)
                 self.redo.pop(rel_path, None)
                 self._replaced.discard(rel_path)
+                self.records.pop(rel_path, None)  # to the end: the order is that of the last records
                 self.records[rel_path] = _entry(record)
 
     def summary(self, rel_paths: Iterable[str] | None = None) -> str:
@@ -330,12 +311,14 @@ class CaptionJournal:
     def clear(self) -> None:
         """Empty the file (a dry run's own journal begins anew each time)."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StopRunError(self._write_sentence(error)) from None
         self._forget()
 
     def compact(self) -> tuple[int, int, Path] | None:
-        """
-        Rewrite the file to the last line of every photo; return (lines before, lines after, backup).
+        """Rewrite the file to the last line of every photo; return (lines before, lines after, backup).
 
         Lines are copied as they are, unknown fields included, in the order in which they were written. At every
         moment the file's name holds either the old or the new content. None if there is nothing to do.
@@ -345,7 +328,7 @@ class CaptionJournal:
         """
         self.close()  # what is open would after this be the backup
         self.load()
-        if not self.malformed and not self.repeated:
+        if not self.malformed and not self.repeated and not self._blank:
             return None
         last = {}
         count = 0
@@ -383,6 +366,32 @@ class CaptionJournal:
     def _forget(self) -> None:
         self.records, self.redo, self._replaced = {}, {}, set()
         self.malformed, self.repeated, self.newest = [], 0, None
+        self._blank = 0
+
+    def _read(self) -> Iterator[_Line]:
+        """Yield the good records, and note the lines that are none."""
+        good = foreign = 0
+        try:
+            for number, line in enumerate(self._lines(), 1):
+                record = _parse(line)
+                if record is not None:
+                    good += 1
+                    yield record
+                elif not line.strip():
+                    self._blank += 1
+                # Without the lock, a last line without its end may be one that a run is just writing.
+                elif line.endswith(b"\n") or self._locked:
+                    self.malformed.append(number)
+                    foreign += not _is_torn(line)
+        except OSError as error:
+            raise StopRunError(
+                f"{self.path} cannot be read ({_reason(error)}): check the disk and its rights."
+            ) from None
+        if foreign and not good:
+            raise StopRunError(
+                f"{self.path} holds no captions but something else: "
+                "give --captions-jsonl another file, it is left as it is."
+            )
 
     def _lines(self) -> Iterator[bytes]:
         try:
@@ -446,7 +455,8 @@ def _parse(line: bytes) -> _Line | None:
     try:
         record: _Line = _validate_line(line)
     except ValidationError:
-        return None
+        # Windows editors put a byte-order mark before the first line.
+        return _parse(line.removeprefix(BOM_UTF8)) if line.startswith(BOM_UTF8) else None
     if record["status"] == "success" and not record["caption"]:
         return None
     if not record["rel_path"].isascii():  # another program's journal may spell names as macOS stores them
@@ -464,12 +474,11 @@ def _entry(record: CaptionRecord) -> Entry:
 
 
 def _is_torn(line: bytes) -> bool:
-    """
-    Tell the beginning of a record, cut off by a kill, from text that never was one.
+    """Tell the beginning of a record, cut off by a kill, from text that never was one.
 
     After a power loss a file's tail may also be zero bytes.
     """
-    rest = line.strip(b"\0\r\n\t ")
+    rest = line.removeprefix(BOM_UTF8).strip(b"\0\r\n\t ")
     if rest and not rest.startswith(b"{"):
         return False
     try:
@@ -483,9 +492,13 @@ def _second_name(path: Path, backup: Path) -> None:
     try:
         os.link(path, backup)
     except OSError:  # a file system without hard links (exFAT)
-        shutil.copy2(path, backup)
-        with backup.open("rb") as file:
-            os.fsync(file.fileno())
+        try:
+            shutil.copy2(path, backup)
+            with backup.open("rb") as file:
+                os.fsync(file.fileno())
+        except OSError:
+            backup.unlink(missing_ok=True)
+            raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,9 +7,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from backends.base import CaptionBackend, StopRunError
+from backends.errors import StopRunError
 
 if TYPE_CHECKING:
+    from backends.base import CaptionBackend
     from config import Settings
 
 
@@ -60,8 +61,7 @@ def is_built(name: str) -> bool:
 def load_backend(
     name: str, model: str | None, settings: Settings, prompt: str, **options: float
 ) -> CaptionBackend:
-    """
-    Import and make the backend called `name`; `options` go to its constructor (the mock has some).
+    """Import and make the backend called `name`; `options` go to its constructor (the mock has some).
 
     Raises:
         KeyError: no such backend (the door checks the name first).

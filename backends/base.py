@@ -1,13 +1,6 @@
-"""
-Owns what a caption backend is: its contract, its answer and its errors. Never touches a file or a journal.
+"""Owns what a caption backend is: its contract and its answer. Never touches a file or a journal.
 
-Errors, from the photo's own fault to the whole run's, told apart by type and nowhere by message:
-
-    CorruptImageError           the photo cannot be decoded             -> error_corrupt
-     └─ UnavailableImageError   it could not be read now (disk, memory) -> no record, stays open
-    APIError                    a request failed for good               -> error_api
-    any other exception         the model failed                        -> error_model
-    StopRunError                set-up, account, disk                   -> the run stops with exit 1
+A backend needs nothing but this file: it holds the errors of `backends.errors` too.
 """
 
 from __future__ import annotations
@@ -16,49 +9,28 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from backends.errors import APIError, CorruptImageError, StopRunError, UnavailableImageError
+
 if TYPE_CHECKING:
     from decimal import Decimal
-    from os import PathLike
 
     from PIL.Image import Image
 
     from config import Settings
 
 
+__all__ = [
+    "MAX_SIDE",
+    "APIError",
+    "Caption",
+    "CaptionBackend",
+    "CorruptImageError",
+    "StopRunError",
+    "UnavailableImageError",
+]
+
 MAX_SIDE = 1024
 """Longer side in pixels of the pictures that backends get; 768 to 1024 is the field's consensus for short captions."""
-
-
-class CorruptImageError(Exception):
-    """The picture at `path` cannot be decoded; `reason` is a short text for people."""
-
-    def __init__(self, path: str | PathLike[str], reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
-
-
-class UnavailableImageError(CorruptImageError):
-    """
-    The picture could not be read this time, which says nothing about the picture itself.
-
-    `gone` is true when there is no such file any more.
-    """
-
-    def __init__(self, path: str | PathLike[str], reason: str, *, gone: bool = False) -> None:
-        super().__init__(path, reason)
-        self.gone = gone
-
-
-class APIError(Exception):
-    """A request for one photo failed for good; the text is the reason that goes into the record."""
-
-
-class StopRunError(Exception):
-    """The run cannot go on. The text is one sentence for people that ends with the next action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +45,7 @@ class Caption:
 
 
 class CaptionBackend(ABC):
-    """
-    Makes a caption for a clean picture. It never sees a path, a file or the journal.
+    """Makes a caption for a clean picture. It never sees a path, a file or the journal.
 
     `max_workers` is how many calls in flight suit the backend when the user does not say.
     """
@@ -82,8 +53,7 @@ class CaptionBackend(ABC):
     max_workers: ClassVar[int] = 1
 
     def __init__(self, model: str, settings: Settings, prompt: str) -> None:
-        """
-        Make the client or load the model.
+        """Make the client or load the model.
 
         Raises:
             StopRunError: a key, a package or the model is missing.
@@ -94,8 +64,7 @@ class CaptionBackend(ABC):
 
     @abstractmethod
     def caption(self, image: Image) -> Caption | str:
-        """
-        Return the caption of an upright RGB image; called from up to `max_workers` threads at once.
+        """Return the caption of an upright RGB image; called from up to `max_workers` threads at once.
 
         Raises:
             APIError: the request failed for good.

@@ -6,7 +6,8 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from backends.base import CaptionBackend, CorruptImageError
+from backends.base import CaptionBackend
+from backends.errors import CorruptImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

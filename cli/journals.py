@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from backends.base import StopRunError
+from backends.errors import StopRunError
 from cli.exit_codes import ExitCode
 from cli.log import printable
 from journal import STATUSES, CaptionJournal, Entry, tally
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 
 def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
-    """
-    Print counts by status and model, the share done, the last run and the malformed lines.
+    """Print counts by status and model, the share done, the last run and the malformed lines.
 
     Raises:
         StopRunError: there is no journal, or no photos folder.
@@ -51,8 +50,7 @@ def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
 
 
 def print_comparison(paths: list[Path]) -> ExitCode:
-    """
-    Print the photos that all journals hold as a Markdown table, a column a journal.
+    """Print the photos that all journals hold as a Markdown table, a column a journal.
 
     Raises:
         StopRunError: a journal is missing, or they have no photo in common.
@@ -72,8 +70,7 @@ def print_comparison(paths: list[Path]) -> ExitCode:
 
 
 def rewrite(path: Path) -> ExitCode:
-    """
-    Compact the journal and say what came of it.
+    """Compact the journal and say what came of it.
 
     Raises:
         StopRunError: there is no journal, it is in use, or it cannot be written.

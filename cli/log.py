@@ -11,7 +11,7 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 from tqdm import tqdm
 
-from backends.base import StopRunError
+from backends.errors import StopRunError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +41,7 @@ class _File(logging.FileHandler):
 
 
 def start_log(path: Path) -> None:
-    """
-    Send the log to the console and to the file at `path`, which grows from run to run.
+    """Send the log to the console and to the file at `path`, which grows from run to run.
 
     Raises:
         StopRunError: the file cannot be written.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS, load_backend
-from backends.base import MAX_SIDE, StopRunError
+from backends.base import MAX_SIDE
+from backends.errors import StopRunError
 from cli.exit_codes import ExitCode
 from cli.log import log, start_log
 from cli.progress import Progress
@@ -51,8 +52,7 @@ class RunOptions:
 
 
 def run(options: RunOptions) -> ExitCode:
-    """
-    Caption what has no caption yet.
+    """Caption what has no caption yet.
 
     Raises:
         StopRunError: the run cannot begin.

@@ -23,8 +23,7 @@ _CODES = {
 
 
 class Stopper:
-    """
-    Turns SIGINT, SIGTERM and SIGHUP into an event for the engine, or into an end at once.
+    """Turns SIGINT, SIGTERM and SIGHUP into an event for the engine, or into an end at once.
 
     Attributes:
         event: set when the run is to stop.

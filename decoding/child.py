@@ -1,5 +1,4 @@
-"""
-Owns the child process that decodes: paths in through a pipe, pixels out through shared memory.
+"""Owns the child process that decodes: paths in through a pipe, pixels out through shared memory.
 
 Started by `decoding.decoder` as `python -m decoding.child PIPE_FD MEMORY_FD MEMORY_SIZE MAX_SIDE TIME_LIMIT`. Ends
 when the pipe does, so no child outlives its parent.
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from PIL import AvifImagePlugin
 
-from backends.base import CorruptImageError, UnavailableImageError
+from backends.errors import CorruptImageError, UnavailableImageError
 from decoding import protocol
 from image_loader import LARGE, MEMORY_LIMIT, decode, read_file
 

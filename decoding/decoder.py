@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from PIL import Image
 
-from backends.base import CorruptImageError, UnavailableImageError
+from backends.errors import CorruptImageError, UnavailableImageError
 from decoding import protocol
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ class _DiedError(Exception):
 
 
 class Decoder:
-    """
-    Runs `image_loader` in a child process of its own. One thread at a time may use it.
+    """Runs `image_loader` in a child process of its own. One thread at a time may use it.
 
     A photo that ends the child is tried once more in a fresh one, because damage done by the photo before could be
     the cause; the second time it is the photo's.
@@ -64,8 +63,7 @@ class Decoder:
         self.close()
 
     def load(self, path: str) -> Image.Image:
-        """
-        Return the photo as `image_loader.load_image` does.
+        """Return the photo as `image_loader.load_image` does.
 
         Raises:
             UnavailableImageError: it could not be read this time, or no child could be started.

@@ -1,5 +1,4 @@
-"""
-Owns the run: takes outcomes from an engine, keeps them in the journal, and decides when the run must stop.
+"""Owns the run: takes outcomes from an engine, keeps them in the journal, and decides when the run must stop.
 
 It is the only writer of a run's journal. What one write covers is all that is ready together: one fsync.
 """
@@ -13,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from backends.base import StopRunError
+from backends.errors import StopRunError
 from journal import VIDEO, CaptionRecord
 
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ STREAK = 20
 
 @dataclass(slots=True)
 class Result:
-    """
-    What a run did.
+    """What a run did.
 
     Attributes:
         statuses: records written, by status.
@@ -59,8 +57,7 @@ def drive(
     redone: Container[str],
     seen: Callable[[Outcome], None],
 ) -> Result:
-    """
-    Take outcomes until the engine has no more; set `stop` when the run cannot go on.
+    """Take outcomes until the engine has no more; set `stop` when the run cannot go on.
 
     `keep` makes outcomes durable; `seen` is told of each as it comes; `redone` are the photos that had a record
     before. What is in flight when the run stops is still kept if it succeeds. Backend failures in an unbroken streak

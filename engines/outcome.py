@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """
-    What became of one photo.
+    """What became of one photo.
 
     `status` is None when the photo stays open: it could not be read now (`gone`: it does not exist any more), or the
     backend cannot work at all, which is `fatal` and stops the run.

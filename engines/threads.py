@@ -1,5 +1,4 @@
-"""
-Owns the default engine: decoding children and caption calls side by side on one machine.
+"""Owns the default engine: decoding children and caption calls side by side on one machine.
 
     photos ─► one thread per core, each with a decoding child ─► pictures ─► caption threads ─► outcomes
 
@@ -15,14 +14,8 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from backends.base import (
-    APIError,
-    Caption,
-    CaptionBackend,
-    CorruptImageError,
-    StopRunError,
-    UnavailableImageError,
-)
+from backends.base import Caption, CaptionBackend
+from backends.errors import APIError, CorruptImageError, StopRunError, UnavailableImageError
 from decoding.decoder import Decoder
 from engines.outcome import Outcome
 from journal import VIDEO
@@ -49,8 +42,7 @@ def caption_photos(
     max_side: int,
     stop: threading.Event,
 ) -> Generator[list[Outcome], None, None]:
-    """
-    Caption `photos` with up to `workers` calls at once; yield what is ready together, in the order it gets ready.
+    """Caption `photos` with up to `workers` calls at once; yield what is ready together, in the order it gets ready.
 
     `model` is the name that outcomes of the backend carry. After `stop` is set no photo is begun, and the iterator
     ends within `GRACE` seconds.

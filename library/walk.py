@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from backends.base import StopRunError
+from backends.errors import StopRunError
 from library.signatures import PICTURE, kind_of
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def extension(name: str) -> str:
 
 
 def walk(photos_dir: Path) -> Walk:
-    """
-    Find every photo and video below `photos_dir`, following links but no folder twice.
+    """Find every photo and video below `photos_dir`, following links but no folder twice.
 
     Left out are hidden and system files, and what is neither picture nor video by its extension; a file without
     an extension counts if its first bytes are a picture's.

@@ -1069,3 +1069,26 @@ def test_every_field_and_status_is_documented() -> None:
     text = FORMAT.read_text("utf-8")
     for name in (*CaptionRecord.model_fields, *STATUSES):
         assert f"`{name}`" in text
+
+
+# --- what other programs do to a journal ------------------------------------------------------------------------------
+
+
+def test_a_byte_order_mark_costs_no_record(path: Path) -> None:
+    path.write_bytes(b"\xef\xbb\xbf" + line("a.jpg") + line("b.jpg"))
+    assert list(captions(path)) == ["a.jpg", "b.jpg"]
+
+
+def test_compact_takes_blank_lines_out(path: Path) -> None:
+    path.write_bytes(line("a.jpg") + b"\n\r\n" + line("b.jpg"))
+    with opened(path) as journal:
+        assert journal.compact() is not None
+    assert path.read_bytes() == line("a.jpg") + line("b.jpg")
+
+
+def test_a_rewritten_photo_moves_to_the_end_of_the_records(path: Path) -> None:
+    with opened(path) as journal:
+        for name in ("a.jpg", "b.jpg", "a.jpg"):
+            journal.write(name, "a cat", "success")
+        assert list(journal.records) == ["b.jpg", "a.jpg"]
+    assert list(captions(path)) == ["b.jpg", "a.jpg"]

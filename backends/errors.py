@@ -1,0 +1,48 @@
+"""Owns the errors that one part of the program raises for another, told apart by type and nowhere by message.
+
+From the photo's own fault to the whole run's:
+
+    CorruptImageError           the photo cannot be decoded             -> error_corrupt
+     └─ UnavailableImageError   it could not be read now (disk, memory) -> no record, stays open
+    APIError                    a request failed for good               -> error_api
+    any other exception         the model failed                        -> error_model
+    StopRunError                set-up, account, disk                   -> the run stops with exit 1
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+class CorruptImageError(Exception):
+    """The picture at `path` cannot be decoded; `reason` is a short text for people."""
+
+    def __init__(self, path: str | PathLike[str], reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class UnavailableImageError(CorruptImageError):
+    """The picture could not be read this time, which says nothing about the picture itself.
+
+    `gone` is true when there is no such file any more.
+    """
+
+    def __init__(self, path: str | PathLike[str], reason: str, *, gone: bool = False) -> None:
+        super().__init__(path, reason)
+        self.gone = gone
+
+
+class APIError(Exception):
+    """A request for one photo failed for good; the text is the reason that goes into the record."""
+
+
+class StopRunError(Exception):
+    """The run cannot go on. The text is one sentence for people that ends with the next action."""
