@@ -75,13 +75,20 @@ def load_image(
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """Return the file's bytes: read apart from decoding, so that the disk's errors are never taken for damage.
 
+    Of a video or raw file, which can be huge, only the beginning.
+
     Raises:
         UnavailableImageError: the file is gone or could not be read this time.
-        CorruptImageError: there is no right to read it.
+        CorruptImageError: there is no right to read it, or it is larger than any picture.
     """
     try:
         with open(path, "rb") as file:
-            return file.read()
+            head = file.read(HEAD_BYTES)
+            if kind_of(head) in {VIDEO, RAW}:
+                return head
+            if os.fstat(file.fileno()).st_size > MEMORY_LIMIT:
+                raise CorruptImageError(path, f"too large: a file of over {MEMORY_LIMIT / 1e9:.1f} GB")
+            return head + file.read()
     except (PermissionError, IsADirectoryError) as error:
         raise CorruptImageError(path, error.strerror or type(error).__name__) from error
     except OSError as error:

@@ -383,6 +383,19 @@ def test_a_large_panorama_is_no_bomb(tmp_path: Path) -> None:
     assert load_image(tmp_path / "a.png").getpixel((5, 5)) == (77, 77, 77)
 
 
+def test_a_file_larger_than_any_picture(tmp_path: Path) -> None:
+    with open(tmp_path / "a.jpg", "wb") as file:
+        file.write(b"\xff\xd8\xff")
+        file.truncate(MEMORY_LIMIT + 1)
+    with pytest.raises(CorruptImageError, match="too large"):
+        load_image(tmp_path / "a.jpg")
+    with open(tmp_path / "a.heic", "wb") as file:
+        file.write(b"\0\0\0\x14ftypqt  \0\0\0\0qt  ")
+        file.truncate(1 << 40)
+    with pytest.raises(CorruptImageError, match="video"):
+        load_image(tmp_path / "a.heic")
+
+
 def _files() -> dict[str, bytes]:
     """A small real file of every format, to damage."""
     cases: dict[str, dict[str, Any]] = {
