@@ -58,7 +58,7 @@ def run(options: RunOptions) -> ExitCode:
         StopRunError: the run cannot begin.
         SystemExit: a signal came before the first photo.
     """
-    stopper = Stopper(log.warning)
+    stopper = Stopper()
     settings = load_settings()
     photos_dir = options.photos_dir or settings.PHOTOS_DIR
     if photos_dir is None:

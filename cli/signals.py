@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
 
 _CODES = {
@@ -31,11 +30,10 @@ class Stopper:
         graceful: while true a first signal only sets the event; otherwise it ends the process.
     """
 
-    def __init__(self, announce: Callable[[str], None]) -> None:
+    def __init__(self) -> None:
         self.event = threading.Event()
         self.code: ExitCode | None = None
         self.graceful = False
-        self._announce = announce
         self._first = 0.0
         for number in _CODES:
             # nohup means what it says: a signal that was ignored at start stays ignored.
@@ -49,12 +47,16 @@ class Stopper:
             self.code = code
             self._first = now
             if not self.graceful:
+                _say("\nStopped before the first photo. Run the same command again to begin.\n")
                 raise SystemExit(code)
             self.event.set()
-            self._announce(
-                "Stopping: photos in flight are finished first. Press Ctrl-C again to end at once."
-            )
+            _say("\nStopping: photos in flight are finished first. Press Ctrl-C again to end at once.\n")
         elif now - self._first > 1:  # `uv run` passes a terminal's Ctrl-C on: it may arrive twice
-            sys.stderr.write("\n")
-            sys.stderr.flush()
+            _say("\n")
             os._exit(code)
+
+
+def _say(text: str) -> None:
+    """Write past Python's own streams and the log, which the signal may have struck in the middle of a write."""
+    with suppress(OSError):
+        os.write(2, text.encode())

@@ -100,12 +100,12 @@ class _Threads:
                 continue
             while not self._outcomes.empty():
                 items.append(self._outcomes.get())
-            for item in items:
-                if isinstance(item, BaseException):
-                    raise item
             ended += items.count(None)
             if ready := [item for item in items if isinstance(item, Outcome)]:
                 yield ready
+            for item in items:
+                if isinstance(item, BaseException):
+                    raise item
 
     def _end(self) -> None:
         """Let no thread begin anything more, and wake those that wait."""
