@@ -5,12 +5,19 @@ What a command needs is imported when it runs, so that `--help` and a wrong flag
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C during the imports ends it without a traceback
+try:
+    import typer
+except ModuleNotFoundError:
+    sys.exit("The packages are missing. Start it with uv: uv run python caption.py --help")
 
 from backends import BACKENDS, describe_backends
 from backends.errors import StopRunError
@@ -39,10 +46,12 @@ JournalOption = Annotated[Path, typer.Option("--captions-jsonl", help="The journ
 
 @app.command("run")
 def run_command(
-    backend: Annotated[str, typer.Option(help=f"Who makes the captions: {', '.join(BACKENDS)}.")],
+    backend: Annotated[
+        str | None, typer.Option(help=f"Who makes the captions (required): {', '.join(BACKENDS)}.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The backend's model; each has a default.")] = None,
     photos_dir: Annotated[
-        Path | None, typer.Option(help="The library; without it PHOTOS_DIR of config.env.")
+        str | None, typer.Option(help="The library; without it PHOTOS_DIR of config.env.")
     ] = None,
     captions_jsonl: JournalOption = Path("captions.jsonl"),
     prompt: Annotated[str, typer.Option(help="What to ask of each photo.")] = DEFAULT_PROMPT,
@@ -74,7 +83,7 @@ def run_command(
     options = RunOptions(
         backend=_known_backend(backend),
         model=model,
-        photos_dir=photos_dir,
+        photos_dir=_folder(photos_dir),
         captions_jsonl=captions_jsonl,
         prompt=prompt,
         max_workers=max_workers,
@@ -97,7 +106,7 @@ def run_command(
         raise typer.BadParameter(
             "--dry-run goes without --force, --retry-status, --restart-every and --mock-error-rate: leave them out."
         )
-    if options.mock_options and backend != MOCK and not dry_run:
+    if options.mock_options and backend != MOCK:
         raise typer.BadParameter(
             "--mock-error-rate and --mock-latency are for --backend mock: leave them out."
         )
@@ -107,14 +116,13 @@ def run_command(
 @app.command()
 def stats(
     captions_jsonl: JournalOption = Path("captions.jsonl"),
-    photos_dir: Annotated[
-        Path | None, typer.Option(help="Also say how much of this library is done.")
-    ] = None,
+    photos_dir: Annotated[str | None, typer.Option(help="Also say how much of this library is done.")] = None,
 ) -> None:
     """Print what a journal holds."""
     from cli.journals import print_stats
 
-    _leave(lambda: print_stats(captions_jsonl, photos_dir))
+    folder = _folder(photos_dir)
+    _leave(lambda: print_stats(captions_jsonl, folder))
 
 
 @app.command()
@@ -139,11 +147,18 @@ def compact(captions_jsonl: JournalOption = Path("captions.jsonl")) -> None:
     _leave(lambda: rewrite(captions_jsonl))
 
 
-def _known_backend(name: str) -> str:
-    if name not in BACKENDS:
+def _folder(given: str | None) -> Path | None:
+    if given == "":  # an unset "$PHOTOS" would otherwise mean the current folder
         raise typer.BadParameter(
-            f"Unknown backend {name!r}. Choose one of:\n{describe_backends()}", param_hint="--backend"
+            "it is empty: give the folder that holds the photos.", param_hint="--photos-dir"
         )
+    return Path(os.path.expanduser(given)) if given is not None else None
+
+
+def _known_backend(name: str | None) -> str:
+    if name is None or name not in BACKENDS:
+        trouble = "It is missing" if name is None else f"Unknown backend {name!r}"
+        raise typer.BadParameter(f"{trouble}. Choose one of:\n{describe_backends()}", param_hint="--backend")
     return name
 
 
@@ -151,12 +166,15 @@ def _known_statuses(text: str | None) -> frozenset[Status]:
     from journal import STATUSES
 
     names = [name.strip() for name in text.split(",")] if text is not None else []
-    unknown = [name for name in names if name not in STATUSES]
+    errors = [
+        status for status in STATUSES if status != "success"
+    ]  # what has succeeded would be retried for ever
+    unknown = [name for name in names if name not in errors]
     if unknown:
         raise typer.BadParameter(
-            f"Unknown status {unknown[0]!r}. Choose from: {', '.join(STATUSES)}.", param_hint="--retry-status"
+            f"Cannot retry {unknown[0]!r}. Choose from: {', '.join(errors)}.", param_hint="--retry-status"
         )
-    return frozenset(status for status in STATUSES if status in names)
+    return frozenset(status for status in errors if status in names)
 
 
 def _leave(work: Callable[[], ExitCode]) -> None:
@@ -165,15 +183,21 @@ def _leave(work: Callable[[], ExitCode]) -> None:
 
     try:
         code = work()
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads the output has seen enough, as in `stats | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.DONE
     except StopRunError as error:
         _say(str(error))
         code = ExitCode.STOPPED
     except Exception as error:  # noqa: BLE001 - a person gets a sentence, the log gets the traceback
-        log.error("unexpected_error", extra={"console": False, "error": traceback.format_exc()})
+        where = traceback.extract_tb(error.__traceback__)[-1]
         _say(
-            f"Unexpected trouble ({type(error).__name__}: {error}); nothing that was written is lost. "
-            "Run the same command again; if it stays, report it with the end of caption.log."
+            f"Unexpected trouble ({type(error).__name__}: {error}, {Path(where.filename).name}:{where.lineno}); "
+            "nothing that was written is lost. Run the same command again; if it stays, report this line."
         )
+        if log.handlers:
+            log.error("unexpected_error", extra={"console": False, "error": traceback.format_exc()})
         code = ExitCode.STOPPED
     raise SystemExit(code)
 
@@ -190,6 +214,13 @@ def _say(sentence: str) -> None:
 def main() -> None:
     """Run the command line; flags without a command mean `run`."""
     arguments = sys.argv[1:]
+    while (
+        number := os.open(os.devnull, os.O_RDWR)
+    ) <= 2:  # a closed stream's number must not become the journal's
+        pass
+    os.close(number)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # captions in any script, any terminal
     if not arguments:

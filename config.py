@@ -1,5 +1,6 @@
 """Owns the settings: reads `config.env` and the environment; never shows the value of a setting."""
 
+import os
 from pathlib import Path
 
 from pydantic import SecretStr, ValidationError, field_validator
@@ -37,7 +38,7 @@ class Settings(BaseSettings):
     @field_validator("PHOTOS_DIR")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
-        return value.expanduser() if value else value
+        return Path(os.path.expanduser(value)) if value else value
 
 
 def load_settings() -> Settings:
@@ -47,15 +48,20 @@ def load_settings() -> Settings:
         StopRunError: the file cannot be read or holds an unknown key; the sentence names the key, never a value.
     """
     try:
+        if os.path.lexists(CONFIG_FILE):
+            with open(
+                CONFIG_FILE, "rb"
+            ):  # a folder or an unreadable file would be passed over without a word
+                pass
         return Settings()
     except ValidationError as error:
         raise StopRunError(
             " ".join(_sentence(problem) for problem in error.errors(include_input=False))
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StopRunError(
-            f"{CONFIG_FILE} cannot be read ({type(error).__name__}): save it as UTF-8 text."
-        ) from None
+    except UnicodeDecodeError:
+        raise StopRunError(f"{CONFIG_FILE} is not UTF-8 text: save it as UTF-8.") from None
+    except OSError as error:
+        raise StopRunError(f"{CONFIG_FILE} cannot be read ({error.strerror}): mend or remove it.") from None
 
 
 def _sentence(problem: ErrorDetails) -> str:

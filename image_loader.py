@@ -30,11 +30,13 @@ LARGE = 256 << 20
 """Bytes from which pictures are decoded one at a time, so that several together cannot exhaust the memory."""
 
 # Decoders that are safe on strangers' files; among those left out is EPS, which would run a program.
-_FORMATS = "JPEG PNG WEBP GIF TIFF BMP JPEG2000 AVIF HEIF ICO PSD PPM QOI".split()
-_BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
-# These decode the whole picture into buffers of their own first: about 8 bytes a pixel were seen.
-_BUFFERED = {"HEIF", "AVIF", "WEBP"}
-_DNG_VERSION, _NEW_SUBFILE_TYPE = 50706, 254
+_FORMATS = "JPEG PNG WEBP GIF TIFF BMP DIB PCX JPEG2000 AVIF HEIF ICO PSD PPM QOI".split()
+# Measured at the peak. RGB and its like are scaled as they are; other modes are converted in full size first, and some
+# formats decode into buffers of their own.
+_BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 11, "I;16B": 11, "I;16L": 11}
+_BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20}
+_RAW_REASON = "camera raw file: no decoder for it; export it as JPEG to have it captioned"
+_DNG_VERSION, _NEW_SUBFILE_TYPE, _SUB_IFDS = 50706, 254, 330
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -115,12 +117,15 @@ def decode(
     need = 0
     compression = ""
     try:
-        image = Image.open(BytesIO(data), formats=_FORMATS)
+        # TGA has no signature: anything could pass for it but for its name.
+        formats = [*_FORMATS, "TGA"] if extension(os.fspath(path)) == "tga" else _FORMATS
+        image = Image.open(BytesIO(data), formats=formats)
         compression = str(image.info.get("compression", ""))
         if _is_raw_thumbnail(image, path):
             raise CorruptImageError(path, _RAW_REASON)
+        full_size = image.size
         _draft(image, max_side)
-        need = _memory_need(image)
+        need = _memory_need(image, full_size)
         if need > MEMORY_LIMIT:
             size = f"{image.width:,} x {image.height:,} pixels"
             raise CorruptImageError(path, f"too large: {size} would need {need / 1e9:,.1f} GB to decode")
@@ -138,9 +143,6 @@ def decode(
         raise CorruptImageError(path, _reason(error, data, kind, path, compression)) from error
 
 
-_RAW_REASON = "camera raw file: no decoder for it; export it as JPEG to have it captioned"
-
-
 def _draft(image: Image.Image, max_side: int) -> None:
     """Let libjpeg scale while it decodes, by 2, 4 or 8; a picture of 90 % of `max_side` needs no further scaling."""
     if image.format not in {"JPEG", "MPO"}:
@@ -151,11 +153,13 @@ def _draft(image: Image.Image, max_side: int) -> None:
             return
 
 
-def _memory_need(image: Image.Image) -> int:
-    pixels = image.width * image.height
-    if image.format in _BUFFERED:
-        return pixels * 8
-    return pixels * _BYTES_PER_PIXEL.get(image.mode, 4)
+def _memory_need(image: Image.Image, full_size: tuple[int, int]) -> int:
+    """Return the bytes that decoding takes at its peak; `full_size` is that of the file, before `_draft`."""
+    per_pixel = _BYTES_PER_PIXEL_OF_FORMAT.get(image.format or "", _BYTES_PER_PIXEL.get(image.mode, 4))
+    need = image.width * image.height * per_pixel
+    if image.info.get("progressive"):
+        need += full_size[0] * full_size[1] * 6  # libjpeg keeps all coefficients until the last scan
+    return need
 
 
 def _is_raw_thumbnail(image: Image.Image, path: str | os.PathLike[str]) -> bool:
@@ -166,7 +170,8 @@ def _is_raw_thumbnail(image: Image.Image, path: str | os.PathLike[str]) -> bool:
     return (
         extension(os.fspath(path)) in RAW_EXTENSIONS
         or _DNG_VERSION in tags
-        or bool(_as_int(tags.get(_NEW_SUBFILE_TYPE)) & 1)
+        # A page that says it is the small version of another; alone, it is the picture.
+        or (_as_int(tags.get(_NEW_SUBFILE_TYPE)) & 1 == 1 and (_SUB_IFDS in tags or image.n_frames > 1))  # type: ignore[attr-defined]
     )
 
 
@@ -218,7 +223,7 @@ def _turn(image: Image.Image, data: bytes) -> Image.Transpose | None:
                 )
         else:
             orientation = image.getexif().get(ExifTags.Base.Orientation)
-        return _TURNS.get(orientation) if isinstance(orientation, int) else None
+        return _TURNS.get(orientation)  # type: ignore[arg-type]  # whatever type the file gave it
     except Exception:  # noqa: BLE001 - any type can come out of damaged metadata
         return None
 
@@ -256,6 +261,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = _eight_bit(image)
     elif image.mode == "CMYK" and image.info.get("icc_profile"):
         image = _by_profile(image)
+    if image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
+        image = image.convert("RGB")  # an alpha channel that was never filled
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")
@@ -275,7 +282,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         bits = max(8, int(high).bit_length())
         low, high = 0, (1 << (bits if bits <= 12 else 16)) - 1
     elif image.mode == "F" and low >= 0 and high <= 255:
-        low, high = 0, 1 if high <= 1 else 255
+        low, high = 0, 1 if high <= 16 else 255
     scale = 255 / (high - low) if high > low else 1
     return image.point(lambda value: value * scale - low * scale).convert("L")
 
@@ -300,18 +307,38 @@ def _reason(
     if not data.strip(b"\0"):
         return "holds only zero bytes: its content is lost"
     if isinstance(error, UnidentifiedImageError):
-        if kind not in {None, PICTURE}:
-            return f"not a picture but {kind}" if kind != JPEG_XL else "JPEG XL picture: no decoder for it"
-        if extension(os.fspath(path)) in RAW_EXTENSIONS:
-            return _RAW_REASON
-        return (
-            "damaged: not even its header can be read"
-            if kind == PICTURE
-            else "not a picture of a known format"
-        )
-    text = str(error)
+        return _unidentified(kind, path)
+    text = " ".join(str(error).split())
     if "decoder error" in text and compression in {"webp", "lerc", "zstd", "lzma", "jbig"}:
         return f"TIFF with {compression} compression: no decoder for it"
-    if "truncated" in text or "runs out of data" in text or isinstance(error, EOFError):
-        return f"cut short: {text}"
+    lowered = text.lower()
+    for meaning, signs in _MEANINGS.items():
+        if any(sign in lowered for sign in signs):
+            return f"{meaning}: {text}"
     return f"damaged: {text or type(error).__name__}"
+
+
+def _unidentified(kind: str | None, path: str | os.PathLike[str]) -> str:
+    if kind == JPEG_XL:
+        return "JPEG XL picture: no decoder for it"
+    if kind not in {None, PICTURE}:
+        return f"not a picture but {kind}"
+    if extension(os.fspath(path)) in RAW_EXTENSIONS:
+        return _RAW_REASON
+    return (
+        "damaged, or of a rare kind: its header cannot be read" if kind else "not a picture of a known format"
+    )
+
+
+_MEANINGS = {
+    "its text or colour profile unpacks to more than any photo holds": ("max_text",),
+    "a rare kind of picture that no decoder here knows": ("unsupported bmp",),
+    "cut short": (
+        "truncated",
+        "runs out of data",
+        "not enough image data",
+        "end of file",
+        "expected to read",
+    ),
+}
+"""What a decoder's words mean to people; only the reason in the record depends on it."""

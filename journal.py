@@ -150,6 +150,8 @@ class CaptionJournal:
                 raise StopRunError(
                     f"{self.path} is a folder: give --captions-jsonl the name of a file in it."
                 )
+            if self.path.exists():  # no right to write is said now, not after the first caption
+                os.close(os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
             os.stat(
                 self.path.parent
             )  # a missing one would be made by the lock, and a typing error go unnoticed
@@ -354,6 +356,7 @@ class CaptionJournal:
         except OSError as error:
             with suppress(OSError):
                 new.unlink(missing_ok=True)
+                backup.unlink(missing_ok=True)  # a hard link to the journal, which will be written on
             raise StopRunError(self._write_sentence(error)) from None
         return count, len(keep), backup
 
@@ -390,7 +393,7 @@ class CaptionJournal:
         if foreign and not good:
             raise StopRunError(
                 f"{self.path} holds no captions but something else: "
-                "give --captions-jsonl another file, it is left as it is."
+                "it is left as it is; give --captions-jsonl another file."
             )
 
     def _lines(self) -> Iterator[bytes]:
@@ -455,8 +458,9 @@ def _parse(line: bytes) -> _Line | None:
     try:
         record: _Line = _validate_line(line)
     except ValidationError:
-        # Windows editors put a byte-order mark before the first line.
-        return _parse(line.removeprefix(BOM_UTF8)) if line.startswith(BOM_UTF8) else None
+        if not line.startswith(BOM_UTF8):
+            return None
+        return _parse(line.lstrip(BOM_UTF8))  # Windows editors put such a mark before the first line
     if record["status"] == "success" and not record["caption"]:
         return None
     if not record["rel_path"].isascii():  # another program's journal may spell names as macOS stores them

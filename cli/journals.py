@@ -37,7 +37,7 @@ def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
         width = max(14, *(len(model) + 1 for model in models))
         lines += [f"  {model:<{width}}{count:>10,}" for model, count in models.most_common()]
     if photos_dir is not None:
-        names = {photo.rel_path for photo in walk(photos_dir.expanduser()).photos}
+        names = {photo.rel_path for photo in walk(photos_dir).photos}
         done = sum(name in records for name in names)
         lines.append(f"Done: {done:,} of {len(names):,} photos in {photos_dir} ({done / len(names):.1%})")
         gone = counted.total - done
@@ -90,7 +90,11 @@ def rewrite(path: Path) -> ExitCode:
 
 def _existing(path: Path) -> CaptionJournal:
     if not path.exists():
-        raise StopRunError(f"{path} does not exist: give --captions-jsonl, or caption some photos first.")
+        raise StopRunError(
+            f"{path} does not exist: check its name, or make it with `caption.py run --captions-jsonl {path}`."
+        )
+    if path.is_dir():
+        raise StopRunError(f"{path} is a folder: give the name of a journal in it.")
     return CaptionJournal(path)
 
 

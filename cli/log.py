@@ -25,7 +25,9 @@ class _Console(logging.Handler):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         rel_path = getattr(record, "rel_path", None)
-        return text if rel_path is None else f"{text}  {rel_path}: {getattr(record, 'error', '')}"
+        return (
+            text if rel_path is None else f"{text}  {printable(rel_path, '')}: {getattr(record, 'error', '')}"
+        )
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "console", True):
@@ -67,6 +69,6 @@ def start_log(path: Path) -> None:
     log.propagate = False
 
 
-def printable(text: str) -> str:
-    """Return the text with control characters spelled out, so that no file name can play with the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+def printable(text: str, kept: str = "\n\t") -> str:
+    """Return the text with control characters but `kept` spelled out: no file name can play with the terminal."""
+    return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Self
@@ -18,19 +19,24 @@ if TYPE_CHECKING:
     from engines.outcome import Outcome
 
 _LOG_SECONDS = 30
+_FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
 
 
 class Progress:
     """A bar over `total` photos on stderr; where that is no terminal, a line now and then."""
 
     def __init__(self, total: int) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        knows_its_width = self._is_terminal and os.get_terminal_size(sys.stderr.fileno()).columns > 0
         self._bar = tqdm(
             total=total,
             unit=" photos",
             file=sys.stderr,
-            dynamic_ncols=True,
+            dynamic_ncols=knows_its_width,
+            ncols=None if knows_its_width else 80,
             mininterval=0.2,
-            disable=not sys.stderr.isatty(),
+            bar_format=_FORMAT,
+            disable=not self._is_terminal,
         )
         self._total = total
         self._done = 0
@@ -62,5 +68,7 @@ class Progress:
     def _line(self) -> None:
         self._logged = time.monotonic()
         seconds = self._logged - self._start
-        text = tqdm.format_meter(self._done, self._total, seconds, unit=" photos", ncols=80)
-        log.info(text, extra={"console": self._bar.disable})
+        text = tqdm.format_meter(
+            self._done, self._total, seconds, unit=" photos", ncols=80, bar_format=_FORMAT
+        )
+        log.info(text, extra={"console": not self._is_terminal})

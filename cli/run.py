@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS, load_backend
@@ -22,7 +23,6 @@ from library.walk import Walk, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from engines.outcome import Outcome
     from library.walk import Photo
@@ -62,8 +62,9 @@ def run(options: RunOptions) -> ExitCode:
     settings = load_settings()
     photos_dir = options.photos_dir or settings.PHOTOS_DIR
     if photos_dir is None:
-        raise StopRunError(f"Where are the photos? Give --photos-dir, or set PHOTOS_DIR in {CONFIG_FILE}.")
-    photos_dir = photos_dir.expanduser()
+        raise StopRunError(
+            f"Where are the photos? Give --photos-dir, or set PHOTOS_DIR in {Path(CONFIG_FILE).absolute()}."
+        )
     journal = CaptionJournal(options.captions_jsonl)
     with journal.lock():
         start_log(journal.path.with_name("caption.log"))
@@ -80,10 +81,11 @@ def run(options: RunOptions) -> ExitCode:
         quota = min(len(pending), options.limit or len(pending), options.restart_every or len(pending))
         workers = options.max_workers or backend.max_workers
         label = MOCK if name == MOCK else f"{name}/{backend.model}"
-        log.info(
-            f"{'Opening' if options.dry_run else 'Captioning'} {quota:,} of {len(found.photos):,} photos "
-            f"with {label}, {workers} at a time."
-        )
+        counts = f"{quota:,} of {len(found.photos):,} photos"
+        if options.dry_run:
+            log.info(f"Opening {counts}, without captioning them.")
+        else:
+            log.info(f"Captioning {counts} with {label}, {workers} at a time.")
         if not quota:
             result = Result()
         else:
@@ -159,21 +161,25 @@ def _summarise(options: RunOptions, found: Walk, result: Result) -> None:
     done = result.statuses["success"]
     errors = {status: count for status, count in sorted(result.statuses.items()) if status != "success"}
     total = done + sum(errors.values())
-    text = f"{'Opened' if options.dry_run else 'Captioned'} {done:,} photos"
+    text = f"{'Opened' if options.dry_run else 'Captioned'} {_count(done, 'photo')}"
     if total:
         text += f" in {result.seconds:,.1f} s ({total / max(result.seconds, 1e-3):,.1f} photos/s)"
-    text += f"; {sum(errors.values()):,} errors"
+    text += f"; {_count(sum(errors.values()), 'error')}"
     if result.videos:
         text += f", {result.videos:,} of them videos"
     if errors:
         text += f" ({', '.join(f'{count:,} {status}' for status, count in errors.items())})"
     log.info(text + ".")
     if result.unread:
-        log.info(f"{result.unread:,} photos could not be read this time and stay open.")
+        log.info(f"{_count(result.unread, 'photo')} could not be read this time: still to be done.")
     if result.gone:
-        log.info(f"{result.gone:,} photos were gone when their turn came.")
+        log.info(f"{_count(result.gone, 'photo')} vanished before their turn came.")
     if found.left_out:
-        log.info(f"Left out {found.left_out:,} files that are not pictures.")
+        log.info(f"Left out {_count(found.left_out, 'file')} that are not pictures.")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _end(
@@ -190,20 +196,21 @@ def _end(
     if result.stopped:
         raise StopRunError(result.stopped)
     if signalled is not None:
-        log.warning(f"Stopped; everything written is safe. Go on with: {_command(options)}")
+        go_on = "Begin it again" if options.dry_run else "Go on"
+        log.warning(f"Stopped; everything written is safe. {go_on} with: {_command(options)}")
         return signalled
-    if result.unread:
-        raise StopRunError(
-            f"Not all photos could be read; check the disk, then try those again with: {_command(options)}"
-        )
     batch_ended = left and options.restart_every and quota == options.restart_every != options.limit
+    if (result.unread or found.unread) and not (batch_ended and result.progress):
+        raise StopRunError(
+            f"Not everything could be read; check the disk, then try the rest with: {_command(options)}"
+        )
     if batch_ended:
         if not result.progress:
             raise StopRunError(
-                f"{left:,} photos are left, but this batch brought nothing new: leave out --retry-status, "
+                f"Photos left: {left:,}, but this batch brought nothing new: leave out --retry-status, "
                 "or mend the cause first."
             )
-        log.info(f"{left:,} photos are left. Go on with: {_command(options)}")
+        log.info(f"Batch complete; photos left: {left:,}.")
         code = ExitCode.MORE_TO_DO
     else:
         code = ExitCode.DONE
@@ -216,7 +223,7 @@ def _next_step(options: RunOptions, journal: CaptionJournal, found: Walk, left: 
     if options.dry_run:
         return f"Nothing was captioned: this was a rehearsal. Caption them with: {_command(options, without=('--dry-run',))}"
     if left:
-        return f"{left:,} photos are left. Go on with: {_command(options)}"
+        return f"Photos left: {left:,}. Go on with: {_command(options)}"
     counted = tally(journal.records[p.rel_path] for p in found.photos if p.rel_path in journal.records)
     again = [status for status in _RETRIABLE if counted.statuses[status]]
     if again:
@@ -224,21 +231,24 @@ def _next_step(options: RunOptions, journal: CaptionJournal, found: Walk, left: 
         retry = _command(
             options, without=("--retry-status", "--limit"), adding=("--retry-status", ",".join(again))
         )
-        return f"All photos are done. To try the {count:,} that failed again: {retry}"
-    return f"All photos are done. Count them with: {_prefix(options)} stats {_journal_flag(options)}"
+        return f"Every photo has a record. To try the {_count(count, 'failure')} again: {retry}"
+    folder = f" --photos-dir {shlex.quote(str(options.photos_dir))}" if options.photos_dir else ""
+    return f"Every photo has a record. Count them with: {_prefix(options)} stats {_journal_flag(options)}{folder}"
 
 
 def _mention_compact(options: RunOptions, journal: CaptionJournal) -> None:
-    if journal.repeated or journal.malformed:
+    surplus = [f"{journal.repeated:,} older"] if journal.repeated else []
+    surplus += [f"{len(journal.malformed):,} malformed"] if journal.malformed else []
+    if surplus:
         log.info(
-            f"{journal.name} holds {journal.repeated:,} replaced and {len(journal.malformed):,} malformed lines; "
+            f"{journal.name} holds {' and '.join(surplus)} lines besides; "
             f'to make "as many lines as photos" true: {_prefix(options)} compact {_journal_flag(options)}'
         )
 
 
 def _prefix(options: RunOptions, *, extra: bool = False) -> str:
     needed = BACKENDS[options.backend].extra if extra else None
-    return f"uv run {f'--extra {needed} ' if needed else ''}python caption.py"
+    return f"uv run {f'--extra {needed} ' if needed else ''}python {shlex.quote(sys.argv[0])}"
 
 
 def _journal_flag(options: RunOptions) -> str:

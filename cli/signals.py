@@ -50,10 +50,10 @@ class Stopper:
                 _say("\nStopped before the first photo. Run the same command again to begin.\n")
                 raise SystemExit(code)
             self.event.set()
-            _say("\nStopping: photos in flight are finished first. Press Ctrl-C again to end at once.\n")
+            hint = " Press Ctrl-C again to end at once." if number == signal.SIGINT else ""
+            _say(f"\nStopping: photos in flight are finished first.{hint}\n")
         elif now - self._first > 1:  # `uv run` passes a terminal's Ctrl-C on: it may arrive twice
-            _say("\n")
-            os._exit(code)
+            os._exit(code)  # without a word: the reader of stderr may be what hangs
 
 
 def _say(text: str) -> None:

@@ -6,10 +6,13 @@ when the pipe does, so no child outlives its parent.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import signal
 import sys
+import threading
 import warnings
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -20,37 +23,40 @@ from decoding import protocol
 from image_loader import LARGE, MEMORY_LIMIT, decode, read_file
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Iterator
+
+ORPHAN_SECONDS = 30
 
 
-class _Permit:
-    """Held while a large picture is decoded: asks the parent, who lets one child at a time go on."""
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
 
-    def __init__(self, pipe: Connection, limit: int) -> None:
-        self._pipe = pipe
-        self._limit = limit
 
-    def __enter__(self) -> None:
-        signal.alarm(0)  # waiting for the others is not hanging
-        self._pipe.send(protocol.Large())
-        self._pipe.recv()
-        signal.alarm(self._limit)
+@contextmanager
+def _permit(pipe: Connection, limit: int) -> Iterator[None]:
+    """Ask the parent, who lets one child at a time decode a large picture, and takes the leave back by itself."""
+    signal.alarm(0)  # waiting for the others is not hanging
+    pipe.send(protocol.Large())
+    pipe.recv()
+    signal.alarm(limit)
+    try:
+        yield
+    finally:
+        _was_large.set()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Give nothing back: the parent does when it has the answer."""
+
+_was_large = threading.Event()
 
 
 def main() -> None:
     pipe_fd, memory_fd, size, max_side, limit = (int(word) for word in sys.argv[1:6])
+    # The parent ends a decoder that hangs; when the parent is gone this alarm does, whose default is to kill.
+    limit += ORPHAN_SECONDS
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
     warnings.simplefilter("ignore")
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # photos are decoded side by side: one core each
     _bound_memory()
     memory = mmap.mmap(memory_fd, size)
     with Connection(pipe_fd) as pipe:
-        permit = _Permit(pipe, limit)
         pipe.send(protocol.Ready())
         while True:
             try:
@@ -58,12 +64,11 @@ def main() -> None:
             except EOFError:
                 return
             memory[-1] = protocol.READING
-            # Ends a decoder that hangs even when the parent is gone: the signal's default is to kill.
             signal.alarm(limit)
             try:
                 data = read_file(path)
                 memory[-1] = protocol.DECODING
-                image = decode(data, path, max_side, large=permit)
+                image = decode(data, path, max_side, large=_permit(pipe, limit))
                 pixels = image.tobytes("raw", "RGBX")  # Pillow's own layout: copied, not packed
                 memory[: len(pixels)] = pixels
                 answer: object = protocol.Pixels(image.size)
@@ -72,6 +77,12 @@ def main() -> None:
             except CorruptImageError as error:
                 answer = protocol.Failure(error.reason)
             signal.alarm(0)
+            if (
+                _was_large.is_set()
+            ):  # its memory goes back to the system before the next large one begins elsewhere
+                _was_large.clear()
+                if _trim:
+                    _trim(0)
             pipe.send(answer)
 
 

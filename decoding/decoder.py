@@ -41,7 +41,7 @@ class Decoder:
     """Runs `image_loader` in a child process of its own. One thread at a time may use it.
 
     A photo that ends the child is tried once more in a fresh one, because damage done by the photo before could be
-    the cause; the second time it is the photo's.
+    the cause; the second time it is the photo's. One that hangs is not tried again.
     """
 
     def __init__(self, max_side: int, time_limit: int = TIME_LIMIT) -> None:
@@ -81,11 +81,10 @@ class Decoder:
                     raise UnavailableImageError(
                         path, f"the decoder did not start (exit code {code})"
                     ) from None
-                if code in {None, -signal.SIGALRM}:
-                    took = f"took more than {self.time_limit} s"
-                    if phase == protocol.READING:
-                        raise UnavailableImageError(path, f"reading it {took}") from None
-                    raise CorruptImageError(path, f"decoding it {took}") from None
+                if phase == protocol.READING and (code is None or last_try):
+                    raise UnavailableImageError(path, "the disk does not answer") from None
+                if code is None:
+                    raise CorruptImageError(path, f"decoding it took more than {self.time_limit} s") from None
                 if last_try:
                     raise CorruptImageError(path, f"it crashes the decoder ({_how(code)})") from None
         raise AssertionError("the second try returns or raises")
@@ -93,8 +92,9 @@ class Decoder:
     def stop(self) -> None:
         """End the child in the middle of a photo; any thread may call this, `load` then raises."""
         self._stopped = True
-        if self._child:
-            self._child.kill()
+        child = self._child
+        if child:
+            child.kill()
 
     def close(self) -> None:
         """End the child and give its memory back."""
@@ -129,13 +129,15 @@ class Decoder:
         return image
 
     def _receive(self, pipe: Connection) -> object:
-        # The child's own alarm ends it at the limit; this second bound is for one that no signal can end.
+        # Counted in seconds that this process was awake: after a frozen container or a paused machine no photo that
+        # was in hand may count as one that hangs.
         try:
-            if not pipe.poll(self.time_limit + 10):
-                raise _DiedError
-            return pipe.recv()
+            for _ in range(self.time_limit):
+                if pipe.poll(1):
+                    return pipe.recv()
         except EOFError:
-            raise _DiedError from None
+            pass
+        raise _DiedError
 
     def _start(self, path: str) -> Connection:
         self._memory[-1] = protocol.STARTING
@@ -145,7 +147,7 @@ class Decoder:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "decoding.child", *map(str, numbers)],
                 cwd=_ROOT,
-                env=os.environ | _MALLOC,
+                env={k: v for k, v in os.environ.items() if not k.endswith("_API_KEY")} | _MALLOC,
                 pass_fds=numbers[:2],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -87,7 +87,8 @@ def drive(
                         result.unread += not outcome.gone and not outcome.fatal
                         result.stopped = result.stopped or _reason_to_stop(outcome, unread_streak, photos_dir)
                         continue
-                    unread_streak = 0
+                    if outcome.error != VIDEO:  # a video is not read, so it says nothing about the disk
+                        unread_streak = 0
                     if outcome.status in {"error_api", "error_model"}:
                         waiting.append(outcome)
                         if len(waiting) >= STREAK:

@@ -181,7 +181,9 @@ def caption_one(backend: CaptionBackend, model: str, photo: Photo, image: Image)
         return Outcome(photo, "error_api", error=_one_line(str(error)), model=model)
     except Exception as error:  # noqa: BLE001 - a model can raise anything
         return Outcome(photo, "error_model", error=_one_line(f"{type(error).__name__}: {error}"), model=model)
-    text = _one_line(answer.text if isinstance(answer, Caption) else answer)
+    text = _one_line(
+        (answer.text if isinstance(answer, Caption) else answer) or ""
+    )  # some SDKs answer with None
     if not text:
         return Outcome(photo, "error_model", error="empty caption", model=model)
     return Outcome(photo, "success", caption=text, model=model)

@@ -38,6 +38,19 @@ _VIDEO_BRANDS = (
     b"MSNV",
     b"XAVC",
     b"mmp4",
+    b"F4V",
+    b"NDSC",
+    b"hvc1",
+    b"hev1",
+    b"av01",
+    b"caqv",
+    b"kddi",
+    b"mqt",
+    b"piff",
+    b"ismv",
+    b"CAEP",
+    b"niko",
+    b"pana",
 )
 # QuickTime files from before ftyp existed begin with one of these atoms.
 _QUICKTIME_ATOMS = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PICTURE_EXTENSIONS = frozenset(
-    "jpg jpeg jpe jfif jif jps mpo png apng gif webp tif tiff bmp dib heic heif heics heifs hif avif avifs "
+    "jpg jpeg jpe jfif jfi jif jps pjp pjpeg insp mpo png apng gif webp tif tiff bmp dib heic heif heics heifs hif avif avifs "
     "jp2 j2k j2c jpc jpf jpx jpm jxl ico psd psb ppm pgm pbm pnm qoi tga pcx svg svgz".split()
 )
 RAW_EXTENSIONS = frozenset(
@@ -41,11 +42,21 @@ class Photo:
 
 @dataclass(slots=True)
 class Walk:
-    """What a walk found: photos sorted by rel_path, how many other files, and sentences about trouble."""
+    """What a walk found: photos sorted by rel_path, how many other files, and sentences about trouble.
+
+    `unread` counts the places that could not be read for another reason than missing rights: the disk is in trouble,
+    and photos may be missing from the list.
+    """
 
     photos: list[Photo] = field(default_factory=list)
     left_out: int = 0
+    unread: int = 0
     warnings: list[str] = field(default_factory=list)
+
+    def note(self, path: str, error: OSError) -> None:
+        """Remember that `path` could not be read."""
+        self.unread += error.errno not in {errno.EACCES, errno.EPERM}
+        self.warnings.append(f"{path!r} cannot be read ({error.strerror}); its photos are left out.")
 
 
 def portable_name(name: str) -> str:
@@ -112,9 +123,7 @@ def _files(root: str, found: Walk) -> Iterator[Photo]:
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
-            found.warnings.append(
-                f"The folder {folder!r} cannot be read ({error.strerror}); its photos are left out."
-            )
+            found.note(folder, error)
             continue
         below: list[tuple[str, str]] = []
         for entry in entries:
@@ -132,7 +141,7 @@ def _files(root: str, found: Walk) -> Iterator[Photo]:
                     else:
                         found.left_out += 1
             except OSError as error:
-                found.warnings.append(f"{entry.path!r} cannot be read ({error.strerror}); it is left out.")
+                found.note(entry.path, error)
         folders += reversed(below)
 
 

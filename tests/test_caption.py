@@ -32,7 +32,7 @@ def test_captions_every_photo_once(product: Product) -> None:
     assert records["2024/IMG_0010.MOV"]["error"] == "video"
     assert "Captioned 10 photos" in said
     assert "2 errors, 1 of them videos (2 error_corrupt)" in said
-    assert "Left out 1 files that are not pictures" in said
+    assert "Left out 1 file that are not pictures" in said
     assert "12/12" in said
     assert "IMG_0010.MOV" not in said, "a video is no trouble to report"
 
@@ -64,7 +64,7 @@ def test_flags_without_a_command_mean_run(product: Product) -> None:
 def test_limit_counts_attempts_and_goes_on(product: Product) -> None:
     said = product.run("--limit", "5")
     assert product.line_count() == 5
-    assert "7 photos are left. Go on with: uv run python caption.py run --backend mock" in said
+    assert "Photos left: 7. Go on with: uv run python" in said
     product.run("--limit", "5")
     assert product.line_count() == 10
     product.run("--limit", "5")
@@ -75,7 +75,10 @@ def test_limit_counts_attempts_and_goes_on(product: Product) -> None:
     ("arguments", "hint"),
     [
         ([], "Usage"),
-        (["run"], "--backend"),
+        (["run"], "anthropic  needs"),
+        (["run", "--backend", "mock", "--photos-dir", ""], "--photos-dir"),
+        (["run", "--backend", "mock", "--retry-status", "success"], "error_api"),
+        (["run", "--backend", "openai", "--dry-run", "--mock-latency", "1"], "--mock-latency"),
         (["nonsense"], "No such command"),
         (["run", "--backend", "mocc"], "anthropic  needs"),
         (["run", "--backend", "mock", "--limit", "many"], "--limit"),
@@ -228,11 +231,53 @@ def test_no_photos_dir_at_all(product: Product) -> None:
     assert "--photos-dir" in product.call("--backend", "mock", code=1).stderr
 
 
+def test_a_reader_that_has_seen_enough(product: Product) -> None:
+    product.run()
+    for command in (["stats"], ["compare", "captions.jsonl", "captions.jsonl"]):
+        done = subprocess.run(
+            ["bash", "-c", 'set -o pipefail; "$@" | true', "-", *product.command(*command)],
+            cwd=product.folder,
+            env=product.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0
+        assert done.stderr == ""
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(product: Product, closed: str) -> None:
+    """What is said then goes nowhere, least of all into the file that got the stream's number."""
+    words = product.command("run", "--backend", "mock", "--photos-dir", str(product.photos))
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {closed}', "-", *words], cwd=product.folder, env=product.env, check=False
+    )
+    assert done.returncode == 0
+    assert len(product.records()) == product.line_count() == ALL
+
+
+def test_a_disk_error_on_one_photo_does_not_end_the_loop(product: Product) -> None:
+    """Reading another process's memory file gives a real I/O error."""
+    (product.photos / "2023" / "IMG_0001a.jpg").symlink_to("/proc/self/mem")
+    product.run("--restart-every", "6", code=2)
+    product.run("--restart-every", "6", code=2)
+    said = product.run("--restart-every", "6", code=1)
+    assert "Not everything could be read" in said
+    assert len(product.records()) == product.line_count() == ALL
+
+
+def test_a_file_name_cannot_forge_a_line(product: Product) -> None:
+    (product.photos / "a\nerror_api  forged.jpg").write_bytes(b"")
+    assert "\nerror_api" not in product.run()
+
+
 def test_folder_troubles_are_sentences(product: Product, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     for folder, hint in [
         (tmp_path / "missing", "does not exist"),
+        (Path("~nosuchuser/photos"), "does not exist"),
         (empty, "holds no photos"),
         (product.photos / "cover.bmp", "is not a folder"),
     ]:
@@ -305,7 +350,7 @@ def test_a_photo_deleted_in_mid_run_is_no_error(product: Product) -> None:
     (product.photos / "cover.bmp").unlink()
     code, said = product.finish(process)
     assert code == 0
-    assert "1 photos were gone" in said
+    assert "1 photo vanished" in said
     assert "cover.bmp" not in product.records()
 
 

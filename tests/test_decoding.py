@@ -117,7 +117,10 @@ def test_a_decoder_killed_from_outside_costs_no_photo(tmp_path: Path) -> None:
 def test_a_disk_that_hangs_is_not_the_photos_fault(tmp_path: Path) -> None:
     """Reading from a FIFO that nobody writes to, as from a network disk that does not answer."""
     os.mkfifo(tmp_path / "slow.jpg")
-    with Decoder(128, time_limit=1) as decoder, pytest.raises(UnavailableImageError, match="reading it took"):
+    with (
+        Decoder(128, time_limit=1) as decoder,
+        pytest.raises(UnavailableImageError, match="the disk does not answer"),
+    ):
         decoder.load(str(tmp_path / "slow.jpg"))
 
 
@@ -194,7 +197,7 @@ def test_runs_survive_aborting_and_hanging_decoders(saboteur: Path, product: Pro
     assert "Captioned 10 photos" in said
     assert time.monotonic() - start > 59
     assert "Captioning 0 of 14" in product.run()
-    wait_for(lambda: not any(map(_alive, children)), 75 - (time.monotonic() - start))
+    wait_for(lambda: not any(map(_alive, children)), 105 - (time.monotonic() - start))
 
 
 def _children(parent: int) -> list[int]:

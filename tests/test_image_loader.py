@@ -317,7 +317,7 @@ def test_opened_by_content_not_by_name(tmp_path: Path) -> None:
         (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(50), "video"),
         (b"\xff\x0a" + bytes(range(100)), "JPEG XL"),
         (b"FUJIFILMCCD-RAW 0201FF" + bytes(50), "camera raw"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(range(200)), "header"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(200)), "its header cannot be read"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'></svg>", "SVG"),
         (os.urandom(4) + bytes(range(255)), ""),
     ],
@@ -339,12 +339,32 @@ def test_a_raw_file_is_no_thumbnail(tmp_path: Path) -> None:
     preview.save(tmp_path / "a.tif", tiffinfo=dng)
     reduced = TiffImagePlugin.ImageFileDirectory_v2()
     reduced[254] = 1  # NewSubfileType: a reduced picture
-    preview.save(tmp_path / "b.tif", tiffinfo=reduced)
+    preview.save(tmp_path / "b.tif", tiffinfo=reduced, save_all=True, append_images=[preview])
     preview.save(tmp_path / "c.tif")
     os.rename(tmp_path / "c.tif", tmp_path / "c.NEF")
     for name in ("a.tif", "b.tif", "c.NEF"):
         with pytest.raises(CorruptImageError, match="camera raw"):
             load_image(tmp_path / name)
+
+
+def test_a_lone_page_is_the_picture_whatever_it_says(tmp_path: Path) -> None:
+    reduced = TiffImagePlugin.ImageFileDirectory_v2()
+    reduced[254] = 1
+    upright().save(tmp_path / "a.tif", tiffinfo=reduced)
+    assert difference(load_image(tmp_path / "a.tif"), upright()) < 1
+
+
+def test_an_alpha_channel_that_was_never_filled(tmp_path: Path) -> None:
+    image = upright().convert("RGBA")
+    image.putalpha(0)
+    image.save(tmp_path / "a.bmp")
+    assert difference(load_image(tmp_path / "a.bmp"), upright()) < 1
+
+
+@pytest.mark.parametrize("kind", ["tga", "pcx", "dib", "qoi"])
+def test_rarer_formats(tmp_path: Path, kind: str) -> None:
+    upright().save(tmp_path / f"a.{kind}")
+    assert difference(load_image(tmp_path / f"a.{kind}"), upright()) < 1
 
 
 def test_trouble_of_the_disk_is_not_the_photos(tmp_path: Path) -> None:

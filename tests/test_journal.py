@@ -463,7 +463,7 @@ def test_a_foreign_file_is_refused_and_left_as_it_is(path: Path, content: bytes)
         with CaptionJournal(path).lock() as journal, pytest.raises(StopRunError) as caught:
             use(journal)
         assert str(caught.value) == (
-            f"{path} holds no captions but something else: give --captions-jsonl another file, it is left as it is."
+            f"{path} holds no captions but something else: it is left as it is; give --captions-jsonl another file."
         )
     assert path.read_bytes() == content
     assert names(path.parent) == ["captions.jsonl", "captions.jsonl.lock"]
