@@ -27,13 +27,15 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self._is_terminal = sys.stderr.isatty()
-        knows_its_width = self._is_terminal and os.get_terminal_size(sys.stderr.fileno()).columns > 0
+        # Some terminals (containers, scripts) say that they have 0 columns and rows; the bar would hide itself there.
+        has_size = self._is_terminal and os.get_terminal_size(sys.stderr.fileno()).columns > 0
         self._bar = tqdm(
             total=total,
             unit=" photos",
             file=sys.stderr,
-            dynamic_ncols=knows_its_width,
-            ncols=None if knows_its_width else 80,
+            dynamic_ncols=has_size,
+            ncols=None if has_size else 80,
+            nrows=None if has_size else 24,
             mininterval=0.2,
             bar_format=_FORMAT,
             disable=not self._is_terminal,

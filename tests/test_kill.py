@@ -798,15 +798,17 @@ def test_a_journal_cut_anywhere_is_completed(product: Product) -> None:
 
 def test_force_of_the_product_killed_at_its_first_steps(product: Product, shim: Path) -> None:
     old, _ = repeated_journal()
-    for step in (1, 6):
+    backups: list[Path] = []
+    for step in range(1, 9):
         for file in product.folder.glob("captions.jsonl*"):
             file.unlink()
         product.path.write_bytes(old)
         env = {"PYTHONPATH": str(shim), "CRASH_JOURNAL": str(product.path), "CRASH_STEP": str(step)}
         code, said = product.run("--force", **env, CRASH_MODE="after")
         assert code == -signal.SIGKILL, said
-        (backup,) = product.folder.glob("captions.jsonl.*.bak")
-        assert backup.read_bytes() == old
+        backups = list(product.folder.glob("captions.jsonl.*.bak"))
+        assert (backups[0] if backups else product.path).read_bytes() == old
+    (backup,) = backups
     code, said = product.run()
     assert code == 0, said
     product.check_finished()
