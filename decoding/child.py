@@ -1,7 +1,7 @@
 """Owns the child process that decodes: paths in through a pipe, pixels out through shared memory.
 
 Started by `decoding.decoder` as `python -m decoding.child PIPE_FD MEMORY_FD MEMORY_SIZE MAX_SIDE TIME_LIMIT`. Ends
-when the pipe does, so no child outlives its parent.
+when the pipe does; one that hangs in a decoder then is ended by its own alarm.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ import ctypes
 import mmap
 import signal
 import sys
-import threading
 import warnings
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
 
 from PIL import AvifImagePlugin
 
@@ -22,29 +19,30 @@ from backends.errors import CorruptImageError, UnavailableImageError
 from decoding import protocol
 from image_loader import LARGE, MEMORY_LIMIT, decode, read_file
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 ORPHAN_SECONDS = 30
-
-
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
 
 
-@contextmanager
-def _permit(pipe: Connection, limit: int) -> Iterator[None]:
-    """Ask the parent, who lets one child at a time decode a large picture, and takes the leave back by itself."""
-    signal.alarm(0)  # waiting for the others is not hanging
-    pipe.send(protocol.Large())
-    pipe.recv()
-    signal.alarm(limit)
-    try:
-        yield
-    finally:
-        _was_large.set()
+class _Permit:
+    """Held while a large picture is decoded: asks the parent, who lets one child at a time go on.
 
+    `used` says that the last picture was large. Nothing is given back: the parent does that when it has the answer.
+    """
 
-_was_large = threading.Event()
+    def __init__(self, pipe: Connection, limit: int) -> None:
+        self.used = False
+        self._pipe = pipe
+        self._limit = limit
+
+    def __enter__(self) -> None:
+        self.used = True
+        signal.alarm(0)  # waiting for the others is not hanging
+        self._pipe.send(protocol.Large())
+        self._pipe.recv()
+        signal.alarm(self._limit)
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def main() -> None:
@@ -57,6 +55,7 @@ def main() -> None:
     _bound_memory()
     memory = mmap.mmap(memory_fd, size)
     with Connection(pipe_fd) as pipe:
+        permit = _Permit(pipe, limit)
         pipe.send(protocol.Ready())
         while True:
             try:
@@ -68,7 +67,7 @@ def main() -> None:
             try:
                 data = read_file(path)
                 memory[-1] = protocol.DECODING
-                image = decode(data, path, max_side, large=_permit(pipe, limit))
+                image = decode(data, path, max_side, large=permit)
                 pixels = image.tobytes("raw", "RGBX")  # Pillow's own layout: copied, not packed
                 memory[: len(pixels)] = pixels
                 answer: object = protocol.Pixels(image.size)
@@ -77,12 +76,9 @@ def main() -> None:
             except CorruptImageError as error:
                 answer = protocol.Failure(error.reason)
             signal.alarm(0)
-            if (
-                _was_large.is_set()
-            ):  # its memory goes back to the system before the next large one begins elsewhere
-                _was_large.clear()
-                if _trim:
-                    _trim(0)
+            if permit.used and _trim:
+                _trim(0)  # before the parent lets the next large one begin in another child
+            permit.used = False
             pipe.send(answer)
 
 
