@@ -6,9 +6,11 @@ What a command needs is imported when it runs, so that `--help` and a wrong flag
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import traceback
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,27 +44,47 @@ app = typer.Typer(
 typer.BadParameter.__base__.exit_code = ExitCode.USAGE  # type: ignore[union-attr]
 
 JournalOption = Annotated[Path, typer.Option("--captions-jsonl", help="The journal.")]
+PhotosOption = Annotated[
+    str | None, typer.Option("--photos-dir", help="The library; without it PHOTOS_DIR of config.env.")
+]
+BackendOption = Annotated[
+    str | None, typer.Option("--backend", help=f"Who makes the captions (required): {', '.join(BACKENDS)}.")
+]
+ModelOption = Annotated[str | None, typer.Option("--model", help="The backend's model; each has a default.")]
+PromptOption = Annotated[str, typer.Option("--prompt", help="What to ask of each photo.")]
+BaseUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url", help="Another server that speaks the backend's dialect, as http://localhost:8000/v1."
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--max-workers", min=1, help="Captions in the making at once; each backend has a default."),
+]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Attempt at most so many photos.")]
+RetryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-status", help="Try photos again that have these statuses, as in error_api,error_model."
+    ),
+]
 
 
 @app.command("run")
 def run_command(
-    backend: Annotated[
-        str | None, typer.Option(help=f"Who makes the captions (required): {', '.join(BACKENDS)}.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="The backend's model; each has a default.")] = None,
-    photos_dir: Annotated[
-        str | None, typer.Option(help="The library; without it PHOTOS_DIR of config.env.")
-    ] = None,
+    backend: BackendOption = None,
+    model: ModelOption = None,
+    photos_dir: PhotosOption = None,
     captions_jsonl: JournalOption = Path("captions.jsonl"),
-    prompt: Annotated[str, typer.Option(help="What to ask of each photo.")] = DEFAULT_PROMPT,
-    max_workers: Annotated[
-        int | None, typer.Option(min=1, help="Captions in the making at once; each backend has a default.")
+    prompt: PromptOption = DEFAULT_PROMPT,
+    base_url: BaseUrlOption = None,
+    max_workers: WorkersOption = None,
+    limit: LimitOption = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Stop before this run has cost more dollars, as in 5.00.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Attempt at most so many photos.")] = None,
-    retry_status: Annotated[
-        str | None,
-        typer.Option(help="Try photos again that have these statuses, as in error_api,error_model."),
-    ] = None,
+    retry_status: RetryOption = None,
     force: Annotated[bool, typer.Option("--force", help="Set the journal aside and begin anew.")] = False,
     dry_run: Annotated[
         bool,
@@ -86,6 +108,8 @@ def run_command(
         photos_dir=_folder(photos_dir),
         captions_jsonl=captions_jsonl,
         prompt=prompt,
+        base_url=_server(base_url, backend),
+        budget=_money(budget, backend, base_url),
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
@@ -111,6 +135,43 @@ def run_command(
             "--mock-error-rate and --mock-latency are for --backend mock: leave them out."
         )
     _leave(lambda: run(options))
+
+
+@app.command()
+def estimate(
+    backend: BackendOption = None,
+    model: ModelOption = None,
+    photos_dir: PhotosOption = None,
+    captions_jsonl: JournalOption = Path("captions.jsonl"),
+    prompt: PromptOption = DEFAULT_PROMPT,
+    base_url: BaseUrlOption = None,
+    max_workers: WorkersOption = None,
+    limit: LimitOption = None,
+    retry_status: RetryOption = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="One row per cloud provider with its default model, cheapest first.")
+    ] = False,
+) -> None:
+    """Print what is left to do and about what it would cost and take. Calls nothing, needs no key."""
+    from cli.estimate import print_estimate
+
+    if all_ and (backend or model or base_url):
+        raise typer.BadParameter("--all is for every provider: leave out --backend, --model and --base-url.")
+    known = None if all_ else _known_backend(backend)
+    folder, statuses, server = _folder(photos_dir), _known_statuses(retry_status), _server(base_url, backend)
+    _leave(
+        lambda: print_estimate(
+            known,
+            model,
+            photos_dir=folder,
+            captions_jsonl=captions_jsonl,
+            prompt=prompt,
+            base_url=server,
+            max_workers=max_workers,
+            limit=limit,
+            retry_statuses=statuses,
+        )
+    )
 
 
 @app.command()
@@ -160,6 +221,37 @@ def _known_backend(name: str | None) -> str:
         trouble = "It is missing" if name is None else f"Unknown backend {name!r}"
         raise typer.BadParameter(f"{trouble}. Choose one of:\n{describe_backends()}", param_hint="--backend")
     return name
+
+
+def _server(base_url: str | None, backend: str | None) -> str | None:
+    if base_url is None:
+        return None
+    if backend not in BACKENDS or not BACKENDS[backend].key:
+        raise typer.BadParameter(
+            "it is for backends with an API, such as openai: leave it out.", param_hint="--base-url"
+        )
+    if not re.match(r"https?://[^/\s]+", base_url):
+        raise typer.BadParameter(
+            f"{base_url!r} is no address of a server: give one like http://localhost:8000/v1.",
+            param_hint="--base-url",
+        )
+    return base_url
+
+
+def _money(text: str | None, backend: str | None, base_url: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except ArithmeticError:
+        amount = Decimal(0)
+    if not amount.is_finite() or amount <= 0:
+        raise typer.BadParameter(f"{text!r} is no sum of dollars: give one like 5.00.", param_hint="--budget")
+    if base_url or backend not in BACKENDS or not BACKENDS[backend].key:
+        raise typer.BadParameter(
+            "it is for cloud backends with known prices: leave it out here.", param_hint="--budget"
+        )
+    return amount
 
 
 def _known_statuses(text: str | None) -> frozenset[Status]:

@@ -74,6 +74,21 @@ def load_image(
     return image
 
 
+def sent_size(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> tuple[int, int] | None:
+    """Return width and height that `load_image` would give the photo, not yet turned upright, from its header alone.
+
+    None if there is no picture in it, or none that can be read now.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            _draft(image, max_side)
+            width, height = image.size
+    except Exception:  # noqa: BLE001 - any type can come out of a decoder
+        return None
+    scale = min(1.0, max_side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """Return the file's bytes: read apart from decoding, so that the disk's errors are never taken for damage.
 

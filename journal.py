@@ -17,6 +17,7 @@ from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -35,6 +36,9 @@ VIDEO = "video"
 """The `error` of a record for a video: counted apart, because it is no damage."""
 MOCK = "mock"
 """The `model` of a record the mock made: never taken for a real caption by a run with a real backend."""
+_PAUSE = 60.0
+"""Seconds between two records from which the run is taken to have stopped in between."""
+_FEW = 50
 
 
 class CaptionRecord(BaseModel):
@@ -232,6 +236,18 @@ class CaptionJournal:
     def is_known(self, rel_path: str) -> bool:
         """Tell whether the photo has a record, whether it counts or not."""
         return rel_path in self.records or rel_path in self._replaced
+
+    def pace(self, model: str) -> float | None:
+        """Return how many photos a second this model has captioned here, pauses left out; None if too few to say."""
+        stamps = sorted(
+            at for record in self._read() if record.get("model") == model and (at := record.get("at"))
+        )
+        try:
+            times = [datetime.fromisoformat(stamp).timestamp() for stamp in stamps]
+        except ValueError:
+            return None
+        gaps = [later - sooner for sooner, later in pairwise(times) if later - sooner < _PAUSE]
+        return len(gaps) / sum(gaps) if len(gaps) >= _FEW and sum(gaps) > 0 else None
 
     def write(
         self,

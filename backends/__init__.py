@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from backends.errors import StopRunError
 
@@ -28,15 +28,13 @@ class BackendInfo:
 BACKENDS = {
     "mock": BackendInfo("backends.mock", "MockBackend", None, None, "mock"),
     "local": BackendInfo("backends.local_hf", "LocalHFBackend", "local", None, "Qwen/Qwen2.5-VL-3B-Instruct"),
-    "openai": BackendInfo("backends.openai_api", "OpenAIBackend", "api", "OPENAI_API_KEY", "gpt-4o-mini"),
-    "xai": BackendInfo(
-        "backends.openai_api", "XAIBackend", "api", "XAI_API_KEY", "grok-4-1-fast-non-reasoning"
-    ),
+    "openai": BackendInfo("backends.openai_api", "OpenAIBackend", "api", "OPENAI_API_KEY", "gpt-6-luna"),
+    "xai": BackendInfo("backends.openai_api", "XAIBackend", "api", "XAI_API_KEY", "grok-4.3"),
     "anthropic": BackendInfo(
-        "backends.anthropic_api", "AnthropicBackend", "api", "ANTHROPIC_API_KEY", "claude-haiku-4-5"
+        "backends.anthropic_api", "AnthropicBackend", "api", "ANTHROPIC_API_KEY", "claude-haiku-5-5"
     ),
     "gemini": BackendInfo(
-        "backends.gemini_api", "GeminiBackend", "api", "GEMINI_API_KEY", "gemini-2.5-flash-lite"
+        "backends.gemini_api", "GeminiBackend", "api", "GEMINI_API_KEY", "gemini-3.1-flash-lite"
     ),
 }
 
@@ -58,8 +56,14 @@ def is_built(name: str) -> bool:
     return find_spec(BACKENDS[name].module) is not None
 
 
+def backend_class(name: str) -> type[CaptionBackend]:
+    """Import the backend's file and return its class; what it needs besides is imported when it is made."""
+    info = BACKENDS[name]
+    return cast("type[CaptionBackend]", getattr(import_module(info.module), info.class_name))
+
+
 def load_backend(
-    name: str, model: str | None, settings: Settings, prompt: str, **options: float
+    name: str, model: str | None, settings: Settings, prompt: str, **options: Any
 ) -> CaptionBackend:
     """Import and make the backend called `name`; `options` go to its constructor (the mock has some).
 
@@ -71,11 +75,9 @@ def load_backend(
     if not is_built(name):
         raise StopRunError(f"The {name} backend is not in this version yet: choose --backend mock.")
     try:
-        module = import_module(info.module)
+        return backend_class(name)(model or info.default_model, settings, prompt, **options)
     except ImportError as error:
         raise StopRunError(
             f"The {name} backend needs packages that are not installed ({error.name or error}): "
             f"run it with `uv run --extra {info.extra} python caption.py run --backend {name} ...`."
         ) from error
-    factory = cast("type[CaptionBackend]", getattr(module, info.class_name))
-    return factory(model or info.default_model, settings, prompt, **options)

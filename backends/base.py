@@ -9,7 +9,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from backends.errors import APIError, CorruptImageError, StopRunError, UnavailableImageError
+from backends.errors import (
+    APIError,
+    CorruptImageError,
+    RateLimitError,
+    StopRunError,
+    TransientAPIError,
+    UnavailableImageError,
+)
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -25,7 +32,9 @@ __all__ = [
     "Caption",
     "CaptionBackend",
     "CorruptImageError",
+    "RateLimitError",
     "StopRunError",
+    "TransientAPIError",
     "UnavailableImageError",
 ]
 
@@ -35,7 +44,11 @@ MAX_SIDE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A backend's answer: the text and, where the backend knows it, what it took to make it."""
+    """A backend's answer: the text and, where the backend knows it, what it took to make it.
+
+    `finish_reason` is in OpenAI's words, whatever the provider calls it: `stop`, `length` (cut off by the token limit),
+    `content_filter`; and `refusal`.
+    """
 
     text: str
     finish_reason: str | None = None
@@ -47,10 +60,17 @@ class Caption:
 class CaptionBackend(ABC):
     """Makes a caption for a clean picture. It never sees a path, a file or the journal.
 
-    `max_workers` is how many calls in flight suit the backend when the user does not say.
+    Attributes:
+        max_workers: how many calls in flight suit it when the user does not say.
+        checked: whether its captions are judged (engines/checks.py) before they count.
+        host: where it sends pixels to, as in `api.openai.com`; None when they stay on this machine.
+        max_output_tokens: the most that one caption may take, thinking included; 0 where nothing is billed.
     """
 
     max_workers: ClassVar[int] = 1
+    checked: ClassVar[bool] = True
+    host: str | None = None
+    max_output_tokens: int = 0
 
     def __init__(self, model: str, settings: Settings, prompt: str) -> None:
         """Make the client or load the model.
@@ -67,7 +87,7 @@ class CaptionBackend(ABC):
         """Return the caption of an upright RGB image; called from up to `max_workers` threads at once.
 
         Raises:
-            APIError: the request failed for good.
+            APIError: the request failed for good; a TransientAPIError or RateLimitError is tried again by the engine.
             StopRunError: every further photo would fail in the same way.
         """
 

@@ -5,6 +5,8 @@ From the photo's own fault to the whole run's:
     CorruptImageError           the photo cannot be decoded             -> error_corrupt
      └─ UnavailableImageError   it could not be read now (disk, memory) -> no record, stays open
     APIError                    a request failed for good               -> error_api
+     └─ TransientAPIError       it may succeed if it is tried again     -> tried again, then as `exhausted` says
+         └─ RateLimitError      too many requests (HTTP 429)            -> everybody waits; the photo's turn comes again
     any other exception         the model failed                        -> error_model
     StopRunError                set-up, account, disk                   -> the run stops with exit 1
 """
@@ -42,6 +44,25 @@ class UnavailableImageError(CorruptImageError):
 
 class APIError(Exception):
     """A request for one photo failed for good; the text is the reason that goes into the record."""
+
+
+class TransientAPIError(APIError):
+    """A request failed in a way that often passes: the network, the server, a timeout.
+
+    `retry_after` is how many seconds the server asks to wait, None if it does not say. `exhausted` is what it amounts
+    to when further attempts fail as well: the photo's error unless it says that the run must stop.
+    """
+
+    def __init__(
+        self, reason: str, *, retry_after: float | None = None, exhausted: StopRunError | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+        self.exhausted = exhausted
+
+
+class RateLimitError(TransientAPIError):
+    """The server admits no more requests for now (HTTP 429): no fault of the photo, and a wait for all."""
 
 
 class StopRunError(Exception):

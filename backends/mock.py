@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class MockBackend(CaptionBackend):
     """Says `a mock caption for {filename}`; can be slow and can fail, to rehearse both."""
 
+    checked = False
+
     def __init__(
         self, model: str, settings: Settings, prompt: str, *, error_rate: float = 0.0, latency: float = 0.0
     ) -> None:

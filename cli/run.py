@@ -5,27 +5,34 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS, load_backend
 from backends.base import MAX_SIDE
 from backends.errors import StopRunError
+from backends.image_tokens import image_tokens
 from cli.exit_codes import ExitCode
 from cli.log import log, start_log
 from cli.progress import Progress
+from cli.selection import load_records, pending_photos, photos_folder
 from cli.signals import Stopper
-from config import CONFIG_FILE, load_settings
+from config import load_settings
+from engines.checks import Alike
 from engines.driver import Result, drive, record
+from engines.spending import Spending
 from engines.threads import caption_photos
 from journal import MOCK, CaptionJournal, Status, tally
+from library.estimate import text_tokens
+from library.prices import dollars, is_priced, price_of, source
 from library.walk import Walk, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
+    from pathlib import Path
 
+    from backends.base import CaptionBackend
     from engines.outcome import Outcome
-    from library.walk import Photo
 
 _RETRIABLE: tuple[Status, ...] = (
     "error_api",
@@ -42,6 +49,8 @@ class RunOptions:
     photos_dir: Path | None
     captions_jsonl: Path
     prompt: str
+    base_url: str | None
+    budget: Decimal | None
     max_workers: int | None
     limit: int | None
     retry_statuses: frozenset[Status]
@@ -49,6 +58,11 @@ class RunOptions:
     dry_run: bool
     restart_every: int
     mock_options: dict[str, float]
+
+    @property
+    def mock(self) -> bool:
+        """Whether the mock makes the captions, whatever --backend says."""
+        return self.dry_run or self.backend == MOCK
 
 
 def run(options: RunOptions) -> ExitCode:
@@ -60,11 +74,7 @@ def run(options: RunOptions) -> ExitCode:
     """
     stopper = Stopper()
     settings = load_settings()
-    photos_dir = options.photos_dir or settings.PHOTOS_DIR
-    if photos_dir is None:
-        raise StopRunError(
-            f"Where are the photos? Give --photos-dir, or set PHOTOS_DIR in {Path(CONFIG_FILE).absolute()}."
-        )
+    photos_dir = photos_folder(options.photos_dir, settings)
     journal = CaptionJournal(options.captions_jsonl)
     with journal.lock():
         start_log(journal.path.with_name("caption.log"))
@@ -72,12 +82,22 @@ def run(options: RunOptions) -> ExitCode:
         for warning in found.warnings:
             log.warning(warning)
         if not options.force:
-            _load(journal, options, found, photos_dir)
-        name = MOCK if options.dry_run else options.backend
-        backend = load_backend(name, options.model, settings, options.prompt, **options.mock_options)
+            load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=not options.mock)
+            if not options.dry_run and any(journal.is_done(photo.rel_path) for photo in found.photos):
+                log.info(journal.summary([photo.rel_path for photo in found.photos]))
+        name = MOCK if options.mock else options.backend
+        more = (
+            options.mock_options
+            if options.mock
+            else {"base_url": options.base_url}
+            if options.base_url
+            else {}
+        )
+        backend = load_backend(name, options.model, settings, options.prompt, **more)
+        spending = _spending(options, backend)
         if options.force and (backup := journal.set_aside()):
             log.info(f"The old captions are kept as {backup.name}.")
-        pending = found.photos if options.dry_run else _pending(journal, found)
+        pending = found.photos if options.dry_run else pending_photos(journal, found)
         quota = min(len(pending), options.limit or len(pending), options.restart_every or len(pending))
         workers = options.max_workers or backend.max_workers
         label = MOCK if name == MOCK else f"{name}/{backend.model}"
@@ -86,10 +106,23 @@ def run(options: RunOptions) -> ExitCode:
             log.info(f"Opening {counts}, without captioning them.")
         else:
             log.info(f"Captioning {counts} with {label}, {workers} at a time.")
+        if backend.host and not any(
+            e.get("model", "").startswith(f"{name}/") for e in journal.records.values()
+        ):
+            log.info(
+                f"The bare pixels of your photos go to {backend.host}; what that means: docs/api_providers.md"
+            )
         if not quota:
             result = Result()
         else:
             stopper.graceful = True
+            alike = Alike()
+
+            def seen(outcome: Outcome) -> None:
+                progress.seen(outcome)
+                if backend.checked and (warning := alike.see(outcome)):
+                    log.warning(warning)
+
             with Progress(quota) as progress:
                 result = drive(
                     caption_photos(
@@ -99,42 +132,46 @@ def run(options: RunOptions) -> ExitCode:
                         workers=workers,
                         max_side=MAX_SIDE,
                         stop=stopper.event,
+                        spending=spending,
                     ),
                     _keep_dry_run(journal) if options.dry_run else _keep(journal),
                     stop=stopper.event,
                     photos_dir=photos_dir,
                     redone=frozenset(journal.redo),
-                    seen=progress.seen,
+                    seen=seen,
                 )
         _summarise(options, found, result)
+        if backend.host:
+            log.info(_used(spending))
         return _end(
             options, journal, found, result, quota=quota, left=len(pending) - quota, signalled=stopper.code
         )
 
 
-def _load(journal: CaptionJournal, options: RunOptions, found: Walk, photos_dir: Path) -> None:
-    redo_mock = options.backend != MOCK and not options.dry_run
-    journal.load(options.retry_statuses, redo_mock=redo_mock)
-    if warning := journal.malformed_warning():
-        log.warning(warning)
-    names = [photo.rel_path for photo in found.photos]
-    if journal.known and not any(map(journal.is_known, names)):
-        raise StopRunError(
-            f"{journal.path} belongs to another folder: none of its {journal.known:,} photos is in {photos_dir}. "
-            "Give the --photos-dir it was made with (paths count from there), or another --captions-jsonl."
-        )
-    if not options.dry_run and any(map(journal.is_done, names)):
-        log.info(journal.summary(names))
+def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
+    """Return what counts tokens and money.
+
+    Raises:
+        StopRunError: there is a budget, and no known price.
+    """
+    if options.mock or options.base_url or not is_priced(options.backend):
+        return Spending()
+    try:
+        price = price_of(options.backend, backend.model)
+    except StopRunError:
+        if options.budget is not None:
+            raise
+        return Spending()
+    tokens = image_tokens(options.backend, backend.model, MAX_SIDE, MAX_SIDE) or 0
+    most = price.of(tokens + text_tokens(options.prompt), backend.max_output_tokens)
+    return Spending(price, options.budget, most)
 
 
-def _pending(journal: CaptionJournal, found: Walk) -> list[Photo]:
-    """Return what is to be done: photos without a record first, then the retried ones, longest waiting first."""
-    by_name = {photo.rel_path: photo for photo in found.photos}
-    again = [by_name[rel_path] for rel_path in journal.redo if rel_path in by_name]
-    fresh = (
-        photo for name, photo in by_name.items() if not journal.is_done(name) and name not in journal.redo
-    )
-    return [*fresh, *again]
+def _used(spending: Spending) -> str:
+    tokens = f"Used {spending.input_tokens:,} input and {spending.output_tokens:,} output tokens"
+    if spending.price is None and not spending.cost:
+        return f"{tokens}; their price is not known here."
+    return f"{tokens}: {dollars(spending.cost)}{f' (prices: {source()})' if spending.price else ''}."
 
 
 def _keep(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:

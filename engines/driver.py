@@ -89,7 +89,7 @@ def drive(
                         continue
                     if outcome.error != VIDEO:  # a video is not read, so it says nothing about the disk
                         unread_streak = 0
-                    if outcome.status in {"error_api", "error_model"}:
+                    if outcome.status in {"error_api", "error_model"} and not outcome.answered:
                         waiting.append(outcome)
                         if len(waiting) >= STREAK:
                             result.stopped = result.stopped or _streak_sentence(outcome)

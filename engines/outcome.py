@@ -15,7 +15,8 @@ class Outcome:
     """What became of one photo.
 
     `status` is None when the photo stays open: it could not be read now (`gone`: it does not exist any more), or the
-    backend cannot work at all, which is `fatal` and stops the run.
+    backend cannot work at all, which is `fatal` and stops the run. `answered`: the model did answer, only not with a
+    caption, so the failure says nothing about the server or the account.
     """
 
     photo: Photo
@@ -25,3 +26,4 @@ class Outcome:
     model: str | None = None
     gone: bool = False
     fatal: bool = False
+    answered: bool = False

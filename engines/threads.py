@@ -14,10 +14,11 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from backends.base import Caption, CaptionBackend
-from backends.errors import APIError, CorruptImageError, StopRunError, UnavailableImageError
+from backends.errors import CorruptImageError, UnavailableImageError
 from decoding.decoder import Decoder
+from engines.captioning import Captioner
 from engines.outcome import Outcome
+from engines.spending import Spending
 from journal import VIDEO
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from backends.base import CaptionBackend
     from library.walk import Photo
 
 GRACE = 5.0
@@ -41,13 +43,15 @@ def caption_photos(
     workers: int,
     max_side: int,
     stop: threading.Event,
+    spending: Spending | None = None,
 ) -> Generator[list[Outcome], None, None]:
     """Caption `photos` with up to `workers` calls at once; yield what is ready together, in the order it gets ready.
 
-    `model` is the name that outcomes of the backend carry. After `stop` is set no photo is begun, and the iterator
+    `model` is the name that outcomes of the backend carry; `spending` counts what is used. After `stop` is set no photo is begun, and the iterator
     ends within `GRACE` seconds.
     """
-    engine = _Threads(backend, model, workers=workers, max_side=max_side, stop=stop)
+    captioner = Captioner(backend, model, spending=spending or Spending(), stop=stop)
+    engine = _Threads(captioner, workers=workers, max_side=max_side, stop=stop)
     return engine.run(photos)
 
 
@@ -57,11 +61,8 @@ def cores() -> int:
 
 
 class _Threads:
-    def __init__(
-        self, backend: CaptionBackend, model: str, *, workers: int, max_side: int, stop: threading.Event
-    ) -> None:
-        self._backend = backend
-        self._model = model
+    def __init__(self, captioner: Captioner, *, workers: int, max_side: int, stop: threading.Event) -> None:
+        self._captioner = captioner
         self._workers = workers
         self._stop = stop
         self._decoders = [Decoder(max_side) for _ in range(cores())]
@@ -155,9 +156,12 @@ class _Threads:
         try:
             while (item := self._pictures.get()) is not None:
                 if not self._ended:
-                    outcome = caption_one(self._backend, self._model, *item)
-                    self._outcomes.put(outcome)
-                    if outcome.fatal:  # at once, not when the driver hears of it: every call may cost money
+                    outcome = self._captioner.caption(*item)
+                    if outcome is not None:
+                        self._outcomes.put(outcome)
+                    if (
+                        outcome is not None and outcome.fatal
+                    ):  # at once, not when the driver hears of it: every call may cost money
                         self._end()
                 del item
                 self._room.release()
@@ -165,29 +169,3 @@ class _Threads:
             self._outcomes.put(error)
         finally:
             self._outcomes.put(None)
-
-
-def caption_one(backend: CaptionBackend, model: str, photo: Photo, image: Image) -> Outcome:
-    """Have one picture captioned; every failure becomes the outcome that DESIGN gives it."""
-    try:
-        answer = backend.caption(image)
-    except StopRunError as error:
-        return Outcome(photo, None, error=str(error), fatal=True)
-    except MemoryError:
-        return Outcome(photo, None, error="not enough memory to caption it")
-    except CorruptImageError as error:
-        return Outcome(photo, "error_corrupt", error=error.reason, model=model)
-    except APIError as error:
-        return Outcome(photo, "error_api", error=_one_line(str(error)), model=model)
-    except Exception as error:  # noqa: BLE001 - a model can raise anything
-        return Outcome(photo, "error_model", error=_one_line(f"{type(error).__name__}: {error}"), model=model)
-    text = _one_line(
-        (answer.text if isinstance(answer, Caption) else answer) or ""
-    )  # some SDKs answer with None
-    if not text:
-        return Outcome(photo, "error_model", error="empty caption", model=model)
-    return Outcome(photo, "success", caption=text, model=model)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -1,0 +1,63 @@
+"""Owns the requests to Anthropic's messages API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backends.base import Caption
+from backends.cloud import THINKING_TOKENS, CloudBackend, base64
+
+_FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
+# How to keep a model from thinking, by the beginning of its name, the longest that fits; the older do not think unless
+# asked. Some cannot be kept from it, only asked to think little. Sources: docs/api_providers.md.
+_DISABLED: dict[str, Any] = {"thinking": {"type": "disabled"}}
+_LITTLE: dict[str, Any] = {"output_config": {"effort": "low"}}
+_THINKING = {
+    "claude-haiku-5": _DISABLED,
+    "claude-sonnet-5": _DISABLED,
+    "claude-opus-5": _DISABLED,
+    "claude-sonnet-5-5": {"thinking": {"type": "between_tools"}},
+    "claude-opus-5-5": _LITTLE,
+    "claude-fable": _LITTLE,
+    "claude-mythos": _LITTLE,
+}
+
+
+class AnthropicBackend(CloudBackend):
+    """Claude. The picture goes before the text, as the provider advises."""
+
+    url = "https://api.anthropic.com"
+    key = "ANTHROPIC_API_KEY"
+
+    def _connect(self, key: str) -> None:
+        import anthropic
+        from anthropic.types import Message
+
+        self._client = anthropic.Anthropic(
+            api_key=key, auth_token=None, base_url=self.base_url, max_retries=0, http_client=self._http
+        )
+        self._answer_type = Message
+        best = max((name for name in _THINKING if self.model.startswith(name)), key=len, default=None)
+        thinking = _THINKING[best] if best else {}
+        if thinking is _LITTLE:
+            self.max_output_tokens = THINKING_TOKENS
+        self._options = {"model": self.model, "max_tokens": self.max_output_tokens, **thinking}
+
+    def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:
+        content = [
+            {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": base64(jpeg)}},
+            {"type": "text", "text": self.prompt},
+        ]
+        body = {**self._options, **sampling, "messages": [{"role": "user", "content": content}]}
+        message = self._client.post("/v1/messages", cast_to=self._answer_type, body=body)
+        blocks = getattr(message, "content", None)
+        if blocks is None:
+            raise self._no_answer(message)
+        text = " ".join(block.text for block in blocks if block.type == "text")
+        usage = message.usage
+        return Caption(
+            text,
+            _FINISH.get(message.stop_reason or "", message.stop_reason),
+            input_tokens=usage.input_tokens if usage else None,
+            output_tokens=usage.output_tokens if usage else None,
+        )

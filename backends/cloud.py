@@ -1,0 +1,248 @@
+"""Owns what all cloud backends share: bare pixels as JPEG, one HTTP client, and what a failed request means.
+
+A failure is told apart by HTTP status and the machine-readable codes of its body, never by its text. The text goes into
+records and messages, without anything that looks like a key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from abc import abstractmethod
+from base64 import b64encode
+from email.utils import parsedate_to_datetime
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from backends.base import CaptionBackend
+from backends.errors import APIError, RateLimitError, StopRunError, TransientAPIError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import httpx2
+    from PIL.Image import Image
+
+    from backends.base import Caption
+    from config import Settings
+
+OUTPUT_TOKENS = 300
+"""Most tokens of an answer: ten sentences, so that what is cut off is no caption."""
+THINKING_TOKENS = 2000
+"""The same for models whose thinking, which counts as output, cannot be switched off."""
+CONNECT_SECONDS, READ_SECONDS, OWN_SERVER_READ_SECONDS = 10.0, 120.0, 600.0
+
+_SDK_VARIABLES = ("OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "XAI_")
+_BAD_KEY = {"invalid_api_key", "authentication_error", "API_KEY_INVALID"}
+_SPENT = {
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "billing_error",
+    "enforced_spend_limit_reached",
+    "contract_spend_limit_reached",
+    "FAILED_PRECONDITION",  # Gemini: billing must be switched on
+}
+_CODE_FIELDS = ("code", "type", "status", "reason", "error_code", "quotaId")
+_KEYS = re.compile(r"\S*(?:\*{2,}|…)\S*|\b(?:sk|xai|AIza)[-\w]{8,}")
+
+
+class CloudBackend(CaptionBackend):
+    """A backend that sends pixels to a server.
+
+    A subclass says where (`url`), which setting holds the key (`key`), how to make the SDK's client and how to ask.
+    """
+
+    max_workers = 8
+    url: ClassVar[str]
+    key: ClassVar[str]
+
+    def __init__(self, model: str, settings: Settings, prompt: str, *, base_url: str | None = None) -> None:
+        super().__init__(model, settings, prompt)
+        key = getattr(settings, self.key).get_secret_value()
+        if not key and not base_url:
+            raise StopRunError(f"{self.key} is not set: add the line {self.key}=... to config.env.")
+        # The SDKs read dozens of variables: base URLs, proxies to other clouds, logs that hold every request.
+        for name in [name for name in os.environ if name.startswith(_SDK_VARIABLES)]:
+            del os.environ[name]
+        import httpx2
+
+        self.own_server = base_url is not None
+        self.base_url = (base_url or self.url).rstrip("/")
+        self.host = urlsplit(self.base_url).netloc
+        self.max_output_tokens = OUTPUT_TOKENS
+        self._key = key
+        self._http = httpx2.Client(
+            timeout=httpx2.Timeout(
+                OWN_SERVER_READ_SECONDS if base_url else READ_SECONDS, connect=CONNECT_SECONDS, pool=None
+            ),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+        )
+        self._connect(key or "none")  # an SDK wants some key even for a server that wants none
+
+    def caption(self, image: Image) -> Caption:
+        return self._answer(image)
+
+    def _answer(self, image: Image, **sampling: Any) -> Caption:
+        jpeg = encode(image)
+        try:
+            return self._ask(jpeg, **sampling)
+        except (APIError, StopRunError):
+            raise
+        except Exception as error:
+            meaning = self._meaning(error)
+            if meaning is None:
+                raise
+            raise meaning from error
+
+    @abstractmethod
+    def _connect(self, key: str) -> None:
+        """Import the SDK and make its client, without retries of its own and with `self._http`."""
+
+    @abstractmethod
+    def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:
+        """Send one request; the SDK's errors are let through."""
+
+    def _meaning(self, error: Exception) -> Exception | None:
+        """Return an SDK's error as one of ours; None if it is no failure of a request."""
+        import httpx2
+
+        response = getattr(error, "response", None)
+        if isinstance(response, httpx2.Response) and response.status_code >= 300:
+            return self.fault(response.status_code, _json(response), response.headers)
+        cause = error if isinstance(error, httpx2.TransportError) else error.__cause__
+        if isinstance(cause, httpx2.TransportError):
+            silent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
+            return TransientAPIError(
+                f"{type(cause).__name__}: {self._clean(str(cause))}".rstrip(": "),
+                exhausted=StopRunError(
+                    f"Nothing answers at {self.base_url} ({self._clean(str(cause))}): "
+                    f"check {'that the server runs, and --base-url' if self.own_server else 'the network'}, "
+                    "and run the same command again."
+                )
+                if silent
+                else None,
+            )
+        malformed = isinstance(error, json.JSONDecodeError) or isinstance(
+            error.__cause__, json.JSONDecodeError
+        )
+        if malformed or isinstance(response, httpx2.Response):
+            return TransientAPIError("the server's answer is not the JSON it should be")
+        return None
+
+    def fault(self, status: int, body: object, headers: Mapping[str, str]) -> Exception:
+        """Return what an answer that is an error means: for the photo, for all, or for the run."""
+        codes = set(_values(body, _CODE_FIELDS))
+        message = self._clean(next(iter(_texts(body)), ""))
+        reason = f"HTTP {status}: {message}".rstrip(": ")
+        again = "and run the same command again."
+        if status == 401 or codes & _BAD_KEY:
+            return StopRunError(
+                f"{self.host} refuses the key (HTTP {status}): check {self.key} in config.env, {again}"
+            )
+        if status == 402 or codes & _SPENT:
+            return StopRunError(
+                f"The account at {self.host} has no credit or quota left ({reason}): top it up, {again}"
+            )
+        if status == 403:
+            return StopRunError(
+                f"{self.host} does not allow it ({reason}): check the rights of the key and the account's credit, {again}"
+            )
+        if status == 404:
+            what = "--model and --base-url" if self.own_server else "--model"
+            return StopRunError(f"{self.host} has no {self.model} ({reason}): check {what}, {again}")
+        if status == 429:
+            if any("PerDay" in code for code in codes):
+                return StopRunError(
+                    f"The day's quota at {self.host} is used up ({reason}): run the same command again tomorrow."
+                )
+            return RateLimitError(reason, retry_after=_retry_after(headers, body))
+        if status in {408, 409} or status >= 500:
+            return TransientAPIError(reason, retry_after=_retry_after(headers, body))
+        return APIError(reason)
+
+    def _no_answer(self, answer: object) -> Exception:
+        """Return what a 200 without an answer means; some gateways wrap an error in one."""
+        error = getattr(answer, "error", None)
+        status = error.get("code") if isinstance(error, dict) else None
+        if isinstance(status, int) and 400 <= status < 600:
+            return self.fault(status, {"error": error}, {})
+        text = next(_texts({"error": error} if error else str(answer)), "")
+        return APIError(f"HTTP 200 without an answer: {self._clean(text)}")
+
+    def _clean(self, text: str) -> str:
+        """Return a server's text fit for records: short, on one line, without keys."""
+        if self._key:
+            text = text.replace(self._key, "***")
+        return " ".join(_KEYS.sub("***", text).split())[:300]
+
+
+def encode(image: Image) -> bytes:
+    """Return the pixels as JPEG and nothing else: no EXIF, XMP, GPS, profile, thumbnail, comment or name."""
+    bare = image.copy() if image.info else image
+    bare.info = {}
+    buffer = BytesIO()
+    bare.convert("RGB").save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def base64(jpeg: bytes) -> str:
+    """Return the JPEG in the alphabet that JSON bodies carry pictures in."""
+    return b64encode(jpeg).decode("ascii")
+
+
+def _json(response: httpx2.Response) -> object:
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
+
+
+def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
+    """Return the seconds that the server asks to wait; it may say them in four ways."""
+    try:
+        if (milliseconds := headers.get("retry-after-ms")) is not None:
+            return max(0.0, float(milliseconds) / 1000)
+        if (value := headers.get("retry-after")) is not None:
+            try:
+                return max(0.0, float(value))
+            except ValueError:
+                return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        for delay in _values(body, ("retryDelay",)):  # Gemini: "19s"
+            return max(0.0, float(delay.removesuffix("s")))
+    except ValueError:
+        return None
+    return None
+
+
+def _values(body: object, fields: tuple[str, ...]) -> Iterator[str]:
+    """Yield the values of these fields, wherever in the body they stand."""
+    if isinstance(body, list):
+        for item in body:
+            yield from _values(item, fields)
+    elif isinstance(body, dict):
+        for name, value in body.items():
+            if name in fields and isinstance(value, str | int):
+                yield str(value)
+            yield from _values(value, fields)
+
+
+def _texts(body: object) -> Iterator[str]:
+    """Yield what the body says to people, the most telling first."""
+    if isinstance(body, str):
+        yield body
+    for name in ("message", "error", "detail"):
+        if isinstance(body, dict) and isinstance(text := body.get(name), str):
+            yield text
+    if isinstance(body, dict):
+        yield from _texts(body.get("error"))
+    if isinstance(body, list):
+        for item in body:
+            yield from _texts(item)

@@ -1,0 +1,91 @@
+"""Owns the requests to Google's Gemini API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backends.base import Caption
+from backends.cloud import THINKING_TOKENS, CloudBackend
+from backends.image_tokens import is_gemini_2
+
+_FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
+_FILTERED = "content_filter"
+# The least thinking that a model allows, by the beginning of its name, the longest that fits: a budget in tokens for
+# 2.5, a level for 3 and later; the older do not think. Sources: docs/api_providers.md.
+_THINKING: dict[str, dict[str, Any]] = {
+    "gemini-2.5-flash": {"thinking_budget": 0},
+    "gemini-2.5-pro": {"thinking_budget": 128},
+    "gemini-3": {"thinking_level": "MINIMAL"},
+    "gemini-3-pro": {"thinking_level": "LOW"},
+    "gemini-3.1-pro": {"thinking_level": "LOW"},
+    "gemini-3.7": {"thinking_level": "LOW"},
+    "gemini-3.8": {"thinking_level": "LOW"},
+    "gemini-4": {"thinking_level": "LOW"},
+    "gemini-flash-latest": {"thinking_level": "LOW"},
+}
+
+
+class GeminiBackend(CloudBackend):
+    """Gemini through `google-genai`."""
+
+    url = "https://generativelanguage.googleapis.com"
+    key = "GEMINI_API_KEY"
+    max_workers = 20
+
+    def _connect(self, key: str) -> None:
+        from google import genai
+        from google.genai import types
+
+        self._client = genai.Client(  # kept, because it closes with its last reference
+            vertexai=False,
+            api_key=key,
+            http_options=types.HttpOptions(
+                base_url=self.base_url,
+                api_version="v1beta",
+                retry_options=types.HttpRetryOptions(attempts=1),
+                httpx_client=self._http,
+            ),
+        )
+        best = max((name for name in _THINKING if self.model.startswith(name)), key=len, default=None)
+        thinking = _THINKING[best] if best else None
+        if thinking and thinking not in ({"thinking_budget": 0}, {"thinking_level": "MINIMAL"}):
+            self.max_output_tokens = THINKING_TOKENS
+        resolution = "MEDIUM" if is_gemini_2(self.model) else "LOW"
+        self._config = types.GenerateContentConfig(
+            max_output_tokens=self.max_output_tokens,
+            media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{resolution}"),
+            thinking_config=types.ThinkingConfig(**thinking) if thinking else None,
+            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        )
+        self._types = types
+
+    def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:  # noqa: ARG002 - Gemini samples anew by itself
+        request = self._types.Content(
+            role="user",
+            parts=[
+                self._types.Part.from_bytes(data=jpeg, mime_type="image/jpeg"),
+                self._types.Part.from_text(text=self.prompt),
+            ],
+        )
+        answer = self._client.models.generate_content(
+            model=self.model, contents=request, config=self._config
+        )
+        usage = answer.usage_metadata
+        counted: dict[str, Any] = (
+            {
+                "input_tokens": usage.prompt_token_count,
+                "output_tokens": (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
+            }
+            if usage
+            else {}
+        )
+        if not answer.candidates:
+            if not usage and not answer.prompt_feedback:
+                raise self._no_answer(answer)
+            blocked = answer.prompt_feedback and answer.prompt_feedback.block_reason
+            return Caption("", _FILTERED if blocked else None, **counted)
+        candidate = answer.candidates[0]
+        said = (candidate.content and candidate.content.parts) or []
+        text = "".join(part.text or "" for part in said if not part.thought)
+        reason = candidate.finish_reason.value if candidate.finish_reason else None
+        return Caption(text, _FINISH.get(reason, _FILTERED) if reason else None, **counted)

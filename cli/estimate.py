@@ -1,0 +1,111 @@
+"""Owns the `estimate` command: what a run would take, in the plan's form. Needs no key and no extra, calls nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backends import BACKENDS
+from cli.exit_codes import ExitCode
+from cli.selection import load_records, pending_photos, photos_folder
+from config import load_settings
+from image_loader import sent_size
+from journal import MOCK, CaptionJournal
+from library.estimate import Estimate, estimate, sample_sizes
+from library.prices import dollars, is_priced, source
+from library.walk import walk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from journal import Status
+
+
+def print_estimate(
+    backend: str | None,
+    model: str | None,
+    *,
+    photos_dir: Path | None,
+    captions_jsonl: Path,
+    prompt: str,
+    base_url: str | None,
+    max_workers: int | None,
+    limit: int | None,
+    retry_statuses: frozenset[Status],
+) -> ExitCode:
+    """Print what is left to do, and the tokens, money and time it would take; without `backend`, for every provider.
+
+    Raises:
+        StopRunError: a folder or journal is not as it must be, or the model is not known.
+    """
+    folder = photos_folder(photos_dir, load_settings())
+    found = walk(folder)
+    journal = CaptionJournal(captions_jsonl)
+    load_records(journal, found, folder, retry_statuses, redo_mock=backend != MOCK)
+    pending = pending_photos(journal, found)
+    chosen = pending[:limit]
+    photos, sizes = sample_sizes(chosen, sent_size)
+
+    def reckon(name: str, model: str | None) -> Estimate:
+        label = MOCK if name == MOCK else f"{name}/{model or BACKENDS[name].default_model}"
+        return estimate(
+            name,
+            model,
+            photos=photos,
+            sizes=sizes,
+            prompt=prompt,
+            workers=max_workers,
+            pace=CaptionJournal(captions_jsonl).pace(label),
+            base_url=base_url,
+        )
+
+    done = len(found.photos) - len(pending)
+    limited = f"; --limit {limit:,}" if limit and limit < len(pending) else ""
+    print(f"Photos remaining:  {len(chosen):,} / {len(found.photos):,} ({done:,} already done{limited})")
+    if backend is None:
+        _print_all(
+            sorted((reckon(name, None) for name in BACKENDS if is_priced(name)), key=lambda row: row.cost)
+        )
+    else:
+        _print_one(reckon(backend, model))
+    return ExitCode.DONE
+
+
+def _print_one(row: Estimate) -> None:
+    print(f"Backend:           {row.backend} / {row.model}")
+    if row.input_tokens is None or row.input_cost is None or row.output_cost is None:
+        print("Estimated cost:    none")
+    else:
+        average = round(row.input_tokens / row.photos) if row.photos else 0
+        print(f"Estimated tokens:  ~{row.input_tokens:,}  (avg {average:,} tokens/image)")
+        print(
+            f"Estimated cost:    ~{dollars(row.input_cost)}  (input) + ~{dollars(row.output_cost)}  (output) "
+            f"= ~{dollars(row.cost)}"
+        )
+    print(
+        f"Estimated time:    ~{_duration(row.seconds)} at {row.workers} worker{'s' if row.workers > 1 else ''} "
+        f"({_measure(row)})"
+    )
+    if row.input_tokens is not None:
+        print(f"Prices:            {source()}")
+
+
+def _print_all(rows: list[Estimate]) -> None:
+    print(f"{'Backend':<38}{'tokens/image':>12}{'cost':>12}{'time':>14}")
+    for row in rows:
+        average = round((row.input_tokens or 0) / row.photos) if row.photos else 0
+        print(
+            f"{f'{row.backend} / {row.model}':<38}{average:>12,}{f'~{dollars(row.cost)}':>12}"
+            f"{f'~{_duration(row.seconds)}':>14}"
+        )
+    print(f"Prices: {source()}. Time: {', '.join(sorted({_measure(row) for row in rows}))}.")
+
+
+def _measure(row: Estimate) -> str:
+    return "the pace of this journal" if row.measured else "a first guess of 2026-11"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{round(seconds)} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

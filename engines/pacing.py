@@ -1,0 +1,104 @@
+"""Owns the pace of requests: when a server says that there are too many, everybody waits and then goes slower.
+
+One `Pacer` is shared by all workers of a run. Until the first refusal it lets everything through. A refusal (HTTP 429)
+stops all workers for as long as the server asks, or 1, 2, 4 ... 60 seconds while nothing is admitted. Then requests go
+at a rate that is found by CUBIC, TCP's own law for the same question (RFC 9438, here in shares of the rate): cut the
+rate that was refused, come back to it quickly, stay near it for long, and only then try for more. Each time the limit
+is met where it was met before, the cut gets smaller and the stay longer, so that a probe costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CUT, _FINEST_CUT = 0.7, 0.96
+_STAY, _LONGEST_STAY = 5.0, 120.0
+_SAME = 0.15
+"""Two limits whose rates differ by no more than this share are one."""
+_LONGEST_PAUSE = 60.0
+_LOOK_BACK = 5.0
+"""Seconds over which the rate of requests is measured at the first refusal."""
+
+
+class Pacer:
+    """Lets requests through at the rate that the server admits. Safe for threads.
+
+    `wait(seconds)` sleeps, and returns early when the run stops; `clock()` gives monotonic seconds.
+    """
+
+    def __init__(self, wait: Callable[[float], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._wait = wait
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._line = threading.Lock()  # who holds it is the next to send; the others stand in line for it
+        self._resume = 0.0  # nothing is sent before
+        self._next = 0.0  # the next turn
+        self._sent: deque[float] = deque()  # the last times, until there is a rate
+        self._limit: float | None = None  # requests a second that were refused last
+        self._since = 0.0  # when it was cut
+        self._cut, self._stay = _CUT, _STAY
+        self._refusals = 0  # in a row
+
+    def turn(self) -> float:
+        """Wait until a request may be sent; return the time, which `refused` wants to know."""
+        with self._line:
+            while True:
+                with self._lock:
+                    now = self._clock()
+                    ahead = max(self._resume, self._next) - now
+                    if ahead <= 0:
+                        self._take(now)
+                        return now
+                if self._wait(ahead):
+                    return self._clock()
+
+    def admitted(self) -> None:
+        """Note that the server took a request, whatever it answered."""
+        self._refusals = 0
+
+    def pause(self, seconds: float) -> None:
+        """Send nothing for so long: a server that is overloaded has asked for it."""
+        with self._lock:
+            self._resume = max(self._resume, self._clock() + seconds)
+
+    def refused(self, sent: float, retry_after: float | None) -> None:
+        """Note that the request of the turn `sent` was one too many."""
+        with self._lock:
+            now = self._clock()
+            self._resume = max(self._resume, now + (retry_after or 0))
+            if sent < self._since:  # it was on its way when the rate was cut: old news
+                return
+            pause = min(_LONGEST_PAUSE, 2.0**self._refusals)
+            self._refusals = min(self._refusals + 1, 10)
+            self._resume = max(self._resume, now + pause)
+            rate = self._measured(now) if self._limit is None else self._rate(self._limit, sent)
+            if self._limit is not None and abs(rate - self._limit) <= _SAME * self._limit:
+                self._cut = min(_FINEST_CUT, (1 + self._cut) / 2)
+                self._stay = min(_LONGEST_STAY, 2 * self._stay)
+            else:
+                self._cut, self._stay = _CUT, _STAY
+            self._limit, self._since = rate, self._resume
+
+    def _take(self, now: float) -> None:
+        if self._limit is not None:
+            self._next = now + 1 / self._rate(self._limit, now)
+            return
+        self._sent.append(now)
+        while self._sent[0] < now - _LOOK_BACK:
+            self._sent.popleft()
+
+    def _rate(self, limit: float, now: float) -> float:
+        """Return requests a second: cut at first, the old limit again after `stay` seconds, then more and more."""
+        progress = (max(0.0, now - self._since) - self._stay) / self._stay
+        return limit * (1 + (1 - self._cut) * progress**3)
+
+    def _measured(self, now: float) -> float:
+        recent = [sent for sent in self._sent if sent >= now - _LOOK_BACK]
+        span = max(1.0, now - recent[0]) if recent else 1.0  # a burst says little about a second
+        return max(1.0, len(recent) / span)

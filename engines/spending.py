@@ -1,0 +1,90 @@
+"""Owns what a run has used: tokens and money, and the budget that it must not pass."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from backends.base import Caption
+from backends.errors import StopRunError
+from library.prices import dollars
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from library.prices import Price
+
+
+class Spending:
+    """Counts every answer, used or not. Safe for threads.
+
+    A call begins only if the dearest one so far (at first `most`, the dearest that can be) still fits the budget
+    besides those that are in flight; until the first has come back, one is in flight at a time.
+
+    Attributes:
+        input_tokens, output_tokens: as the server counts them.
+        cost: US dollars; with no known price, what the server says of its own accord.
+    """
+
+    def __init__(
+        self, price: Price | None = None, budget: Decimal | None = None, most: Decimal = Decimal(0)
+    ) -> None:
+        self.price = price
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.cost = Decimal(0)
+        self._budget = budget
+        self._most = most
+        self._in_flight = 0
+        self._answers = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def call(self, stopping: Callable[[], bool]) -> Generator[Callable[[Caption | str], None]]:
+        """Hold room for one call while it lasts; what it gives is to be told of the answer.
+
+        Raises:
+            StopRunError: the budget has no room for another call.
+        """
+        if self._budget is not None:
+            self._take_room(self._budget, stopping)
+        try:
+            yield self._book
+        finally:
+            if self._budget is not None:
+                with self._changed:
+                    self._in_flight -= 1
+                    self._changed.notify_all()
+
+    def _take_room(self, budget: Decimal, stopping: Callable[[], bool]) -> None:
+        with self._changed:
+            while not stopping():
+                first = not self._answers and self._in_flight
+                if not first and self.cost + self._most * (self._in_flight + 1) <= budget:
+                    break
+                if not self._in_flight:
+                    raise StopRunError(
+                        f"The budget of ${budget} has no room for another photo (spent: {dollars(self.cost)}). "
+                        "Run the same command again to spend as much again, or give another --budget."
+                    )
+                self._changed.wait(0.2)
+            self._in_flight += 1
+
+    def _book(self, answer: Caption | str) -> None:
+        with self._changed:
+            self._answers += 1
+            cost = Decimal(0)
+            if isinstance(answer, Caption):
+                known = answer.input_tokens is not None and answer.output_tokens is not None
+                self.input_tokens += answer.input_tokens or 0
+                self.output_tokens += answer.output_tokens or 0
+                if answer.cost is not None:
+                    cost = answer.cost
+                elif self.price and known:
+                    cost = self.price.of(answer.input_tokens or 0, answer.output_tokens or 0)
+                else:
+                    cost = self._most if self._budget is not None else cost  # it may have cost that much
+            self.cost += cost
+            self._most = max(self._most, cost)

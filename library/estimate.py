@@ -1,0 +1,114 @@
+"""Owns the reckoning beforehand: how many tokens, how much money, how long. Calls nothing and loads no model."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from backends import BACKENDS, backend_class, is_built
+from backends.errors import StopRunError
+from backends.image_tokens import image_tokens
+from library.prices import is_priced, price_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from library.walk import Photo
+
+SAMPLE = 1000
+"""Photos whose headers are read; the mean of so many is within a few percent of that of all."""
+CAPTION_TOKENS = 60
+"""Output tokens of one or two sentences."""
+SECONDS_PER_PHOTO = {"mock": 0.05, "local": 0.7}
+SECONDS_PER_CALL = 2.0
+"""For a first guess, of 2026-11: a cloud call from here and there; for `local` the middle of the plan's 1 to 2 photos a second on
+an RTX 3070. A journal that holds captions of the same model knows better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What captioning `photos` would take.
+
+    Attributes:
+        photos: pictures that would be sent; videos and files without a readable header cost nothing.
+        input_tokens, input_cost, output_cost: None where nothing is billed by tokens.
+        seconds: from start to end with `workers` calls in flight.
+        measured: whether the journal's own pace was the measure.
+    """
+
+    backend: str
+    model: str
+    photos: int
+    input_tokens: int | None
+    input_cost: Decimal | None
+    output_cost: Decimal | None
+    seconds: float
+    workers: int
+    measured: bool
+
+    @property
+    def cost(self) -> Decimal:
+        return (self.input_cost or Decimal(0)) + (self.output_cost or Decimal(0))
+
+
+def sample_sizes(
+    photos: Sequence[Photo], size_of: Callable[[str], tuple[int, int] | None]
+) -> tuple[int, list[tuple[int, int]]]:
+    """Return how many of `photos` would be sent, and the sizes of a fair sample of them."""
+    pictures = [photo for photo in photos if not photo.is_video]
+    chosen = pictures if len(pictures) <= SAMPLE else random.Random(0).sample(pictures, SAMPLE)  # noqa: S311
+    sizes = [size for photo in chosen if (size := size_of(photo.path))]
+    return round(len(pictures) * len(sizes) / max(1, len(chosen))), sizes
+
+
+def text_tokens(text: str) -> int:
+    """Return about how many tokens a prompt has: four characters each, and what wraps it."""
+    return len(text) // 4 + 10
+
+
+def estimate(
+    backend: str,
+    model: str | None,
+    *,
+    photos: int,
+    sizes: Sequence[tuple[int, int]],
+    prompt: str,
+    workers: int | None,
+    pace: float | None,
+    base_url: str | None = None,
+) -> Estimate:
+    """Reckon what `photos` pictures would take; `sizes` are those of a sample, `pace` is measured, in photos a second.
+
+    Raises:
+        StopRunError: the model's price, or what it takes for a picture, is not known.
+    """
+    model = model or BACKENDS[backend].default_model
+    workers = workers or (backend_class(backend).max_workers if is_built(backend) else 1)
+    seconds = SECONDS_PER_PHOTO.get(backend, SECONDS_PER_CALL / workers)
+    tokens = input_cost = output_cost = None
+    if is_priced(backend) and not base_url:
+        price = price_of(backend, model)
+        each = [image_tokens(backend, model, *size) for size in sizes]
+        if None in each:
+            raise StopRunError(
+                f"It is not known how many tokens {backend}'s {model} takes for a picture: choose another --model, or "
+                "caption a few photos with --limit and look at the tokens used."
+            )
+        mean = sum(each) / len(each) if each else 0  # type: ignore[arg-type]  # no None is left
+        tokens = round(photos * (mean + text_tokens(prompt)))
+        # One request's price times their number: tiers count by the request.
+        one = price.parts(round(mean) + text_tokens(prompt), CAPTION_TOKENS)
+        input_cost, output_cost = (part * photos for part in one)
+    return Estimate(
+        backend=backend,
+        model=model,
+        photos=photos,
+        input_tokens=tokens,
+        input_cost=input_cost,
+        output_cost=output_cost,
+        seconds=photos / pace if pace else photos * seconds,
+        workers=workers,
+        measured=pace is not None,
+    )

@@ -1,0 +1,87 @@
+"""Owns what tokens cost: the list prices of `genai-prices`, with their date. Money is Decimal, in US dollars.
+
+An unknown model is an error that names its neighbours, never a zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from difflib import get_close_matches
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from backends.errors import StopRunError
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, Provider
+
+_PROVIDERS = {"openai": "openai", "xai": "x-ai", "anthropic": "anthropic", "gemini": "google"}
+# Names that still answer, but with another model and at its price (docs.x.ai, retirement of 2026-05-15).
+_ANSWERED_BY = {
+    "grok-4-1-fast-non-reasoning": "grok-4.3",
+    "grok-4-1-fast-reasoning": "grok-4.3",
+    "grok-4-fast-non-reasoning": "grok-4.3",
+    "grok-4-fast-reasoning": "grok-4.3",
+}
+_RELEASED = {"0.2.3": "2026-11-10"}
+"""The days on which releases of genai-prices came out, which the package does not say itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one model's tokens cost at its own provider, as of now."""
+
+    _provider: Provider
+    _model: ModelInfo
+
+    def parts(self, input_tokens: int, output_tokens: int) -> tuple[Decimal, Decimal]:
+        """Return the dollars of a request's input and of its output."""
+        from genai_prices.types import Usage
+
+        cost = self._model.calc_price(
+            Usage(input_tokens=input_tokens, output_tokens=output_tokens),
+            self._provider,
+            genai_request_timestamp=datetime.now(UTC),
+        )
+        return cost.input_price, cost.output_price
+
+    def of(self, input_tokens: int, output_tokens: int) -> Decimal:
+        """Return the dollars of one request."""
+        return sum(self.parts(input_tokens, output_tokens), Decimal(0))
+
+
+def price_of(backend: str, model: str) -> Price:
+    """Return the price of a provider's model.
+
+    Raises:
+        StopRunError: it is not known; the sentence names near matches.
+    """
+    from genai_prices.data_snapshot import get_snapshot
+
+    provider = next(p for p in get_snapshot().providers if p.id == _PROVIDERS[backend])
+    if found := provider.find_model(_ANSWERED_BY.get(model, model)):
+        return Price(provider, found)
+    names = [known.id for known in provider.models]
+    near = ", ".join(get_close_matches(model, names, n=4, cutoff=0.3) or names[-4:])
+    raise StopRunError(
+        f"{source()} knows no price of {backend}'s {model}: check --model (near matches: {near}), "
+        "or get newer prices with: uv sync --upgrade-package genai-prices"
+    )
+
+
+def is_priced(backend: str) -> bool:
+    """Tell whether the backend is one whose tokens cost money by a list."""
+    return backend in _PROVIDERS
+
+
+def source() -> str:
+    """Return where the prices are from and of which day they are."""
+    release = version("genai-prices")
+    return f"genai-prices {release}" + (f" of {_RELEASED[release]}" if release in _RELEASED else "")
+
+
+def dollars(amount: Decimal) -> str:
+    """Return the sum for people: in cents, or as much of a cent as there is."""
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
