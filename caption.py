@@ -109,7 +109,7 @@ def run_command(
         captions_jsonl=captions_jsonl,
         prompt=prompt,
         base_url=_server(base_url, backend),
-        budget=_money(budget, backend, base_url),
+        budget=_money(budget, backend),
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
@@ -238,7 +238,7 @@ def _server(base_url: str | None, backend: str | None) -> str | None:
     return base_url
 
 
-def _money(text: str | None, backend: str | None, base_url: str | None) -> Decimal | None:
+def _money(text: str | None, backend: str | None) -> Decimal | None:
     if text is None:
         return None
     try:
@@ -247,7 +247,7 @@ def _money(text: str | None, backend: str | None, base_url: str | None) -> Decim
         amount = Decimal(0)
     if not amount.is_finite() or amount <= 0:
         raise typer.BadParameter(f"{text!r} is no sum of dollars: give one like 5.00.", param_hint="--budget")
-    if base_url or backend not in BACKENDS or not BACKENDS[backend].key:
+    if backend not in BACKENDS or not BACKENDS[backend].key:
         raise typer.BadParameter(
             "it is for cloud backends with known prices: leave it out here.", param_hint="--budget"
         )

@@ -51,7 +51,7 @@ _SPENT = {
     "FAILED_PRECONDITION",  # Gemini: billing must be switched on
 }
 _CODE_FIELDS = ("code", "type", "status", "reason", "error_code", "quotaId")
-_KEYS = re.compile(r"\S*(?:\*{2,}|…)\S*|\b(?:sk|xai|AIza)[-\w]{8,}")
+_KEYS = re.compile(r"\S*(?:\*{2,}|…|\.{3})\S*|\b(?:sk|xai|AIza)[-\w]{8,}")
 
 
 class CloudBackend(CaptionBackend):
@@ -78,11 +78,10 @@ class CloudBackend(CaptionBackend):
         self.base_url = (base_url or self.url).rstrip("/")
         self.host = urlsplit(self.base_url).netloc
         self.max_output_tokens = OUTPUT_TOKENS
+        self.read_seconds = OWN_SERVER_READ_SECONDS if base_url else READ_SECONDS
         self._key = key
         self._http = httpx2.Client(
-            timeout=httpx2.Timeout(
-                OWN_SERVER_READ_SECONDS if base_url else READ_SECONDS, connect=CONNECT_SECONDS, pool=None
-            ),
+            timeout=httpx2.Timeout(self.read_seconds, connect=CONNECT_SECONDS, pool=None),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
         )
         self._connect(key or "none")  # an SDK wants some key even for a server that wants none

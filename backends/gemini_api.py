@@ -42,6 +42,7 @@ class GeminiBackend(CloudBackend):
             http_options=types.HttpOptions(
                 base_url=self.base_url,
                 api_version="v1beta",
+                timeout=int(self.read_seconds * 1000),  # without it the SDK switches the client's own timeouts off
                 retry_options=types.HttpRetryOptions(attempts=1),
                 httpx_client=self._http,
             ),

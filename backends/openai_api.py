@@ -28,6 +28,8 @@ _EFFORTS = {
     "grok-4.6": "low",
     "grok-4.7": "low",
     "grok-": None,
+    "grok-4-1-fast-reasoning": "low",
+    "grok-4-fast-reasoning": "low",
 }
 
 
@@ -57,8 +59,8 @@ class OpenAIBackend(CloudBackend):
         }
 
     def recaption(self, image: Image) -> Caption:
-        # OpenAI's own default; servers of one's own often decode greedily, and would give the same answer again.
-        return self._answer(image, temperature=1)
+        # The providers sample anyhow; a server of one's own often decodes greedily and would say the same again.
+        return self._answer(image, **({"temperature": 1} if self.own_server else {}))
 
     def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:
         url = f"data:image/jpeg;base64,{base64(jpeg)}"

@@ -154,7 +154,7 @@ def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
     Raises:
         StopRunError: there is a budget, and no known price.
     """
-    if options.mock or options.base_url or not is_priced(options.backend):
+    if options.mock or not is_priced(options.backend):
         return Spending()
     try:
         price = price_of(options.backend, backend.model)
@@ -171,7 +171,7 @@ def _used(spending: Spending) -> str:
     tokens = f"Used {spending.input_tokens:,} input and {spending.output_tokens:,} output tokens"
     if spending.price is None and not spending.cost:
         return f"{tokens}; their price is not known here."
-    return f"{tokens}: {dollars(spending.cost)}{f' (prices: {source()})' if spending.price else ''}."
+    return f"{tokens}: {dollars(spending.cost)}{f' at the list prices of {source()}' if spending.price else ''}."
 
 
 def _keep(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:

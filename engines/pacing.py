@@ -22,6 +22,9 @@ _STAY, _LONGEST_STAY = 5.0, 120.0
 _SAME = 0.15
 """Two limits whose rates differ by no more than this share are one."""
 _LONGEST_PAUSE = 60.0
+_ENOUGH, _LEAST_SHARE = 10, 0.1
+_REGROWTH = 0.05
+"""Share by which the rate grows each second once nothing has been refused for twice the stay: the limit is gone."""
 _LOOK_BACK = 5.0
 """Seconds over which the rate of requests is measured at the first refusal."""
 
@@ -44,6 +47,7 @@ class Pacer:
         self._since = 0.0  # when it was cut
         self._cut, self._stay = _CUT, _STAY
         self._refusals = 0  # in a row
+        self._good = self._bad = 0  # answers since the last cut
 
     def turn(self) -> float:
         """Wait until a request may be sent; return the time, which `refused` wants to know."""
@@ -60,7 +64,9 @@ class Pacer:
 
     def admitted(self) -> None:
         """Note that the server took a request, whatever it answered."""
-        self._refusals = 0
+        with self._lock:
+            self._refusals = 0
+            self._good += 1
 
     def pause(self, seconds: float) -> None:
         """Send nothing for so long: a server that is overloaded has asked for it."""
@@ -72,12 +78,17 @@ class Pacer:
         with self._lock:
             now = self._clock()
             self._resume = max(self._resume, now + (retry_after or 0))
+            self._bad += 1
             if sent < self._since:  # it was on its way when the rate was cut: old news
                 return
             pause = min(_LONGEST_PAUSE, 2.0**self._refusals)
             self._refusals = min(self._refusals + 1, 10)
             self._resume = max(self._resume, now + pause)
             rate = self._measured(now) if self._limit is None else self._rate(self._limit, sent)
+            answers = self._good + self._bad
+            if self._limit is not None and answers >= _ENOUGH:  # far too many: the share that got through tells more
+                rate *= max(_LEAST_SHARE, self._good / answers)
+            self._good = self._bad = 0
             if self._limit is not None and abs(rate - self._limit) <= _SAME * self._limit:
                 self._cut = min(_FINEST_CUT, (1 + self._cut) / 2)
                 self._stay = min(_LONGEST_STAY, 2 * self._stay)
@@ -95,8 +106,10 @@ class Pacer:
 
     def _rate(self, limit: float, now: float) -> float:
         """Return requests a second: cut at first, the old limit again after `stay` seconds, then more and more."""
-        progress = (max(0.0, now - self._since) - self._stay) / self._stay
-        return limit * (1 + (1 - self._cut) * progress**3)
+        passed = max(0.0, now - self._since)
+        beyond = max(0.0, passed - 2 * self._stay)
+        progress = (min(passed, 2 * self._stay) - self._stay) / self._stay
+        return limit * (1 + (1 - self._cut) * progress**3) * (1 + _REGROWTH) ** min(beyond, 300)
 
     def _measured(self, now: float) -> float:
         recent = [sent for sent in self._sent if sent >= now - _LOOK_BACK]

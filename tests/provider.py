@@ -83,7 +83,11 @@ class Provider:
         self.url = ""
 
     def good(
-        self, text: str = "A brown dog on a lawn.", *, finish: str = "stop", tokens: tuple[int, int] = (1000, 20)
+        self,
+        text: str = "A brown dog on a lawn.",
+        *,
+        finish: str = "stop",
+        tokens: tuple[int, int] = (1000, 20),
     ) -> Reply:
         """A successful answer in the dialect; `finish` in OpenAI's words."""
         if self.dialect in {"openai", "xai"}:
@@ -109,7 +113,9 @@ class Provider:
                 }
             )
         if self.dialect == "anthropic":
-            reason = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}.get(finish, finish)
+            reason = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}.get(
+                finish, finish
+            )
             return Reply(
                 body={
                     "id": "msg_1",
@@ -122,11 +128,17 @@ class Provider:
                     "usage": {"input_tokens": tokens[0], "output_tokens": tokens[1]},
                 }
             )
-        reason = {"stop": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY", "refusal": "SAFETY"}[finish]
+        reason = {"stop": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY", "refusal": "SAFETY"}[
+            finish
+        ]
         return Reply(
             body={
                 "candidates": [
-                    {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": reason, "index": 0}
+                    {
+                        "content": {"role": "model", "parts": [{"text": text}]},
+                        "finishReason": reason,
+                        "index": 0,
+                    }
                 ],
                 "usageMetadata": {"promptTokenCount": tokens[0], "candidatesTokenCount": tokens[1]},
                 "modelVersion": "served",
@@ -137,11 +149,22 @@ class Provider:
         """A failure in the dialect's own shape."""
         body: dict[str, Any]
         if self.dialect == "openai":
-            body = {"error": {"message": message, "type": code or "server_error", "param": None, "code": code or None}}
+            body = {
+                "error": {
+                    "message": message,
+                    "type": code or "server_error",
+                    "param": None,
+                    "code": code or None,
+                }
+            }
         elif self.dialect == "xai":
             body = {"code": code, "error": message}
         elif self.dialect == "anthropic":
-            body = {"type": "error", "error": {"type": code or "api_error", "message": message}, "request_id": "r"}
+            body = {
+                "type": "error",
+                "error": {"type": code or "api_error", "message": message},
+                "request_id": "r",
+            }
         else:
             details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code}] if code else []
             body = {"error": {"code": status, "message": message, "status": "X", "details": details}}
@@ -175,9 +198,7 @@ class Provider:
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))
-                request = Request(
-                    self.path, dict(self.headers), json.loads(raw), raw, time.monotonic()
-                )
+                request = Request(self.path, dict(self.headers), json.loads(raw), raw, time.monotonic())
                 reply = provider.answer(request)
                 data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
                 with suppress(OSError):

@@ -21,7 +21,7 @@ from tests.conftest import ROOT, Product
 
 ARROWS = {
     "caption": {"backends", "cli", "config", "journal"},
-    "cli": {"backends", "config", "engines", "journal", "library"},
+    "cli": {"backends", "config", "engines", "image_loader", "journal", "library"},
     "engines": {"backends", "decoding", "journal", "library"},
     "decoding": {"backends", "image_loader"},
     "journal": {"backends"},
@@ -40,6 +40,7 @@ SLOW = {
     "openai",
     "anthropic",
     "google.genai",
+    "genai_prices",
     "pillow_heif",
     "PIL",
 }
@@ -80,7 +81,16 @@ def test_every_file_says_what_it_owns() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "too_slow"),
-    [(["--help"], SLOW | {"pydantic"}), (["run", "--help"], SLOW), (["stats"], SLOW)],
+    [
+        (["--help"], SLOW | {"pydantic"}),
+        (["run", "--help"], SLOW),
+        (["estimate", "--help"], SLOW),
+        (["stats"], SLOW),
+        (
+            ["estimate", "--all", "--photos-dir", str(ROOT / "examples" / "photos")],
+            SLOW - {"PIL", "pillow_heif", "genai_prices"},
+        ),
+    ],
 )
 def test_what_is_quick_imports_nothing_slow(
     product: Product, arguments: list[str], too_slow: set[str]

@@ -1,0 +1,187 @@
+"""Proves the judgement on captions: over many examples no good one is thrown away, and bad ones are called by name."""
+
+# ruff: noqa: RUF001 (letters and marks of many scripts)
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engines.checks import ALIKE, Alike, folded, is_loop, trouble
+from engines.outcome import Outcome
+from engines.refusals import is_refusal
+from library.walk import Photo
+from tests.conftest import ROOT
+
+EXAMPLES = [
+    json.loads(line) for line in (ROOT / "tests" / "caption_examples.jsonl").read_text("utf-8").splitlines()
+]
+GOOD = [folded(example["text"]) for example in EXAMPLES if example["verdict"] == "good"]
+KINDS = {
+    "good": "good",
+    "content filter": "content filter",
+    "refusal": "refusal",
+    "cut off by the token limit": "cut off",
+    "repetition loop": "loop",
+    "empty caption": "empty",
+}
+MISSED = {
+    "I'm just a text model and can't see pictures.": "it does not say who cannot, and a man in a photo cannot either",
+}
+"""Bad captions that are taken for good ones, and why no rule can catch them without risk for good ones."""
+PICTURE = Photo("a.jpg", "/a.jpg")
+
+
+def judged(text: str, finish: str | None) -> str:
+    return KINDS[trouble(folded(text), finish) or "good"]
+
+
+def test_there_are_many_examples() -> None:
+    assert len(EXAMPLES) >= 300
+    assert len(GOOD) >= 200
+    assert {example["verdict"] for example in EXAMPLES} == {"good", "empty", "refusal", "cut off", "loop"}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example['verdict']}: {example['note']}")
+def test_an_example_is_judged_right(example: dict[str, str]) -> None:
+    if example["text"] in MISSED:
+        verdicts = {"good"}
+    elif example["finish"] == "content_filter":
+        verdicts = {"content filter", example["verdict"]}
+    else:
+        verdicts = {example["verdict"]}
+    assert judged(example["text"], example["finish"]) in verdicts
+
+
+def test_what_is_missed_is_known() -> None:
+    assert set(MISSED) <= {example["text"] for example in EXAMPLES if example["verdict"] != "good"}
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_a_good_caption_in_quotes_or_bold_is_good(text: str) -> None:
+    assert trouble(f"**{text}**", "stop") is None
+    assert trouble(f"Caption: {text}", "stop") is None
+
+
+@given(st.sampled_from(GOOD), st.sampled_from(GOOD))
+def test_a_good_caption_stays_good_when_another_follows(one: str, other: str) -> None:
+    assert trouble(f"{one} {other}", "stop") is None
+
+
+@given(st.text() | st.text("<|>/think s\n\t im_end\u2028") | st.lists(st.sampled_from(["<think>", "</think>", "<|im_end|>", "</s>", "a", " ", "\n"])).map("".join))  # fmt: skip
+def test_folding_leaves_one_line_and_is_done_at_once(text: str) -> None:
+    line = folded(text)
+    assert line.splitlines() in ([], [line])
+    assert line == line.strip()
+    assert folded(line) == line
+
+
+@given(
+    st.text() | st.text("ab .!?,\"“”«»'’*\n無画像が，。") | st.characters().map(lambda one: one * 300),
+    st.sampled_from([None, "stop", "length", "content_filter", "refusal", "tool_calls"]),
+)
+def test_any_text_is_judged(text: str, finish: str | None) -> None:
+    assert (trouble(folded(text), finish) or "good").split(" while ")[0].split(" before ")[0] in KINDS
+    trouble(text, finish)
+
+
+def test_thinking_and_control_tokens_are_no_caption() -> None:
+    assert folded("<think>A dog?\nA cat.</think>\n\nA  cat.<|im_end|>\n</s>") == "A cat."
+    assert trouble(folded("<think>A dog? Or a cat?"), "length") == "cut off by the token limit while thinking"
+    assert trouble("", "length") == "cut off by the token limit before a word"
+    assert trouble("A cat", "length") == "cut off by the token limit"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A bus timetable: " + ", ".join(f"{6 + n // 3:02d}:{5 + 20 * (n % 3):02d}" for n in range(150)),
+        "Framed sampler: " + "; for want of ".join(
+            f"a {one} the {other} was lost"
+            for one, other in [("nail", "shoe"), ("shoe", "horse"), ("horse", "rider"), ("rider", "message")]
+        ),
+        "The image shows five people. " + " ".join(
+            f"The {nth} person from the left is a {who} holding a {what}."
+            for nth, who, what in [
+                ("first", "man in a blue shirt", "glass"), ("second", "woman in a red dress", "plate"),
+                ("third", "man in a grey suit", "phone"), ("fourth", "woman in a black dress", "baby"),
+                ("fifth", "boy in a white shirt", "ball"),
+            ]
+        ),
+        ("इस तस्वीर में एक बड़ा परिवार आँगन में बैठा हुआ दिखाई दे रहा है। बीच में दादाजी चारपाई पर बैठे हैं और उनके हाथ में "
+        "अख़बार है, उनके पास दादी स्वेटर बुन रही हैं। बाईं ओर दो बच्चे कैरम खेल रहे हैं और दाईं ओर एक लड़की रंगोली बना रही है। "
+        "पीछे रसोई के दरवाज़े पर माँ चाय की ट्रे लेकर खड़ी हैं और छत पर कपड़े सूख रहे हैं।"),
+        ("ภาพนี้แสดงครอบครัวหนึ่งกำลังนั่งรับประทานอาหารเย็นร่วมกันที่โต๊ะไม้ในสวนหลังบ้าน คุณยายนั่งอยู่ตรงกลางและกำลังตักข้าวให้หลานชาย "
+        "ทางซ้ายมีคุณพ่อสวมเสื้อสีฟ้ากำลังย่างปลาบนเตาถ่าน ทางขวามีคุณแม่สวมเสื้อสีขาวกำลังหั่นแตงโม ด้านหลังมีต้นมะม่วงใหญ่"),
+    ],
+    ids=["timetable", "poem", "people", "hindi", "thai"],
+)  # fmt: skip
+def test_a_long_caption_is_no_loop(text: str) -> None:
+    assert not is_loop(text)
+    assert trouble(text, "stop") is None
+
+
+def test_an_end_that_repeats_is_a_loop_only_when_it_is_long_or_cut_off() -> None:
+    beginning = (
+        "Children play in a fountain while pigeons peck at crumbs and an old man feeds them from a paper bag"
+    )
+    assert trouble(beginning + ", very happy" * 5 + ".", "stop") is None
+    assert trouble(beginning + ", very happy" * 5, "length") == "repetition loop"
+    assert trouble(beginning + ", very happy" * 20 + ".", "stop") == "repetition loop"
+    assert trouble(beginning + "." * 39, "stop") is None
+    assert trouble(beginning + "." * 400, "stop") == "repetition loop"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a " * 2000, "." * 4000, "«" * 4000, "I can't help with " * 220, "I can't help but " * 220, "no not " * 570,
+     "it looks like " * 280, "ich kann " * 440, "我无" * 2000, "<|" * 2000, "<think>" * 570, "sorry, " * 570],
+    ids=lambda text: text[:8],
+)  # fmt: skip
+def test_no_text_takes_long(text: str) -> None:
+    start = time.process_time()
+    trouble(folded(text), "length")
+    is_refusal(text)
+    assert time.process_time() - start < 0.2
+
+
+def success(caption: str) -> Outcome:
+    return Outcome(PICTURE, "success", caption=caption)
+
+
+def unusable(reason: str) -> Outcome:
+    return Outcome(PICTURE, "error_model", error=reason, answered=True)
+
+
+def warnings(outcomes: list[Outcome]) -> list[str]:
+    alike = Alike()
+    return [warning for outcome in outcomes if (warning := alike.see(outcome))]
+
+
+def test_identical_captions_warn_once() -> None:
+    assert warnings([success("A cat.")] * (ALIKE - 1)) == []
+    (warning,) = warnings([success("A cat on a sofa.")] * 3 * ALIKE)
+    assert "A cat on a sofa." in warning
+    assert "--model" in warning
+
+
+def test_different_captions_do_not_warn() -> None:
+    assert warnings([success(text) for text in GOOD[:ALIKE]]) == []
+    assert warnings(([success("A cat.")] * (ALIKE - 1) + [success("Two dogs run.")]) * 3) == []
+
+
+def test_unusable_answers_for_the_same_reason_warn() -> None:
+    assert len(warnings([unusable("refusal")] * ALIKE)) == 1
+    assert warnings([unusable("refusal")] * 10 + [success("A cat.")] * 10) == []
+
+
+def test_photos_that_were_not_answered_are_ignored() -> None:
+    corrupt = Outcome(PICTURE, "error_corrupt", error="truncated")
+    assert warnings([corrupt] * 3 * ALIKE) == []
+    assert len(warnings([success("A cat."), corrupt] * ALIKE)) == 1
+    refused = Outcome(PICTURE, "error_model", error="400 bad request")
+    assert warnings([refused] * 3 * ALIKE) == []

@@ -1,0 +1,632 @@
+"""The cloud backends through their real SDKs, against servers on loopback that speak each provider's wire format."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+from pydantic import SecretStr
+from tenacity import wait_none
+
+from backends import BACKENDS, load_backend
+from config import Settings
+from engines import captioning, pacing
+from engines.captioning import Captioner
+from engines.spending import Spending
+from library.prices import price_of
+from library.walk import Photo
+from tests.provider import DIALECTS, KEYS, Provider, Reply, Request, closed_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engines.outcome import Outcome
+
+KEY = "sk-secret-0123456789abcdef"
+PHOTO = Photo("2024/holiday/secret name.jpg", "/nowhere/secret name.jpg")
+OTHER_DIALECTS = ("openai", "anthropic", "gemini")  # xai is openai's class
+PICTURE = Image.effect_noise((1024, 768), 40).convert("RGB")
+
+
+@dataclass
+class Desk:
+    """A provider, and the engine's way of asking it for one caption."""
+
+    provider: Provider
+    stop: threading.Event = field(default_factory=threading.Event)
+    spending: Spending = field(default_factory=Spending)
+    model: str | None = None
+    captioner: Captioner | None = None
+    backend: Any = None
+
+    def ready(self) -> Captioner:
+        if self.captioner is None:
+            dialect = self.provider.dialect
+            self.backend = load_backend(
+                dialect,
+                self.model,
+                Settings(**{KEYS[dialect]: SecretStr(KEY)}),  # type: ignore[arg-type]
+                "What is this?",
+                base_url=self.provider.base_url,
+            )
+            self.captioner = Captioner(
+                self.backend, f"{dialect}/{self.backend.model}", spending=self.spending, stop=self.stop
+            )
+        return self.captioner
+
+    def ask(self) -> Outcome:
+        outcome = self.ready().caption(PHOTO, PICTURE)
+        assert outcome is not None
+        assert KEY not in str(outcome)
+        return outcome
+
+    def close(self) -> None:
+        if self.backend is not None:
+            self.backend._http.close()
+
+    @property
+    def count(self) -> int:
+        return len(self.provider.requests)
+
+    def answers(self, *replies: Reply) -> None:
+        """Give these answers in turn, then good ones."""
+        self.provider.script = lambda number, _: replies[number] if number < len(replies) else None
+
+
+@pytest.fixture
+def desk_of() -> Iterator[Callable[..., Desk]]:
+    with ExitStack() as stack:
+
+        def make(dialect: str, **more: Any) -> Desk:
+            desk = Desk(stack.enter_context(Provider(dialect).serve()), **more)
+            stack.callback(desk.close)
+            return desk
+
+        yield make
+
+
+@pytest.fixture(params=DIALECTS)
+def desk(request: pytest.FixtureRequest, desk_of: Callable[..., Desk]) -> Desk:
+    return desk_of(request.param)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits between attempts of a few milliseconds; the tests of the waits themselves go without."""
+    monkeypatch.setattr(captioning, "_backoff", wait_none())
+    monkeypatch.setattr(pacing, "_LONGEST_PAUSE", 0.01)
+
+
+def test_a_caption_with_its_usage(desk: Desk) -> None:
+    outcome = desk.ask()
+    assert (outcome.status, outcome.caption) == ("success", "A brown dog on a lawn.")
+    assert (desk.spending.input_tokens, desk.spending.output_tokens) == (1000, 20)
+    assert desk.count == 1
+    assert outcome.model == f"{desk.provider.dialect}/{BACKENDS[desk.provider.dialect].default_model}"
+
+
+def test_what_is_sent(desk: Desk) -> None:
+    desk.ask()
+    (request,) = desk.provider.requests
+    picture = Image.open(io.BytesIO(request.jpeg()))
+    assert (picture.format, picture.size, picture.mode) == ("JPEG", (1024, 768), "RGB")
+    assert "secret name" not in request.text
+    assert "holiday" not in request.text
+    body = request.body
+    match desk.provider.dialect:
+        case "openai" | "xai":
+            image, text = body["messages"][0]["content"]
+            assert image["image_url"]["detail"] in {"low", "high"}
+            assert text["text"] == "What is this?"
+            assert body["max_tokens"] == 300
+        case "anthropic":
+            image, text = body["messages"][0]["content"]
+            assert image["type"] == "image", "the provider advises the picture before the text"
+            assert text["text"] == "What is this?"
+            assert body["max_tokens"] == 300
+            assert body["thinking"] == {"type": "disabled"}
+        case "gemini":
+            image, text = body["contents"][0]["parts"]
+            assert "inlineData" in image
+            assert text["text"] == "What is this?"
+            config = body["generationConfig"]
+            assert config["maxOutputTokens"] == 300
+            assert config["mediaResolution"] == "MEDIA_RESOLUTION_LOW"
+            assert config["thinkingConfig"] == {"thinking_level": "MINIMAL"}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "model", "expected"),
+    [
+        ("openai", "gpt-4o-mini", {"detail": "low", "reasoning_effort": None, "max_completion_tokens": 300}),
+        (
+            "openai",
+            "gpt-6-luna",
+            {"detail": "high", "reasoning_effort": "none", "max_completion_tokens": 300},
+        ),
+        (
+            "openai",
+            "gpt-5-nano",
+            {"detail": "high", "reasoning_effort": "minimal", "max_completion_tokens": 2000},
+        ),
+        ("openai", "o3", {"detail": "low", "reasoning_effort": "low", "max_completion_tokens": 2000}),
+        ("xai", "grok-4.3", {"detail": "high", "reasoning_effort": "none", "max_completion_tokens": 300}),
+    ],
+)
+def test_options_at_the_provider_itself(dialect: str, model: str, expected: dict[str, Any]) -> None:
+    """Without a base URL a client is made for the provider's own address; no request is sent here."""
+    settings = Settings(**{KEYS[dialect]: SecretStr(KEY)})  # type: ignore[arg-type]
+    backend: Any = load_backend(dialect, model, settings, "p")
+    assert backend.host in {"api.openai.com", "api.x.ai"}
+    assert str(backend._client.base_url).startswith(f"https://{backend.host}/v1")
+    options = backend._options
+    backend._http.close()
+    assert options.get("reasoning_effort") == expected["reasoning_effort"]
+    assert options["max_completion_tokens"] == expected["max_completion_tokens"]
+    assert "max_tokens" not in options
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_missing_key_is_said_with_the_line_to_add(dialect: str) -> None:
+    with pytest.raises(
+        Exception, match=f"{KEYS[dialect]} is not set: add the line {KEYS[dialect]}=... to config.env"
+    ):
+        load_backend(dialect, None, Settings(**{key: SecretStr("") for key in KEYS.values()}), "p")  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 529])
+def test_what_often_passes_is_tried_again(desk: Desk, status: int) -> None:
+    desk.answers(desk.provider.error(status), desk.provider.error(status))
+    assert desk.ask().status == "success"
+    assert desk.count == 3
+
+
+@pytest.mark.usefixtures("quick")
+def test_after_five_attempts_it_is_the_photos_record(desk: Desk) -> None:
+    desk.provider.script = lambda number, _: desk.provider.error(500, message="our fault")
+    outcome = desk.ask()
+    assert (outcome.status, outcome.error) == ("error_api", "HTTP 500: our fault")
+    assert desk.count == 5
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_what_is_wrong_with_one_photo_is_its_record_at_once(desk: Desk, status: int) -> None:
+    desk.answers(desk.provider.error(status, "invalid_request_error", "too odd"))
+    outcome = desk.ask()
+    assert (outcome.status, outcome.error, outcome.fatal) == ("error_api", f"HTTP {status}: too odd", False)
+    assert desk.count == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (401, "refuses the key"),
+        (402, "no credit or quota"),
+        (403, "does not allow"),
+        (404, "check --model and --base-url"),
+    ],
+)
+def test_trouble_of_the_account_stops_the_run(desk: Desk, status: int, says: str) -> None:
+    desk.answers(desk.provider.error(status, message=f"Incorrect API key provided: {KEY}. sk-***cdef"))
+    outcome = desk.ask()
+    assert outcome.fatal
+    assert outcome.status is None
+    assert says in (outcome.error or "")
+    assert "cdef" not in (outcome.error or ""), "not even the end of a key"
+    assert "again." in (outcome.error or "")
+    assert desk.count == 1
+
+
+@pytest.mark.parametrize(
+    ("dialect", "status", "body", "says"),
+    [
+        (
+            "openai",
+            429,
+            {"error": {"message": "x", "type": "insufficient_quota", "code": None}},
+            "no credit or quota",
+        ),
+        (
+            "openai",
+            429,
+            {"error": {"message": "x", "type": "y", "code": "credit_balance_exhausted"}},
+            "no credit",
+        ),
+        (
+            "openai",
+            400,
+            {"error": {"message": "x", "type": "y", "code": "billing_hard_limit_reached"}},
+            "no credit",
+        ),
+        ("openai", 404, {"error": {"message": "x", "type": "y", "code": "model_not_found"}}, "check --model"),
+        (
+            "anthropic",
+            429,
+            {
+                "type": "error",
+                "error": {
+                    "type": "e",
+                    "message": "x",
+                    "details": {"error_code": "enforced_spend_limit_reached"},
+                },
+            },
+            "no credit or quota",
+        ),
+        (
+            "anthropic",
+            402,
+            {"type": "error", "error": {"type": "billing_error", "message": "x"}},
+            "no credit",
+        ),
+        (
+            "gemini",
+            400,
+            {
+                "error": {
+                    "code": 400,
+                    "message": "x",
+                    "status": "INVALID_ARGUMENT",
+                    "details": [{"reason": "API_KEY_INVALID"}],
+                }
+            },
+            "refuses the key",
+        ),
+        (
+            "gemini",
+            400,
+            {"error": {"code": 400, "message": "x", "status": "FAILED_PRECONDITION"}},
+            "no credit or quota",
+        ),
+        (
+            "gemini",
+            429,
+            [
+                {
+                    "error": {
+                        "code": 429,
+                        "details": [
+                            {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel"}]}
+                        ],
+                    }
+                }
+            ],
+            "tomorrow",
+        ),
+        (
+            "xai",
+            403,
+            {"code": "permission-denied", "error": "used all available credits"},
+            "account's credit",
+        ),
+    ],
+)
+def test_machine_readable_codes_decide(
+    desk_of: Callable[..., Desk], dialect: str, status: int, body: Any, says: str
+) -> None:
+    desk = desk_of(dialect)
+    desk.answers(Reply(status, body))
+    outcome = desk.ask()
+    assert outcome.fatal
+    assert says in (outcome.error or "")
+    assert desk.count == 1
+
+
+def retry_after(form: str) -> dict[str, str]:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
+    return {
+        "seconds": {"Retry_After": "2"},
+        "milliseconds": {"Retry_After_Ms": "1800"},
+        "date": {"Retry_After": date},
+    }[form]
+
+
+@pytest.mark.parametrize("form", ["seconds", "milliseconds", "date"])
+@pytest.mark.parametrize("dialect", OTHER_DIALECTS)
+def test_the_wait_that_the_server_asks_for_is_kept(
+    desk_of: Callable[..., Desk], dialect: str, form: str
+) -> None:
+    desk = desk_of(dialect)
+    desk.answers(desk.provider.error(429, **retry_after(form)))
+    assert desk.ask().status == "success"
+    first, second = desk.provider.requests
+    assert 1.7 < second.at - first.at < 4.5
+
+
+def test_geminis_own_form_of_the_wait(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of("gemini")
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "2s"}]
+    desk.answers(Reply(429, {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": details}}))
+    assert desk.ask().status == "success"
+    first, second = desk.provider.requests
+    assert 1.9 < second.at - first.at < 4
+
+
+def test_an_overloaded_server_that_asks_for_a_wait_gets_it_from_all(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of("openai")
+    desk.answers(desk.provider.error(503, Retry_After="2"))
+    captioner = desk.ready()
+    threads = [threading.Thread(target=captioner.caption, args=(PHOTO, PICTURE)) for _ in range(3)]
+    threads[0].start()
+    while desk.count < 1:
+        time.sleep(0.01)
+    time.sleep(0.3)  # the answer is back
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first, *rest = desk.provider.requests
+    assert len(rest) == 3
+    assert all(request.at - first.at > 1.9 for request in rest)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_over_five_minutes_stops_the_run_and_says_until_when(desk: Desk, status: int) -> None:
+    desk.answers(desk.provider.error(status, Retry_After="3600"))
+    outcome = desk.ask()
+    assert outcome.fatal
+    assert "asks to wait 60 minutes" in (outcome.error or "")
+    again = datetime.now().astimezone() + timedelta(hours=1)
+    assert f"{again:%Y-%m-%d}" in (outcome.error or "") or again.hour == 0
+    assert desk.count == 1
+
+
+@pytest.mark.usefixtures("quick")
+def test_five_refusals_and_nobody_gets_through_stops_the_run(desk: Desk) -> None:
+    desk.provider.script = lambda number, _: desk.provider.error(429)
+    outcome = desk.ask()
+    assert outcome.fatal
+    assert "refuses everything for now" in (outcome.error or "")
+    assert desk.count == 5
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_photo_that_met_five_refusals_gets_its_turn_while_others_succeed(
+    desk_of: Callable[..., Desk],
+) -> None:
+    desk = desk_of("openai")
+    unlucky = Image.new("RGB", (64, 64), (255, 0, 0))
+
+    def script(number: int, request: Request) -> Reply | None:
+        with Image.open(io.BytesIO(request.jpeg())) as picture:
+            is_unlucky = picture.size == (64, 64)
+        refusals = sum(len(r.raw) < 5000 for r in desk.provider.requests)
+        return desk.provider.error(429) if is_unlucky and refusals < 13 else None
+
+    desk.provider.script = script
+    captioner = desk.ready()
+    outcomes: list[Outcome | None] = []
+    done = threading.Event()
+
+    def others() -> None:
+        while not done.is_set():
+            captioner.caption(PHOTO, PICTURE)
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    outcomes.append(captioner.caption(PHOTO, unlucky))
+    done.set()
+    thread.join()
+    assert outcomes[0]
+    assert outcomes[0].status == "success"
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(cut=True, body={"choices": "x" * 5000}),
+        Reply(body=b'{"choices": [', content_type="application/json"),
+    ],
+    ids=["connection dropped in mid-body", "malformed JSON"],
+)
+def test_half_an_answer_is_asked_for_again(desk: Desk, reply: Reply) -> None:
+    desk.answers(reply)
+    assert desk.ask().status == "success"
+    assert desk.count == 2
+
+
+@pytest.mark.usefixtures("quick")
+def test_slow_answers_run_into_the_timeout(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backends.cloud.OWN_SERVER_READ_SECONDS", 0.5)
+    slow = desk.provider.good()
+    slow.delay = 2
+    desk.answers(slow)
+    assert desk.ask().status == "success"
+    assert desk.count == 2
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_nothing_listening_stops_the_run(dialect: str) -> None:
+    provider = Provider(dialect)
+    provider.url = f"http://127.0.0.1:{closed_port()}"
+    desk = Desk(provider)
+    outcome = desk.ask()
+    desk.close()
+    assert outcome.fatal
+    assert f"Nothing answers at {provider.base_url}" in (outcome.error or "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "upstream died", "code": 400}},
+        {"error": {"message": "upstream died"}},
+        {},
+        "<html>hello</html>",
+    ],
+)
+@pytest.mark.parametrize("dialect", OTHER_DIALECTS)
+def test_a_200_without_an_answer_is_the_apis_error(
+    desk_of: Callable[..., Desk], dialect: str, body: Any
+) -> None:
+    desk = desk_of(dialect)
+    desk.answers(Reply(200, body))
+    outcome = desk.ask()
+    assert outcome.status == "error_api"
+    assert desk.count == 1
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_429_wrapped_in_a_200_is_tried_again(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of("openai")
+    desk.answers(Reply(200, {"error": {"message": "slow down", "code": 429}}))
+    assert desk.ask().status == "success"
+    assert desk.count == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "reason", "requests"),
+    [
+        ("", "stop", "empty caption", 2),
+        ("I'm sorry, I can't help with that.", "stop", "refusal", 2),
+        ("no", "content_filter", "content filter", 1),
+        ("A brown dog on a", "length", "cut off", 2),
+        ("a dog " * 60, "stop", "repetition loop", 2),
+    ],
+)
+def test_unusable_answers_get_a_second_try_and_then_their_reason(
+    desk: Desk, text: str, finish: str, reason: str, requests: int
+) -> None:
+    if desk.provider.dialect == "anthropic" and finish == "content_filter":
+        reason, requests = "refusal", 2  # its own word for it
+    desk.provider.script = lambda number, _: desk.provider.good(text, finish=finish)
+    outcome = desk.ask()
+    assert outcome.status == "error_model"
+    assert reason in (outcome.error or "")
+    assert outcome.answered, "it says nothing about the account"
+    assert desk.count == requests
+    assert desk.spending.input_tokens == 1000 * requests, "both answers were paid for"
+
+
+def test_a_good_second_try_is_the_caption(desk: Desk) -> None:
+    desk.answers(desk.provider.good("I'm sorry, I can't assist with that."))
+    assert desk.ask().caption == "A brown dog on a lawn."
+    assert desk.count == 2
+
+
+def test_the_models_own_word_for_a_refusal(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of("openai")
+    desk.provider.script = lambda number, _: desk.provider.good("A dog.", finish="refusal")
+    assert desk.ask().error == "refusal"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body"),
+    [
+        ("openai", {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": []}),
+        (
+            "anthropic",
+            {
+                "id": "m",
+                "type": "message",
+                "role": "assistant",
+                "model": "m",
+                "content": [],
+                "stop_reason": "end_turn",
+            },
+        ),
+        ("gemini", {"usageMetadata": {"promptTokenCount": 9}}),
+    ],
+)
+def test_no_choices_is_an_empty_caption(desk_of: Callable[..., Desk], dialect: str, body: Any) -> None:
+    desk = desk_of(dialect)
+    desk.provider.script = lambda number, _: Reply(200, body)
+    outcome = desk.ask()
+    assert (outcome.status, outcome.error) == ("error_model", "empty caption")
+
+
+def test_geminis_blocked_prompt_is_a_content_filter(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of("gemini")
+    desk.answers(Reply(200, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}))
+    assert desk.ask().error == "content filter"
+    assert desk.count == 1
+
+
+def test_thoughts_are_no_part_of_the_caption(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of("gemini")
+    parts = [{"text": "Let me see.", "thought": True}, {"text": "A red boat."}]
+    usage = {"promptTokenCount": 9, "candidatesTokenCount": 3, "thoughtsTokenCount": 40}
+    candidate = {"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}
+    desk.answers(Reply(200, {"candidates": [candidate], "usageMetadata": usage}))
+    assert desk.ask().caption == "A red boat."
+    assert desk.spending.output_tokens == 43, "thinking is billed as output"
+    desk = desk_of("openai")
+    desk.answers(desk.provider.good("<think>Hmm, a boat?</think>\n\nA red boat."))
+    assert desk.ask().caption == "A red boat."
+
+
+def test_xais_own_bill_counts(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of("xai")
+    desk.ask()
+    assert desk.spending.cost == Decimal("0.0012345678")
+
+
+@pytest.mark.parametrize("reply", ["429", "500"])
+def test_waits_end_at_once_when_the_run_stops(desk_of: Callable[..., Desk], reply: str) -> None:
+    desk = desk_of("openai")
+    desk.provider.script = lambda number, _: desk.provider.error(int(reply), Retry_After="200")
+    captioner = desk.ready()
+    outcomes: list[Outcome | None] = []
+    threads = [
+        threading.Thread(target=lambda: outcomes.append(captioner.caption(PHOTO, PICTURE))) for _ in range(10)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(1.5)
+    start = time.monotonic()
+    desk.stop.set()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert time.monotonic() - start < 1
+    assert outcomes == [None] * 10, "they stay open"
+
+
+def test_a_budget_is_never_passed(desk_of: Callable[..., Desk]) -> None:
+    price = price_of("openai", "gpt-4o-mini")
+    each = price.of(1000, 20)
+    budget = each * 10 + each / 2
+    desk = desk_of("openai", spending=Spending(price, budget, most=each))
+    captioner = desk.ready()
+    outcomes: list[Outcome | None] = []
+
+    def work() -> None:
+        while not (outcomes and outcomes[-1] and outcomes[-1].fatal):
+            outcomes.append(captioner.caption(PHOTO, PICTURE))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert desk.count == 10
+    assert desk.spending.cost == each * 10 <= budget
+    fatal = [outcome for outcome in outcomes if outcome and outcome.fatal]
+    assert f"The budget of ${budget} has no room for another photo" in (fatal[0].error or "")
+
+
+def test_a_budget_waits_for_the_first_bill(desk_of: Callable[..., Desk]) -> None:
+    """When nothing is known of the cost of a call, one is sent first, and what it cost counts for the next."""
+    price = price_of("openai", "gpt-4o-mini")
+    desk = desk_of("openai", spending=Spending(price, price.of(1000, 20) * 3, most=Decimal(0)))
+    slow = desk.provider.good()
+    slow.delay = 0.3
+    desk.provider.script = lambda number, _: slow
+    captioner = desk.ready()
+    threads = [threading.Thread(target=captioner.caption, args=(PHOTO, PICTURE)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert desk.count == 3
+    assert desk.provider.most_at_once <= 2
