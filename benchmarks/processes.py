@@ -46,6 +46,11 @@ def bare_pool(photos: Path, *, cores: int = len(CORES)) -> Took:
     return _took([sys.executable, str(ROOT / "benchmarks" / "bare_pool.py"), str(photos)], cores)
 
 
+def timed(command: list[str]) -> Took:
+    """Time any command on all cores."""
+    return _took(command, len(CORES))
+
+
 def start(command: list[str]) -> subprocess.Popen[str]:
     """Start a process that finds no settings but its flags, and compiled modules, as it would at a user's."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")

@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["loader", "run_speed", "overhead", "memory"])
+@pytest.mark.parametrize("name", ["loader", "run_speed", "overhead", "memory", "cloud", "estimate_speed"])
 def test_a_benchmark_prints_its_table(name: str) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--quick"],
@@ -21,4 +21,4 @@ def test_a_benchmark_prints_its_table(name: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) > 3
+    assert len(done.stdout.splitlines()) > 2

@@ -69,7 +69,7 @@ def test_a_good_caption_in_quotes_or_bold_is_good(text: str) -> None:
 
 @given(st.sampled_from(GOOD), st.sampled_from(GOOD))
 def test_a_good_caption_stays_good_when_another_follows(one: str, other: str) -> None:
-    assert trouble(f"{one} {other}", "stop") is None
+    assert trouble(f"{one}. {other}", "stop") is None  # Thai has no full stop of its own
 
 
 @given(st.text() | st.text("<|>/think s\n\t im_end\u2028") | st.lists(st.sampled_from(["<think>", "</think>", "<|im_end|>", "</s>", "a", " ", "\n"])).map("".join))  # fmt: skip

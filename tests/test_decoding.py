@@ -108,7 +108,7 @@ def test_a_decoder_killed_from_outside_costs_no_photo(tmp_path: Path) -> None:
     path = str(draw(tmp_path / "a.png"))
     with Decoder(128) as decoder:
         decoder.load(path)
-        child = decoder._child  # noqa: SLF001 - the process to kill
+        child = decoder._child
         assert child
         os.kill(child.pid, signal.SIGKILL)
         assert decoder.load(path).size == (96, 64)
