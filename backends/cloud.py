@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 import time
 from abc import abstractmethod
 from base64 import b64encode
@@ -16,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from backends.base import CaptionBackend
 from backends.errors import APIError, RateLimitError, StopRunError, TransientAPIError
@@ -82,7 +84,7 @@ class CloudBackend(CaptionBackend):
         self._key = key
         self._http = httpx2.Client(
             timeout=httpx2.Timeout(self.read_seconds, connect=CONNECT_SECONDS, pool=None),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+            transport=_transport_per_thread(self.base_url),
         )
         self._connect(key or "none")  # an SDK wants some key even for a server that wants none
 
@@ -181,6 +183,29 @@ class CloudBackend(CaptionBackend):
         if self._key:
             text = text.replace(self._key, "***")
         return " ".join(_KEYS.sub("***", text).split())[:300]
+
+
+def _transport_per_thread(base_url: str) -> httpx2.BaseTransport:
+    """Return a transport that keeps a connection for each thread.
+
+    In one pool for hundreds of threads every request looks at every connection, and that takes most of a core.
+    """
+    import httpx2
+
+    url = urlsplit(base_url)
+    # A transport of one's own is not asked for the environment's proxies by the client.
+    proxy = None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
+    certificates = httpx2.create_ssl_context()
+    thread = threading.local()
+
+    class PerThread(httpx2.BaseTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            if not hasattr(thread, "transport"):
+                thread.transport = httpx2.HTTPTransport(verify=certificates, proxy=proxy)
+            transport: httpx2.HTTPTransport = thread.transport
+            return transport.handle_request(request)
+
+    return PerThread()
 
 
 def encode(image: Image) -> bytes:

@@ -42,7 +42,9 @@ class GeminiBackend(CloudBackend):
             http_options=types.HttpOptions(
                 base_url=self.base_url,
                 api_version="v1beta",
-                timeout=int(self.read_seconds * 1000),  # without it the SDK switches the client's own timeouts off
+                timeout=int(
+                    self.read_seconds * 1000
+                ),  # without it the SDK switches the client's own timeouts off
                 retry_options=types.HttpRetryOptions(attempts=1),
                 httpx_client=self._http,
             ),
@@ -68,9 +70,7 @@ class GeminiBackend(CloudBackend):
                 self._types.Part.from_text(text=self.prompt),
             ],
         )
-        answer = self._client.models.generate_content(
-            model=self.model, contents=request, config=self._config
-        )
+        answer = self._client.models.generate_content(model=self.model, contents=request, config=self._config)
         usage = answer.usage_metadata
         counted: dict[str, Any] = (
             {

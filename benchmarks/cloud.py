@@ -14,17 +14,17 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
+from typing import Self
 
 from make_photos import TINY, make_library
 from processes import ROOT, Took, output, start, timed
-from typing_extensions import Self
 
 
 class Api:
     """The server, while the block lasts; then what it saw: seconds at which requests were admitted and refused."""
 
     def __init__(self, *options: str) -> None:
-        self.options = options
+        self.options = list(options)
         self.admitted: list[float] = []
         self.refused: list[float] = []
 
@@ -96,9 +96,9 @@ def varying_latency(folder: Path, workers: int, photos: int, rounds: int) -> Non
     make_library(folder, photos, TINY, distinct=50, folders=10)
     times: dict[str, list[Took]] = {"product": [], "plan": []}
     for _ in range(rounds):
-        for name, command in (("product", product), ("plan", plan)):
+        for name, command_of in (("product", product), ("plan", plan)):
             with Api("--latency", "0.2", "5") as api:
-                times[name].append(timed(command(api.url, folder, workers)))
+                times[name].append(timed(command_of(api.url, folder, workers)))
     ours, theirs = (photos / median(took.wall for took in times[name]) for name in ("product", "plan"))
     print(
         f"{workers:>4} workers, 0.2 to 5 s: {ours:,.1f} photos/s; the plan's loop {theirs:,.1f}: {ours / theirs:.2f} x (goal 1.3)"

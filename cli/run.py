@@ -171,7 +171,9 @@ def _used(spending: Spending) -> str:
     tokens = f"Used {spending.input_tokens:,} input and {spending.output_tokens:,} output tokens"
     if spending.price is None and not spending.cost:
         return f"{tokens}; their price is not known here."
-    return f"{tokens}: {dollars(spending.cost)}{f' at the list prices of {source()}' if spending.price else ''}."
+    return (
+        f"{tokens}: {dollars(spending.cost)}{f' at the list prices of {source()}' if spending.price else ''}."
+    )
 
 
 def _keep(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:

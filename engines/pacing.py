@@ -86,7 +86,9 @@ class Pacer:
             self._resume = max(self._resume, now + pause)
             rate = self._measured(now) if self._limit is None else self._rate(self._limit, sent)
             answers = self._good + self._bad
-            if self._limit is not None and answers >= _ENOUGH:  # far too many: the share that got through tells more
+            if (
+                self._limit is not None and answers >= _ENOUGH
+            ):  # far too many: the share that got through tells more
                 rate *= max(_LEAST_SHARE, self._good / answers)
             self._good = self._bad = 0
             if self._limit is not None and abs(rate - self._limit) <= _SAME * self._limit:
@@ -109,7 +111,8 @@ class Pacer:
         passed = max(0.0, now - self._since)
         beyond = max(0.0, passed - 2 * self._stay)
         progress = (min(passed, 2 * self._stay) - self._stay) / self._stay
-        return limit * (1 + (1 - self._cut) * progress**3) * (1 + _REGROWTH) ** min(beyond, 300)
+        regrown: float = (1 + _REGROWTH) ** min(beyond, 300)
+        return limit * (1 + (1 - self._cut) * progress**3) * regrown
 
     def _measured(self, now: float) -> float:
         recent = [sent for sent in self._sent if sent >= now - _LOOK_BACK]
