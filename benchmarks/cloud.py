@@ -19,6 +19,8 @@ from typing import Self
 from make_photos import TINY, make_library
 from processes import ROOT, Took, output, start, timed
 
+_PARTS = ("fixed", "varying", "storm")
+
 
 class Api:
     """The server, while the block lasts; then what it saw: seconds at which requests were admitted and refused."""
@@ -40,8 +42,7 @@ class Api:
         return self
 
     def __exit__(self, *_: object) -> None:
-        text, _ = self.process.communicate("")
-        seen = json.loads(text)
+        seen = json.loads(self.process.communicate("")[0])
         first = min(seen["admitted"] + seen["refused"])
         self.admitted = [at - first for at in seen["admitted"]]
         self.refused = [at - first for at in seen["refused"]]
@@ -121,17 +122,23 @@ def storm(folder: Path, workers: int, rate: float, photos: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"some of {', '.join(_PARTS)}; all unless given")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="few photos, one round")
     options = parser.parse_args()
     rounds, factor = (1, 0.05) if options.quick else (options.rounds, 1.0)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        fixed_latency(root / "32", 32, int(32 * 40 * factor), 0.5, rounds)
-        fixed_latency(root / "200", 200, int(200 * 40 * factor), 0.5, rounds)
-        varying_latency(root / "vary", 100, int(2000 * factor), rounds)
-        for workers in (32, 200):
-            storm(root / f"storm{workers}", workers, 20, int(2400 * factor))
+        for part in options.parts or _PARTS:
+            if part == "varying":
+                varying_latency(root / part, 100, int(4000 * factor), rounds)
+                continue
+            for workers in (32, 100, 200) if part == "fixed" else (32, 200):
+                library = root / f"{part}{workers}"
+                if part == "fixed":
+                    fixed_latency(library, workers, int(workers * 40 * factor), 0.5, rounds)
+                else:
+                    storm(library, workers, 20, int(2400 * factor))
 
 
 if __name__ == "__main__":
