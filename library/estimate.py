@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from library.walk import Photo
 
-SAMPLE = 1000
+SAMPLE = 500
 """Photos whose headers are read; the mean of so many is within a few percent of that of all."""
 CAPTION_TOKENS = 60
 """Output tokens of one or two sentences."""
