@@ -230,9 +230,9 @@ def _server(base_url: str | None, backend: str | None) -> str | None:
         raise typer.BadParameter(
             "it is for backends with an API, such as openai: leave it out.", param_hint="--base-url"
         )
-    if not re.match(r"https?://[^/\s]+", base_url):
+    if not re.match(r"https?://[^/\s@]+(/\S*)?$", base_url):
         raise typer.BadParameter(
-            f"{base_url!r} is no address of a server: give one like http://localhost:8000/v1.",
+            "it is no address of a server: give one like http://localhost:8000/v1, without a password in it.",
             param_hint="--base-url",
         )
     return base_url

@@ -75,6 +75,8 @@ def load_backend(
     if not is_built(name):
         raise StopRunError(f"The {name} backend is not in this version yet: choose --backend mock.")
     try:
+        if options.get("base_url") and not hasattr(backend_class(name), "url"):
+            raise StopRunError(f"The {name} backend has one server only: leave out --base-url.")
         return backend_class(name)(model or info.default_model, settings, prompt, **options)
     except ImportError as error:
         raise StopRunError(

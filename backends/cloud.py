@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from backends.base import CaptionBackend
+from backends.base import Caption, CaptionBackend
 from backends.errors import APIError, RateLimitError, StopRunError, TransientAPIError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import httpx2
     from PIL.Image import Image
 
-    from backends.base import Caption
     from config import Settings
 
 OUTPUT_TOKENS = 300
@@ -53,7 +52,8 @@ _SPENT = {
     "FAILED_PRECONDITION",  # Gemini: billing must be switched on
 }
 _CODE_FIELDS = ("code", "type", "status", "reason", "error_code", "quotaId")
-_KEYS = re.compile(r"\S*(?:\*{2,}|…|\.{3})\S*|\b(?:sk|xai|AIza)[-\w]{8,}")
+_FILTERED = {"content_policy_violation", "content_filter", "refusal"}
+_KEYS = re.compile(r"\S{0,99}(?:\*{2,}|…|\.{3})\S{0,99}|\b(?:sk|xai|AIza)[-\w]{8,}")
 
 
 class CloudBackend(CaptionBackend):
@@ -68,7 +68,7 @@ class CloudBackend(CaptionBackend):
 
     def __init__(self, model: str, settings: Settings, prompt: str, *, base_url: str | None = None) -> None:
         super().__init__(model, settings, prompt)
-        key = getattr(settings, self.key).get_secret_value()
+        key = getattr(settings, self.key).get_secret_value().strip()
         if not key and not base_url:
             raise StopRunError(f"{self.key} is not set: add the line {self.key}=... to config.env.")
         # The SDKs read dozens of variables: base URLs, proxies to other clouds, logs that hold every request.
@@ -78,10 +78,11 @@ class CloudBackend(CaptionBackend):
 
         self.own_server = base_url is not None
         self.base_url = (base_url or self.url).rstrip("/")
-        self.host = urlsplit(self.base_url).netloc
+        self.host = urlsplit(self.base_url).netloc.rpartition("@")[2]
         self.max_output_tokens = OUTPUT_TOKENS
         self.read_seconds = OWN_SERVER_READ_SECONDS if base_url else READ_SECONDS
         self._key = key
+        self._forbidden: int | None = None  # answers of 403 in a row; None before the first good answer
         self._http = httpx2.Client(
             timeout=httpx2.Timeout(self.read_seconds, connect=CONNECT_SECONDS, pool=None),
             transport=_transport_per_thread(self.base_url),
@@ -94,14 +95,18 @@ class CloudBackend(CaptionBackend):
     def _answer(self, image: Image, **sampling: Any) -> Caption:
         jpeg = encode(image)
         try:
-            return self._ask(jpeg, **sampling)
+            caption = self._ask(jpeg, **sampling)
         except (APIError, StopRunError):
             raise
         except Exception as error:
             meaning = self._meaning(error)
             if meaning is None:
                 raise
+            if isinstance(meaning, Caption):
+                return meaning
             raise meaning from error
+        self._forbidden = 0
+        return caption
 
     @abstractmethod
     def _connect(self, key: str) -> None:
@@ -111,20 +116,29 @@ class CloudBackend(CaptionBackend):
     def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:
         """Send one request; the SDK's errors are let through."""
 
-    def _meaning(self, error: Exception) -> Exception | None:
-        """Return an SDK's error as one of ours; None if it is no failure of a request."""
+    def _meaning(self, error: Exception) -> Exception | Caption | None:
+        """Return an SDK's error as one of ours, a filter's word as an answer; None if it is no failure of a request."""
         import httpx2
 
         response = getattr(error, "response", None)
         if isinstance(response, httpx2.Response) and response.status_code >= 300:
-            return self.fault(response.status_code, _json(response), response.headers)
+            body = _json(response)
+            filtered = _FILTERED.intersection(_values(body, _CODE_FIELDS))
+            if filtered or "SAFETY_CHECK_TYPE_" in response.text[:5000]:  # xAI's codes stand in its text
+                return Caption("", "content_filter")
+            return self.fault(response.status_code, body, response.headers)
         cause = error if isinstance(error, httpx2.TransportError) else error.__cause__
+        if isinstance(cause, httpx2.LocalProtocolError):
+            return StopRunError(
+                f"No request to {self.host} can be made: check that {self.key} in config.env is one line of plain "
+                "letters, and run the same command again."
+            )
         if isinstance(cause, httpx2.TransportError):
             silent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
             return TransientAPIError(
                 f"{type(cause).__name__}: {self._clean(str(cause))}".rstrip(": "),
                 exhausted=StopRunError(
-                    f"Nothing answers at {self.base_url} ({self._clean(str(cause))}): "
+                    f"Nothing answers at {self.host} ({self._clean(str(cause))}): "
                     f"check {'that the server runs, and --base-url' if self.own_server else 'the network'}, "
                     "and run the same command again."
                 )
@@ -153,6 +167,9 @@ class CloudBackend(CaptionBackend):
                 f"The account at {self.host} has no credit or quota left ({reason}): top it up, {again}"
             )
         if status == 403:
+            if self._forbidden is not None and self._forbidden < 2:
+                self._forbidden += 1  # one photo may be forbidden; three in a row are the account's trouble
+                return APIError(reason)
             return StopRunError(
                 f"{self.host} does not allow it ({reason}): check the rights of the key and the account's credit, {again}"
             )
@@ -180,6 +197,7 @@ class CloudBackend(CaptionBackend):
 
     def _clean(self, text: str) -> str:
         """Return a server's text fit for records: short, on one line, without keys."""
+        text = text[:2000]  # a server may send all of the request back
         if self._key:
             text = text.replace(self._key, "***")
         return " ".join(_KEYS.sub("***", text).split())[:300]
@@ -193,17 +211,30 @@ def _transport_per_thread(base_url: str) -> httpx2.BaseTransport:
     import httpx2
 
     url = urlsplit(base_url)
-    # A transport of one's own is not asked for the environment's proxies by the client.
-    proxy = None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
+    host = url.hostname or ""
+    # With a transport of its own the client does not look for proxies. What is meant for this machine stays on it.
+    at_home = host in {"localhost", "::1"} or host.startswith("127.") or proxy_bypass(host)
+    proxy = None if at_home else getproxies().get(url.scheme)
     certificates = httpx2.create_ssl_context()
     thread = threading.local()
+    opened: list[httpx2.HTTPTransport] = []
 
     class PerThread(httpx2.BaseTransport):
         def handle_request(self, request: httpx2.Request) -> httpx2.Response:
             if not hasattr(thread, "transport"):
                 thread.transport = httpx2.HTTPTransport(verify=certificates, proxy=proxy)
+                opened.append(thread.transport)
+            # google-genai has one number for all timeouts.
+            request.extensions["timeout"] = {
+                **request.extensions.get("timeout", {}),
+                "connect": CONNECT_SECONDS,
+            }
             transport: httpx2.HTTPTransport = thread.transport
             return transport.handle_request(request)
+
+        def close(self) -> None:
+            for transport in opened:
+                transport.close()
 
     return PerThread()
 
@@ -233,17 +264,21 @@ def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
     """Return the seconds that the server asks to wait; it may say them in four ways."""
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
-            return max(0.0, float(milliseconds) / 1000)
+            return _bounded(float(milliseconds) / 1000)
         if (value := headers.get("retry-after")) is not None:
             try:
-                return max(0.0, float(value))
+                return _bounded(float(value))
             except ValueError:
-                return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+                return _bounded(parsedate_to_datetime(value).timestamp() - time.time())
         for delay in _values(body, ("retryDelay",)):  # Gemini: "19s"
-            return max(0.0, float(delay.removesuffix("s")))
-    except ValueError:
+            return _bounded(float(delay.removesuffix("s")))
+    except (ValueError, OverflowError):
         return None
     return None
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(0.0, seconds), 1e7)
 
 
 def _values(body: object, fields: tuple[str, ...]) -> Iterator[str]:

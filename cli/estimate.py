@@ -54,7 +54,8 @@ def print_estimate(
             sizes=sizes,
             prompt=prompt,
             workers=max_workers,
-            pace=CaptionJournal(captions_jsonl).pace(label),
+            # What was measured, was so with a number of workers that the journal does not tell.
+            pace=CaptionJournal(captions_jsonl).pace(label) if max_workers is None else None,
             base_url=base_url,
         )
 

@@ -106,9 +106,7 @@ def run(options: RunOptions) -> ExitCode:
             log.info(f"Opening {counts}, without captioning them.")
         else:
             log.info(f"Captioning {counts} with {label}, {workers} at a time.")
-        if backend.host and not any(
-            e.get("model", "").startswith(f"{name}/") for e in journal.records.values()
-        ):
+        if backend.host and all(entry.get("model") != label for entry in journal.records.values()):
             log.info(
                 f"The bare pixels of your photos go to {backend.host}; what that means: docs/api_providers.md"
             )
@@ -154,7 +152,11 @@ def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
     Raises:
         StopRunError: there is a budget, and no known price.
     """
-    if options.mock or not is_priced(options.backend):
+    if options.mock:
+        return Spending()
+    if not is_priced(options.backend):
+        if options.budget is not None:
+            raise StopRunError(f"No prices are known for the {options.backend} backend: leave out --budget.")
         return Spending()
     try:
         price = price_of(options.backend, backend.model)
@@ -169,11 +171,11 @@ def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
 
 def _used(spending: Spending) -> str:
     tokens = f"Used {spending.input_tokens:,} input and {spending.output_tokens:,} output tokens"
-    if spending.price is None and not spending.cost:
+    if spending.billed:
+        return f"{tokens}: {dollars(spending.cost)} by the server's own bill."
+    if spending.price is None:
         return f"{tokens}; their price is not known here."
-    return (
-        f"{tokens}: {dollars(spending.cost)}{f' at the list prices of {source()}' if spending.price else ''}."
-    )
+    return f"{tokens}: {dollars(spending.cost)} at the list prices of {source()}."
 
 
 def _keep(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
@@ -233,6 +235,10 @@ def _end(
 ) -> ExitCode:
     """Say what to do next, and return the exit code."""
     if result.stopped:
+        if (
+            options.force
+        ):  # the sentence says to run the same command again, which would begin anew and pay anew
+            raise StopRunError(f"{result.stopped} Without --force: {_command(options)}")
         raise StopRunError(result.stopped)
     if signalled is not None:
         go_on = "Begin it again" if options.dry_run else "Go on"

@@ -5,13 +5,14 @@ It is the only owner of retries; backends have none. What an engine does in para
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tenacity import (
     Retrying,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     stop_when_event_set,
     wait_exponential_jitter,
@@ -44,6 +45,10 @@ ATTEMPTS = 5
 LONGEST_WAIT = 300.0
 """Seconds: a server that asks for a longer wait stops the run instead."""
 
+_LONG_WAIT = 10.0
+"""Seconds from which a wait is worth a line."""
+
+_log = logging.getLogger("captioner.engine")
 _backoff = wait_exponential_jitter(initial=1, max=60, jitter=1)
 
 
@@ -83,6 +88,9 @@ class Captioner:
         except Exception as error:  # noqa: BLE001 - a model can raise anything
             reason = folded(f"{type(error).__name__}: {error}")
             return Outcome(photo, "error_model", error=reason, model=self._model)
+        except BaseException as error:  # noqa: BLE001 - an SDK that ends the program would pass for its exit code
+            reason = f"The backend gave up ({type(error).__name__}: {error}): mend it and run the same command again."
+            return Outcome(photo, None, error=reason, fatal=True)
         if reason:
             return Outcome(photo, "error_model", error=reason, model=self._model, answered=True)
         return Outcome(photo, "success", caption=text, model=self._model)
@@ -98,29 +106,23 @@ class Captioner:
     def _ask(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
         """Call the backend until it answers, or there is no more hope.
 
-        A photo that only met refusals for lack of room (429) is tried on as long as others get through.
+        A photo that met refusals for lack of room (429) is tried on, as long as anything gets through.
         """
+        before = self._admitted
         while True:
-            before = self._admitted
             try:
                 return self._retrying()(self._attempt, call, image)
-            except TransientAPIError as error:
+            except RateLimitError:
                 if self._stop.is_set():
                     raise
-                if isinstance(error, RateLimitError):
-                    if self._admitted != before:
-                        continue
-                    raise StopRunError(
-                        f"The server refuses everything for now ({error}). "
-                        "Run the same command again later, or with fewer --max-workers."
-                    ) from error
-                if error.exhausted:
+            except TransientAPIError as error:
+                if error.exhausted and self._admitted == before and not self._stop.is_set():
                     raise error.exhausted from error
                 raise
 
     def _retrying(self) -> Retrying:
         return Retrying(
-            retry=retry_if_exception_type(TransientAPIError),
+            retry=retry_if_exception(_passes),
             stop=stop_after_attempt(ATTEMPTS) | stop_when_event_set(self._stop),
             wait=_wait,
             sleep=sleep_using_event(self._stop),
@@ -154,19 +156,31 @@ class Captioner:
                 f"Run the same command again after {again:%Y-%m-%d %H:%M}."
             )
         if isinstance(error, RateLimitError):
-            self._pacer.refused(sent, asked)
+            refusals, wait = self._pacer.refused(sent, asked)
+            if refusals >= ATTEMPTS:
+                raise StopRunError(
+                    f"The server refuses everything for now ({error}). "
+                    "Run the same command again later, or with fewer --max-workers."
+                )
+            if wait >= _LONG_WAIT:
+                _log.info(f"The server takes no more requests for now; all workers wait {wait:,.0f} s.")
             return
         if asked:
             self._pacer.pause(asked)
+            if asked >= _LONG_WAIT:
+                _log.info(f"The server asks to wait ({error}); all workers wait {asked:,.0f} s.")
         if error is None:
             self._admitted += 1
             self._pacer.admitted()
 
 
+def _passes(error: BaseException) -> bool:
+    """Tell whether the photo has attempts left; a 429 costs none, its wait is everybody's: the pacer's."""
+    return isinstance(error, TransientAPIError) and not isinstance(error, RateLimitError)
+
+
 def _wait(state: RetryCallState) -> float:
-    """Return seconds until the photo's next attempt. After a 429 the wait is everybody's: the pacer's."""
+    """Return seconds until the photo's next attempt."""
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, RateLimitError):
-        return 0
     asked = error.retry_after if isinstance(error, TransientAPIError) else None
     return max(_backoff(state), asked or 0)

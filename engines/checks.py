@@ -25,7 +25,7 @@ ALIKE = 20
 """So many answers in a row that are all alike do not come from looking at photos."""
 
 _CONTROL_TOKENS = re.compile(r"<[|｜][^\s<>]{1,40}[|｜]>|</?s>|<(?:[be]os|pad|unk|(?:start|end)_of_turn)>")
-_THINKING = re.compile(r"^(?:\s*<think(?:ing)?>.*?</think(?:ing)?>)+")
+_THINKING = re.compile(r"^.*</think(?:ing)?>")  # some templates put the opening tag into the prompt
 _OPEN_THINKING = re.compile(r"^<think(?:ing)?>")
 # What a sentence ends with, and after it what may close it: quotes, brackets, marks of emphasis, a smiley.
 _ENDED = re.compile(r"[.!?…。！？।॥؟۔։።။][^\w.!?,;:(\[{<–—-]*_*$")

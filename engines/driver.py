@@ -112,7 +112,8 @@ def drive(
 def _streak_sentence(outcome: Outcome) -> str:
     return (
         f"{STREAK} photos in a row failed ({outcome.status}: {outcome.error}); they stay undone. "
-        "Mend the cause and run the same command again."
+        "Mend the cause and run the same command again; if it is these photos themselves, record them with --limit "
+        f"{STREAK - 1}."
     )
 
 

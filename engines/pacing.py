@@ -1,7 +1,7 @@
 """Owns the pace of requests: when a server says that there are too many, everybody waits and then goes slower.
 
 One `Pacer` is shared by all workers of a run. Until the first refusal it lets everything through. A refusal (HTTP 429)
-stops all workers for as long as the server asks, or 1, 2, 4 ... 60 seconds while nothing is admitted. Then requests go
+stops all workers for as long as the server asks, or 1, 4, 16, 45 seconds while nothing is admitted. Then requests go
 at a rate that is found by CUBIC, TCP's own law for the same question (RFC 9438, here in shares of the rate): cut the
 rate that was refused, come back to it quickly, stay near it for long, and only then try for more. Each time the limit
 is met where it was met before, the cut gets smaller and the stay longer, so that a probe costs next to nothing.
@@ -21,7 +21,8 @@ _CUT, _FINEST_CUT = 0.7, 0.96
 _STAY, _LONGEST_STAY = 5.0, 120.0
 _SAME = 0.15
 """Two limits whose rates differ by no more than this share are one."""
-_LONGEST_PAUSE = 60.0
+_PAUSES = (1.0, 4.0, 16.0, 45.0)
+"""Seconds to wait while nothing is admitted; together over a minute, the longest window that providers count in."""
 _ENOUGH, _LEAST_SHARE = 10, 0.1
 _REGROWTH = 0.05
 """Share by which the rate grows each second once nothing has been refused for twice the stay: the limit is gone."""
@@ -73,17 +74,20 @@ class Pacer:
         with self._lock:
             self._resume = max(self._resume, self._clock() + seconds)
 
-    def refused(self, sent: float, retry_after: float | None) -> None:
-        """Note that the request of the turn `sent` was one too many."""
+    def refused(self, sent: float, retry_after: float | None) -> tuple[int, float]:
+        """Note that the request of the turn `sent` was one too many.
+
+        Returns how many have been refused in a row, those that were on their way together counted once, and for how
+        many seconds everybody waits; (0, 0) for old news.
+        """
         with self._lock:
             now = self._clock()
             self._resume = max(self._resume, now + (retry_after or 0))
             self._bad += 1
             if sent < self._since:  # it was on its way when the rate was cut: old news
-                return
-            pause = min(_LONGEST_PAUSE, 2.0**self._refusals)
-            self._refusals = min(self._refusals + 1, 10)
-            self._resume = max(self._resume, now + pause)
+                return 0, 0.0
+            self._resume = max(self._resume, now + _PAUSES[min(self._refusals, len(_PAUSES) - 1)])
+            self._refusals += 1
             rate = self._measured(now) if self._limit is None else self._rate(self._limit, sent)
             answers = self._good + self._bad
             if (
@@ -97,6 +101,7 @@ class Pacer:
             else:
                 self._cut, self._stay = _CUT, _STAY
             self._limit, self._since = rate, self._resume
+            return self._refusals, self._resume - now
 
     def _take(self, now: float) -> None:
         if self._limit is not None:

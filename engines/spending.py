@@ -25,7 +25,8 @@ class Spending:
 
     Attributes:
         input_tokens, output_tokens: as the server counts them.
-        cost: US dollars; with no known price, what the server says of its own accord.
+        cost: US dollars.
+        billed: whether the server itself has said what its answers cost.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Spending:
         self.input_tokens = 0
         self.output_tokens = 0
         self.cost = Decimal(0)
+        self.billed = False
         self._budget = budget
         self._most = most
         self._in_flight = 0
@@ -75,16 +77,15 @@ class Spending:
     def _book(self, answer: Caption | str) -> None:
         with self._changed:
             self._answers += 1
-            cost = Decimal(0)
-            if isinstance(answer, Caption):
-                known = answer.input_tokens is not None and answer.output_tokens is not None
-                self.input_tokens += answer.input_tokens or 0
-                self.output_tokens += answer.output_tokens or 0
-                if answer.cost is not None:
-                    cost = answer.cost
-                elif self.price and known:
-                    cost = self.price.of(answer.input_tokens or 0, answer.output_tokens or 0)
-                else:
-                    cost = self._most if self._budget is not None else cost  # it may have cost that much
+            usage = answer if isinstance(answer, Caption) else Caption(answer)
+            self.input_tokens += usage.input_tokens or 0
+            self.output_tokens += usage.output_tokens or 0
+            if usage.cost is not None:
+                cost = usage.cost
+                self.billed = True
+            elif self.price and usage.input_tokens is not None and usage.output_tokens is not None:
+                cost = self.price.of(usage.input_tokens, usage.output_tokens)
+            else:
+                cost = self._most if self._budget is not None else Decimal(0)  # it may have cost that much
             self.cost += cost
             self._most = max(self._most, cost)

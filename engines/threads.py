@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 GRACE = 5.0
 """Seconds that calls in flight get to finish after a stop; what is not back by then stays undone."""
+LONG_GRACE = 60.0
+"""The same after trouble with the backend, when nobody waits at the keyboard and the calls are paid for."""
 
 _Item = Outcome | BaseException | None
 
@@ -91,7 +93,7 @@ class _Threads:
         deadline = None
         while ended < self._workers:
             if self._stop.is_set() and deadline is None:
-                deadline = time.monotonic() + GRACE
+                deadline = time.monotonic() + (LONG_GRACE if self._ended else GRACE)
                 self._end()
             try:
                 items = [self._outcomes.get(timeout=0.2)]

@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
 _PROVIDERS = {"openai": "openai", "xai": "x-ai", "anthropic": "anthropic", "gemini": "google"}
-# Names that still answer, but with another model and at its price (docs.x.ai, retirement of 2026-05-15).
-_ANSWERED_BY = {
-    "grok-4-1-fast-non-reasoning": "grok-4.3",
-    "grok-4-1-fast-reasoning": "grok-4.3",
-    "grok-4-fast-non-reasoning": "grok-4.3",
-    "grok-4-fast-reasoning": "grok-4.3",
-}
+# Names that still answer, but with grok-4.3 and at its price (docs.x.ai, retirement of 2026-05-15).
+_ANSWERED_BY_GROK_4_3 = ("grok-4-1-fast", "grok-4-fast", "grok-4-0709", "grok-code-fast", "grok-3")
 _RELEASED = {"0.2.3": "2026-11-10"}
 """The days on which releases of genai-prices came out, which the package does not say itself."""
 
@@ -61,7 +56,7 @@ def price_of(backend: str, model: str) -> Price:
     from genai_prices.data_snapshot import get_snapshot
 
     provider = next(p for p in get_snapshot().providers if p.id == _PROVIDERS[backend])
-    if found := provider.find_model(_ANSWERED_BY.get(model, model)):
+    if found := provider.find_model("grok-4.3" if model.startswith(_ANSWERED_BY_GROK_4_3) else model):
         return Price(provider, found)
     names = [known.id for known in provider.models]
     near = ", ".join(get_close_matches(model, names, n=4, cutoff=0.3) or names[-4:])

@@ -46,22 +46,17 @@ def test_the_pages_own_text_makes_a_working_backend(tmp_path: Path) -> None:
     )
     draw(tmp_path / "photos" / "a.jpg")
 
-    def run() -> subprocess.CompletedProcess[str]:
-        command = [
-            sys.executable,
-            str(tree / "caption.py"),
-            "run",
-            "--backend",
-            "my",
-            "--photos-dir",
-            "photos",
-        ]
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        flags = ["run", "--backend", "my", "--photos-dir", "photos", *more]
+        command = [sys.executable, str(tree / "caption.py"), *flags]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     refused = run()
     assert refused.returncode == 1
     assert "add the line MY_API_KEY=... to config.env" in refused.stderr
     (tmp_path / "config.env").write_text("MY_API_KEY=k-123\n")
+    assert "No prices are known for the my backend" in run("--budget", "5").stderr
+    assert "one server only: leave out --base-url" in run("--base-url", "http://localhost:1").stderr
     done = run()
     assert done.returncode == 0, done.stderr
     journal = (tmp_path / "captions.jsonl").read_text()

@@ -103,7 +103,7 @@ def desk(request: pytest.FixtureRequest, desk_of: Callable[..., Desk]) -> Desk:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between attempts of a few milliseconds; the tests of the waits themselves go without."""
     monkeypatch.setattr(captioning, "_backoff", wait_none())
-    monkeypatch.setattr(pacing, "_LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(pacing, "_PAUSES", (0.01,))
 
 
 def test_a_caption_with_its_usage(desk: Desk) -> None:
@@ -454,7 +454,7 @@ def test_nothing_listening_stops_the_run(dialect: str) -> None:
     outcome = desk.ask()
     desk.close()
     assert outcome.fatal
-    assert f"Nothing answers at {provider.base_url}" in (outcome.error or "")
+    assert f"Nothing answers at {provider.url.removeprefix('http://')}" in (outcome.error or "")
 
 
 @pytest.mark.parametrize(
@@ -562,8 +562,11 @@ def test_thoughts_are_no_part_of_the_caption(desk_of: Callable[..., Desk]) -> No
     assert desk.ask().caption == "A red boat."
     assert desk.spending.output_tokens == 43, "thinking is billed as output"
     desk = desk_of("openai")
-    desk.answers(desk.provider.good("<think>Hmm, a boat?</think>\n\nA red boat."))
-    assert desk.ask().caption == "A red boat."
+    desk.answers(
+        desk.provider.good("<think>Hmm, a boat?</think>\n\nA red boat."),
+        desk.provider.good("Hmm, a boat?\n</think>\nA red boat."),  # the opening tag was in the prompt
+    )
+    assert [desk.ask().caption, desk.ask().caption] == ["A red boat.", "A red boat."]
 
 
 def test_xais_own_bill_counts(desk_of: Callable[..., Desk]) -> None:
@@ -590,6 +593,121 @@ def test_waits_end_at_once_when_the_run_stops(desk_of: Callable[..., Desk], repl
         thread.join(timeout=10)
     assert time.monotonic() - start < 1
     assert outcomes == [None] * 10, "they stay open"
+
+
+def test_one_forbidden_photo_is_its_record_and_three_are_the_accounts_trouble(desk: Desk) -> None:
+    forbidden = desk.provider.error(403, "permission-denied", "not this one")
+    good = desk.provider.good()
+    desk.answers(good, forbidden, good, forbidden, forbidden, forbidden)
+    outcomes = [desk.ask() for _ in range(6)]
+    assert [outcome.status for outcome in outcomes] == [
+        *("success", "error_api", "success", "error_api", "error_api", None)
+    ]
+    assert outcomes[-1].fatal
+
+
+@pytest.mark.parametrize(
+    ("dialect", "status", "body"),
+    [
+        (
+            "xai",
+            403,
+            {"code": "x", "error": "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_X"},
+        ),
+        ("openai", 403, {"error": {"message": "flagged", "code": "content_policy_violation"}}),
+        ("openai", 400, {"error": {"message": "flagged", "code": "content_filter"}}),
+    ],
+)
+def test_a_filter_that_answers_with_an_error_is_a_content_filter(
+    desk_of: Callable[..., Desk], dialect: str, status: int, body: Any
+) -> None:
+    desk = desk_of(dialect)
+    desk.answers(Reply(status, body))
+    outcome = desk.ask()
+    assert (outcome.status, outcome.error, outcome.answered) == ("error_model", "content filter", True)
+    assert desk.count == 1
+
+
+def test_an_error_that_sends_the_request_back_is_cut_short(desk: Desk) -> None:
+    desk.answers(desk.provider.error(400, message="bad input: " + "A" * 700_000))
+    start = time.monotonic()
+    outcome = desk.ask()
+    assert time.monotonic() - start < 2
+    assert len(outcome.error or "") < 400
+
+
+def test_a_key_with_a_line_break_is_mended_or_said(
+    desk_of: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = desk_of("openai")
+    monkeypatch.setattr("tests.test_cloud.KEY", "gateway-token-1\n")
+    assert desk.ask().status == "success"
+    desk = desk_of("openai")
+    monkeypatch.setattr("tests.test_cloud.KEY", "gateway-token-1\nX-More: gateway-token-2")
+    outcome = desk.ask()
+    assert outcome.fatal
+    assert "one line of plain letters" in (outcome.error or "")
+    assert "gateway-token" not in (outcome.error or "")
+
+
+def test_what_is_meant_for_this_machine_passes_no_proxy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    assert desk.ask().status == "success"
+
+
+def test_lost_connections_while_others_succeed_are_the_photos_record(
+    desk_of: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only when nobody gets through there is nobody there."""
+    monkeypatch.setattr(captioning, "_backoff", wait_none())
+    desk = desk_of("openai")
+    captioner = desk.ready()
+    gone = load_backend(
+        "openai",
+        "m",
+        Settings(OPENAI_API_KEY=SecretStr(KEY)),
+        "p",
+        base_url=f"http://127.0.0.1:{closed_port()}",
+    )
+    calls = 0
+
+    def sometimes(image: Image.Image) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            captioner._admitted += 1  # as another worker's answer does
+        return gone.caption(image)
+
+    desk.backend.caption = sometimes
+    outcome = desk.ask()
+    assert (outcome.status, outcome.fatal) == ("error_api", False)
+    assert "ConnectError" in (outcome.error or "")
+    gone._http.close()  # type: ignore[attr-defined]
+
+
+def test_a_backend_that_ends_the_program_stops_the_run_in_good_order(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of("openai")
+
+    def gives_up(image: Image.Image) -> Any:
+        raise SystemExit(2)
+
+    desk.ready()
+    desk.backend.caption = gives_up
+    outcome = desk.ask()
+    assert outcome.fatal
+    assert "SystemExit: 2" in (outcome.error or "")
+
+
+def test_a_bare_string_counts_as_the_dearest_answer() -> None:
+    price = price_of("openai", "gpt-4o-mini")
+    spending = Spending(price, Decimal(1), most=Decimal("0.4"))
+    for _ in range(2):
+        with spending.call(lambda: False) as book:
+            book("A dog.")
+    assert spending.cost == Decimal("0.8")
+    with pytest.raises(Exception, match="no room"), spending.call(lambda: False):
+        pass
 
 
 def test_a_budget_is_never_passed(desk_of: Callable[..., Desk]) -> None:

@@ -83,8 +83,10 @@ def test_the_end_line_and_the_first_line(product: Product, provider: Provider) -
     said = run(product, provider, "--limit", "3")
     assert f"pixels of your photos go to {provider.url.removeprefix('http://')}" in said
     assert "docs/api_providers.md" in said
+    money = "by the server's own bill" if provider.dialect == "xai" else "at the list prices of genai-prices"
     assert re.search(
-        r"Used 3,000 input and 60 output tokens: \$[\d.]+ at the list prices of genai-prices", said
+        rf"Used 3,000 input and 60 output tokens: \$[\d.]+ {money}",
+        said,
     )
     again = run(product, provider, "--limit", "3")
     assert "pixels of your photos" not in again, "said once a journal"
@@ -275,6 +277,42 @@ def test_a_budget_is_refused_where_no_price_is_known(product: Product, openai: P
         "run", "--backend", "mock", "--budget", "5", "--photos-dir", str(product.photos), code=64
     )
     assert "leave it out" in done.stderr
+
+
+def test_after_a_forced_run_the_way_on_is_shown_without_force(product: Product, openai: Provider) -> None:
+    said = run(product, openai, "--model", "gpt-4o-mini", "--force", "--budget", "0.001", code=1)
+    way = said[said.index("Without --force:") :].partition("\n")[0].partition(": ")[2]
+    assert "--budget 0.001" in way
+    assert "--force" not in way
+
+
+def test_paid_answers_are_kept_when_another_call_stops_the_run(product: Product, openai: Provider) -> None:
+    slow = openai.good()
+    slow.delay = 7  # longer than the grace that a Ctrl-C gives
+    openai.script = lambda number, _: openai.error(401) if number == 7 else slow
+    said = run(product, openai, "--max-workers", "8", code=1)
+    assert "refuses the key" in said
+    assert sum(line["status"] == "success" for line in product.lines()) == 7
+
+
+def test_a_password_in_the_address_is_refused(product: Product) -> None:
+    flags = [
+        "--backend",
+        "openai",
+        "--base-url",
+        "http://me:geheim@127.0.0.1:1/v1",
+        "--photos-dir",
+        str(product.photos),
+    ]
+    done = product.call("run", *flags, code=64)
+    assert "without a password" in done.stderr
+    assert "geheim" not in done.stderr
+
+
+def test_a_long_wait_is_said(product: Product, openai: Provider) -> None:
+    openai.script = lambda number, _: openai.error(429, Retry_After="11") if number == 0 else None
+    said = run(product, openai, "--limit", "3", "--max-workers", "1")
+    assert "The server takes no more requests for now; all workers wait 11 s." in said
 
 
 def test_the_same_caption_everywhere_is_warned_about(product: Product, openai: Provider) -> None:

@@ -87,7 +87,14 @@ def test_every_file_says_what_it_owns() -> None:
         (["estimate", "--help"], SLOW),
         (["stats"], SLOW),
         (
-            ["estimate", "--all", "--photos-dir", str(ROOT / "examples" / "photos")],
+            [
+                "estimate",
+                "--all",
+                "--captions-jsonl",
+                "none.jsonl",
+                "--photos-dir",
+                str(ROOT / "examples" / "photos"),
+            ],
             SLOW - {"PIL", "pillow_heif", "genai_prices"},
         ),
     ],
