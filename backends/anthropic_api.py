@@ -6,6 +6,7 @@ from typing import Any
 
 from backends.base import Caption
 from backends.cloud import THINKING_TOKENS, CloudBackend, base64
+from backends.image_tokens import for_model
 
 _FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
 # How to keep a model from thinking, by the beginning of its name, the longest that fits; the older do not think unless
@@ -37,8 +38,7 @@ class AnthropicBackend(CloudBackend):
             api_key=key, auth_token=None, base_url=self.base_url, max_retries=0, http_client=self._http
         )
         self._answer_type = Message
-        best = max((name for name in _THINKING if self.model.startswith(name)), key=len, default=None)
-        thinking = _THINKING[best] if best else {}
+        thinking = for_model(_THINKING, self.model) or {}
         if thinking is _LITTLE:
             self.max_output_tokens = THINKING_TOKENS
         self._options = {"model": self.model, "max_tokens": self.max_output_tokens, **thinking}

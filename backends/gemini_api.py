@@ -6,7 +6,7 @@ from typing import Any
 
 from backends.base import Caption
 from backends.cloud import THINKING_TOKENS, CloudBackend
-from backends.image_tokens import is_gemini_2
+from backends.image_tokens import for_model, is_gemini_2
 
 _FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
 _FILTERED = "content_filter"
@@ -49,8 +49,7 @@ class GeminiBackend(CloudBackend):
                 httpx_client=self._http,
             ),
         )
-        best = max((name for name in _THINKING if self.model.startswith(name)), key=len, default=None)
-        thinking = _THINKING[best] if best else None
+        thinking = for_model(_THINKING, self.model)
         if thinking and thinking not in ({"thinking_budget": 0}, {"thinking_level": "MINIMAL"}):
             self.max_output_tokens = THINKING_TOKENS
         resolution = "MEDIUM" if is_gemini_2(self.model) else "LOW"

@@ -6,7 +6,12 @@ Sources and dates: docs/api_providers.md. Backends ask for what `detail` says, a
 from __future__ import annotations
 
 from math import ceil
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_T = TypeVar("_T")
 
 # By the beginning of the model's name, the longest that fits. A whole number is the tokens of a picture at low detail
 # (models that count tiles), a fraction the tokens of each patch of 32 pixels.
@@ -36,13 +41,13 @@ def detail(model: str) -> Literal["low", "high"]:
 
     At 1024 pixels `high` is cheap where patches are counted; where tiles are, it is 8 to 9 times the price of `low`.
     """
-    return "low" if isinstance(_rule(model), int) else "high"
+    return "low" if isinstance(for_model(_OPENAI, model), int) else "high"
 
 
 def image_tokens(backend: str, model: str, width: int, height: int) -> int | None:
     """Return the input tokens of one picture of `width` x `height` pixels as it is sent; None if no rule is known."""
     if backend == "openai":
-        rule = _rule(model)
+        rule = for_model(_OPENAI, model)
         return (
             rule
             if rule is None or isinstance(rule, int)
@@ -63,6 +68,7 @@ def is_gemini_2(model: str) -> bool:
     return model.startswith(("gemini-1", "gemini-2"))
 
 
-def _rule(model: str) -> float | None:
-    best = max((name for name in _OPENAI if model.startswith(name)), key=len, default=None)
-    return _OPENAI[best] if best else None
+def for_model(table: Mapping[str, _T], model: str) -> _T | None:
+    """Return the table's entry for a model: the one with the longest name that the model's name begins with."""
+    best = max((name for name in table if model.startswith(name)), key=len, default=None)
+    return None if best is None else table[best]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.base import Caption
 from backends.cloud import THINKING_TOKENS, CloudBackend, base64
-from backends.image_tokens import detail
+from backends.image_tokens import detail, for_model
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
@@ -47,7 +47,7 @@ class OpenAIBackend(CloudBackend):
             api_key=key, base_url=self.base_url, max_retries=0, http_client=self._http
         )
         self._answer_type = ChatCompletion
-        effort = None if self.own_server else _least_effort(self.model)
+        effort = None if self.own_server else for_model(_EFFORTS, self.model)
         if effort not in {None, "none"}:
             self.max_output_tokens = THINKING_TOKENS
         # Ollama heeds only the older name and would go on without end; OpenAI's newer models heed only the newer one.
@@ -99,8 +99,3 @@ class XAIBackend(OpenAIBackend):
 
     url = "https://api.x.ai/v1"
     key = "XAI_API_KEY"
-
-
-def _least_effort(model: str) -> str | None:
-    best = max((name for name in _EFFORTS if model.startswith(name)), key=len, default=None)
-    return _EFFORTS[best] if best else None
