@@ -19,6 +19,7 @@ from tenacity import (
 )
 from tenacity.nap import sleep_using_event
 
+from backends.base import Caption
 from backends.errors import (
     APIError,
     CorruptImageError,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from tenacity import RetryCallState
 
-    from backends.base import Caption, CaptionBackend
+    from backends.base import CaptionBackend
     from engines.spending import Spending
     from library.walk import Photo
 
@@ -97,8 +98,10 @@ class Captioner:
 
     def _judged(self, answer: Caption | str) -> tuple[str, str | None]:
         """Return the caption and what is wrong with it."""
-        text, finish = (answer, None) if isinstance(answer, str) else (answer.text, answer.finish_reason)
-        text = folded(text or "")  # some SDKs answer with None
+        finish = answer.finish_reason if isinstance(answer, Caption) else None
+        text = folded(
+            (answer.text if isinstance(answer, Caption) else answer) or ""
+        )  # some SDKs answer with None
         if not self._backend.checked:
             return text, None if text else "empty caption"
         return text, trouble(text, finish)
