@@ -197,10 +197,10 @@ class CloudBackend(CaptionBackend):
 
     def _clean(self, text: str) -> str:
         """Return a server's text fit for records: short, on one line, without keys."""
-        text = text[:2000]  # a server may send all of the request back
         if self._key:
             text = text.replace(self._key, "***")
-        return " ".join(_KEYS.sub("***", text).split())[:300]
+        # A server may send all of the request back.
+        return " ".join(_KEYS.sub("***", text[:2000]).split())[:300]
 
 
 def _transport_per_thread(base_url: str) -> httpx2.BaseTransport:
