@@ -58,6 +58,11 @@ def test_the_form_of_the_plan(library: Product) -> None:
     assert re.fullmatch(r"Prices:            genai-prices [\d.]+ of \d{4}-\d\d-\d\d", said[-1])
 
 
+def test_the_readme_shows_what_is_printed(product: Product) -> None:
+    product.photos = ROOT / "examples" / "photos"
+    assert f"```\n{estimate(product, '--backend', 'openai')}```" in (ROOT / "README.md").read_text()
+
+
 def test_the_date_of_the_installed_prices_is_known() -> None:
     """When `exclude-newer` moves on, the release date of the new genai-prices goes into the table."""
     assert version("genai-prices") in _RELEASED
