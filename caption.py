@@ -122,6 +122,8 @@ def run_command(
             if value is not None
         },
     )
+    if not prompt.strip():
+        raise typer.BadParameter("it is empty: leave it out for the default.", param_hint="--prompt")
     if force and retry_status:
         raise typer.BadParameter(
             "--force begins anew, so there is nothing for --retry-status: leave one of them out."

@@ -160,7 +160,7 @@ class CloudBackend(CaptionBackend):
         again = "and run the same command again."
         if status == 401 or codes & _BAD_KEY:
             return StopRunError(
-                f"{self.host} refuses the key (HTTP {status}): check {self.key} in config.env, {again}"
+                f"{self.host} refuses the key (HTTP {status}): check {self.key} in config.env or the environment, {again}"
             )
         if status == 402 or codes & _SPENT:
             return StopRunError(

@@ -111,9 +111,9 @@ def drive(
 
 def _streak_sentence(outcome: Outcome) -> str:
     return (
-        f"{STREAK} photos in a row failed ({outcome.status}: {outcome.error}); they stay undone. "
-        "Mend the cause and run the same command again; if it is these photos themselves, record them with --limit "
-        f"{STREAK - 1}."
+        f"{STREAK} photos in a row failed ({outcome.status}: {outcome.error}); none of them is recorded, they stay undone. "
+        "Most likely it is the server, the account or the model: mend it and run the same command again. If it is "
+        f"these photos, --limit {STREAK - 1} records them as errors, and the next run passes them."
     )
 
 

@@ -67,8 +67,13 @@ class Spending:
                 if not first and self.cost + self._most * (self._in_flight + 1) <= budget:
                     break
                 if not self._in_flight:
+                    if not self._answers:
+                        raise StopRunError(
+                            f"The budget of ${budget:f} is less than one photo may cost ({dollars(self._most)}): "
+                            "give a larger --budget."
+                        )
                     raise StopRunError(
-                        f"The budget of ${budget} has no room for another photo (spent: {dollars(self.cost)}). "
+                        f"The budget of ${budget:f} has no room for another photo (spent: {dollars(self.cost)}). "
                         "Run the same command again to spend as much again, or give another --budget."
                     )
                 self._changed.wait(0.2)

@@ -108,7 +108,7 @@ def estimate(
         input_tokens=tokens,
         input_cost=input_cost,
         output_cost=output_cost,
-        seconds=photos / pace if pace else photos * seconds,
+        seconds=max(1.0, photos / pace if pace else photos * seconds) if photos else 0,
         workers=workers,
         measured=pace is not None,
     )

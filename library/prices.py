@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from backends import BACKENDS
 from backends.errors import StopRunError
 
 if TYPE_CHECKING:
@@ -58,11 +59,10 @@ def price_of(backend: str, model: str) -> Price:
     provider = next(p for p in get_snapshot().providers if p.id == _PROVIDERS[backend])
     if found := provider.find_model("grok-4.3" if model.startswith(_ANSWERED_BY_GROK_4_3) else model):
         return Price(provider, found)
-    names = [known.id for known in provider.models]
-    near = ", ".join(get_close_matches(model, names, n=4, cutoff=0.3) or names[-4:])
+    near = get_close_matches(model, [known.id for known in provider.models], n=4, cutoff=0.5)
     raise StopRunError(
-        f"{source()} knows no price of {backend}'s {model}: check --model (near matches: {near}), "
-        "or get newer prices with: uv sync --upgrade-package genai-prices"
+        f"{source()} knows no price of {backend}'s {model}: check --model (near matches: {', '.join(near) or 'none'}; "
+        f"the default is {BACKENDS[backend].default_model}), or get newer prices with: uv sync --upgrade-package genai-prices"
     )
 
 
