@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backends import BACKENDS, load_backend
 from backends.base import MAX_SIDE
@@ -23,7 +23,7 @@ from engines.spending import Spending
 from engines.threads import caption_photos
 from journal import MOCK, CaptionJournal, Status, tally
 from library.estimate import text_tokens
-from library.prices import dollars, is_priced, price_of, source
+from library.prices import dollars, price_of, source
 from library.walk import Walk, walk
 
 if TYPE_CHECKING:
@@ -64,6 +64,13 @@ class RunOptions:
         """Whether the mock makes the captions, whatever --backend says."""
         return self.dry_run or self.backend == MOCK
 
+    @property
+    def backend_options(self) -> dict[str, Any]:
+        """What goes to the backend's constructor besides model, settings and prompt."""
+        if self.mock:
+            return self.mock_options
+        return {"base_url": self.base_url} if self.base_url else {}
+
 
 def run(options: RunOptions) -> ExitCode:
     """Caption what has no caption yet.
@@ -86,14 +93,7 @@ def run(options: RunOptions) -> ExitCode:
             if not options.dry_run and any(journal.is_done(photo.rel_path) for photo in found.photos):
                 log.info(journal.summary([photo.rel_path for photo in found.photos]))
         name = MOCK if options.mock else options.backend
-        more = (
-            options.mock_options
-            if options.mock
-            else {"base_url": options.base_url}
-            if options.base_url
-            else {}
-        )
-        backend = load_backend(name, options.model, settings, options.prompt, **more)
+        backend = load_backend(name, options.model, settings, options.prompt, **options.backend_options)
         spending = _spending(options, backend)
         if options.force and (backup := journal.set_aside()):
             log.info(f"The old captions are kept as {backup.name}.")
@@ -153,10 +153,6 @@ def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
         StopRunError: there is a budget, and no known price.
     """
     if options.mock:
-        return Spending()
-    if not is_priced(options.backend):
-        if options.budget is not None:
-            raise StopRunError(f"No prices are known for the {options.backend} backend: leave out --budget.")
         return Spending()
     try:
         price = price_of(options.backend, backend.model)

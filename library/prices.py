@@ -56,6 +56,8 @@ def price_of(backend: str, model: str) -> Price:
     """
     from genai_prices.data_snapshot import get_snapshot
 
+    if not is_priced(backend):
+        raise StopRunError(f"No prices are known for the {backend} backend: leave out --budget.")
     provider = next(p for p in get_snapshot().providers if p.id == _PROVIDERS[backend])
     if found := provider.find_model("grok-4.3" if model.startswith(_ANSWERED_BY_GROK_4_3) else model):
         return Price(provider, found)

@@ -77,9 +77,13 @@ class Product:
         ).stderr
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start `run` with the mock over the library, in a process group of its own."""
+        """Start `run` with the mock over the library."""
+        return self.popen("run", "--backend", "mock", "--photos-dir", str(self.photos), *arguments)
+
+    def popen(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the product in a process group of its own."""
         return subprocess.Popen(
-            self.command("run", "--backend", "mock", "--photos-dir", str(self.photos), *arguments),
+            self.command(*arguments),
             cwd=self.folder,
             env=self.env,
             stderr=subprocess.PIPE,

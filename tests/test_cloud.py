@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import threading
 import time
 from contextlib import ExitStack
@@ -22,7 +23,6 @@ from config import Settings
 from engines import captioning, pacing
 from engines.captioning import Captioner
 from engines.spending import Spending
-from library.prices import price_of
 from library.walk import Photo
 from tests.provider import DIALECTS, KEYS, Provider, Reply, Request, closed_port
 
@@ -446,6 +446,30 @@ def test_slow_answers_run_into_the_timeout(desk: Desk, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("dialect", OTHER_DIALECTS)
+def test_a_server_that_takes_no_connection_runs_into_the_timeout(
+    dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backends.cloud.CONNECT_SECONDS", 0.3)
+    with socket.socket() as deaf, ExitStack() as waiting:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(3):  # its queue is full, so that the system leaves further ones without an answer
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(deaf.getsockname())
+        provider = Provider(dialect)
+        provider.url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        desk = Desk(provider)
+        start = time.monotonic()
+        outcome = desk.ask()
+        desk.close()
+    assert 1.4 < time.monotonic() - start < 8, "five attempts of 0.3 s"
+    assert outcome.fatal
+    assert "Nothing answers" in (outcome.error or "")
+
+
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_nothing_listening_stops_the_run(dialect: str) -> None:
     provider = Provider(dialect)
@@ -697,54 +721,3 @@ def test_a_backend_that_ends_the_program_stops_the_run_in_good_order(desk_of: Ca
     outcome = desk.ask()
     assert outcome.fatal
     assert "SystemExit: 2" in (outcome.error or "")
-
-
-def test_a_bare_string_counts_as_the_dearest_answer() -> None:
-    price = price_of("openai", "gpt-4o-mini")
-    spending = Spending(price, Decimal(1), most=Decimal("0.4"))
-    for _ in range(2):
-        with spending.call(lambda: False) as book:
-            book("A dog.")
-    assert spending.cost == Decimal("0.8")
-    with pytest.raises(Exception, match="no room"), spending.call(lambda: False):
-        pass
-
-
-def test_a_budget_is_never_passed(desk_of: Callable[..., Desk]) -> None:
-    price = price_of("openai", "gpt-4o-mini")
-    each = price.of(1000, 20)
-    budget = each * 10 + each / 2
-    desk = desk_of("openai", spending=Spending(price, budget, most=each))
-    captioner = desk.ready()
-    outcomes: list[Outcome | None] = []
-
-    def work() -> None:
-        while not (outcomes and outcomes[-1] and outcomes[-1].fatal):
-            outcomes.append(captioner.caption(PHOTO, PICTURE))
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert desk.count == 10
-    assert desk.spending.cost == each * 10 <= budget
-    fatal = [outcome for outcome in outcomes if outcome and outcome.fatal]
-    assert f"The budget of ${budget} has no room for another photo" in (fatal[0].error or "")
-
-
-def test_a_budget_waits_for_the_first_bill(desk_of: Callable[..., Desk]) -> None:
-    """When nothing is known of the cost of a call, one is sent first, and what it cost counts for the next."""
-    price = price_of("openai", "gpt-4o-mini")
-    desk = desk_of("openai", spending=Spending(price, price.of(1000, 20) * 3, most=Decimal(0)))
-    slow = desk.provider.good()
-    slow.delay = 0.3
-    desk.provider.script = lambda number, _: slow
-    captioner = desk.ready()
-    threads = [threading.Thread(target=captioner.caption, args=(PHOTO, PICTURE)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert desk.count == 3
-    assert desk.provider.most_at_once <= 2

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import struct
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,18 +48,6 @@ def words(product: Product, provider: Provider, *more: str) -> list[str]:
 
 def run(product: Product, provider: Provider, *more: str, code: int = 0) -> str:
     return product.call(*words(product, provider, *more), code=code).stderr
-
-
-def start(product: Product, provider: Provider, *more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        product.command(*words(product, provider, *more)),
-        cwd=product.folder,
-        env=product.env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    )
 
 
 def test_phase_5_of_the_plan(product: Product, openai: Provider) -> None:
@@ -232,7 +219,7 @@ def test_a_spent_account_leaves_photos_undone_and_the_run_goes_on_later(
 
 def test_ctrl_c_ends_a_long_wait_at_once(product: Product, openai: Provider) -> None:
     openai.script = lambda number, _: openai.error(429, Retry_After="200")
-    process = start(product, openai)
+    process = product.popen(*words(product, openai))
     wait_for(lambda: len(openai.requests) >= 1)
     process.send_signal(signal.SIGINT)
     code, said = product.finish(process, seconds=6)
