@@ -93,6 +93,13 @@ def run_command(
     restart_every: Annotated[
         int, typer.Option(min=0, help="Exit with code 2 after so many photos if more are left (run_loop.sh).")
     ] = 0,
+    quantize: Annotated[
+        str | None,
+        typer.Option(help="Precision of a local model: none, int8 or int4; by default what fits the card."),
+    ] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let a local model run program code of its own.")
+    ] = False,
     mock_error_rate: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of photos that the mock refuses.")
     ] = None,
@@ -116,6 +123,8 @@ def run_command(
         force=force,
         dry_run=dry_run,
         restart_every=restart_every,
+        quantize=_precision(quantize),
+        trust_remote_code=trust_remote_code,
         mock_options={
             name: value
             for name, value in (("error_rate", mock_error_rate), ("latency", mock_latency))
@@ -131,6 +140,10 @@ def run_command(
     if dry_run and (force or retry_status or restart_every or mock_error_rate is not None):
         raise typer.BadParameter(
             "--dry-run goes without --force, --retry-status, --restart-every and --mock-error-rate: leave them out."
+        )
+    if (quantize or trust_remote_code) and backend != "local":
+        raise typer.BadParameter(
+            "--quantize and --trust-remote-code are for --backend local: leave them out."
         )
     if options.mock_options and backend != MOCK:
         raise typer.BadParameter(
@@ -254,6 +267,14 @@ def _money(text: str | None, backend: str | None) -> Decimal | None:
             "it is for cloud backends with known prices: leave it out here.", param_hint="--budget"
         )
     return amount
+
+
+def _precision(quantize: str | None) -> str | None:
+    if quantize not in {None, "none", "int8", "int4"}:
+        raise typer.BadParameter(
+            f"there is no {quantize!r}: give none, int8 or int4.", param_hint="--quantize"
+        )
+    return quantize
 
 
 def _known_statuses(text: str | None) -> frozenset[Status]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from backends.errors import StopRunError
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BackendInfo:
-    """Where a backend lives, what it needs and the model it takes when none is given."""
+    """Where a backend lives, what it needs and the model it takes when none is given ("": it looks at the hardware)."""
 
     module: str
     class_name: str
@@ -27,7 +26,7 @@ class BackendInfo:
 
 BACKENDS = {
     "mock": BackendInfo("backends.mock", "MockBackend", None, None, "mock"),
-    "local": BackendInfo("backends.local_hf", "LocalHFBackend", "local", None, "Qwen/Qwen2.5-VL-3B-Instruct"),
+    "local": BackendInfo("backends.local_hf", "LocalHFBackend", "local", None, ""),
     "openai": BackendInfo("backends.openai_api", "OpenAIBackend", "api", "OPENAI_API_KEY", "gpt-6-luna"),
     "xai": BackendInfo("backends.openai_api", "XAIBackend", "api", "XAI_API_KEY", "grok-4.3"),
     "anthropic": BackendInfo(
@@ -45,15 +44,8 @@ def describe_backends() -> str:
     for name, info in BACKENDS.items():
         needs = [f"uv run --extra {info.extra}"] if info.extra else []
         needs += [f"{info.key} in config.env"] if info.key else []
-        lines.append(
-            f"  {name:<10} needs {' and '.join(needs) or 'nothing'}{'' if is_built(name) else '; not in this version yet'}"
-        )
+        lines.append(f"  {name:<10} needs {' and '.join(needs) or 'nothing'}")
     return "\n".join(lines)
-
-
-def is_built(name: str) -> bool:
-    """Tell whether this version holds the backend's module."""
-    return find_spec(BACKENDS[name].module) is not None
 
 
 def backend_class(name: str) -> type[CaptionBackend]:
@@ -72,8 +64,6 @@ def load_backend(
         StopRunError: its packages, its key or its model are missing.
     """
     info = BACKENDS[name]
-    if not is_built(name):
-        raise StopRunError(f"The {name} backend is not in this version yet: choose --backend mock.")
     try:
         if options.get("base_url") and not hasattr(backend_class(name), "url"):
             raise StopRunError(f"The {name} backend has one server only: leave out --base-url.")

@@ -19,6 +19,7 @@ from backends.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
     from PIL.Image import Image
@@ -62,13 +63,17 @@ class CaptionBackend(ABC):
 
     Attributes:
         max_workers: how many calls in flight suit it when the user does not say.
+        single_threaded: whether it makes one call at a time whatever the user says, as a model on one card does.
+        batch_size: the most pictures that `caption_batch` gets; halved by the engine when they do not fit.
         checked: whether its captions are judged (engines/checks.py) before they count.
         host: where it sends pixels to, as in `api.openai.com`; None when they stay on this machine.
         max_output_tokens: the most that one caption may take, thinking included; 0 where nothing is billed.
     """
 
     max_workers: ClassVar[int] = 1
+    single_threaded: ClassVar[bool] = False
     checked: ClassVar[bool] = True
+    batch_size: int = 1
     host: str | None = None
     max_output_tokens: int = 0
 
@@ -90,6 +95,18 @@ class CaptionBackend(ABC):
             APIError: the request failed for good; a TransientAPIError or RateLimitError is tried again by the engine.
             StopRunError: every further photo would fail in the same way.
         """
+
+    def caption_batch(self, images: Sequence[Image]) -> Sequence[Caption | str]:
+        """Return the captions of several images, in their order; only asked for if `batch_size` is above 1.
+
+        A backend that is `single_threaded` is called from two threads: one batch is prepared while another is in the
+        model, before which the backend has a lock.
+
+        Raises:
+            MemoryError: they do not fit together; the engine tries again with half as many.
+            Exception: anything else; the engine then tries each image by itself.
+        """
+        return [self.caption(image) for image in images]
 
     def recaption(self, image: Image) -> Caption | str:
         """Second try after an unusable answer; a backend that samples does it here with other sampling."""

@@ -46,7 +46,8 @@ def print_estimate(
     photos, sizes = sample_sizes(chosen, sent_size)
 
     def reckon(name: str, model: str | None) -> Estimate:
-        label = MOCK if name == MOCK else f"{name}/{model or BACKENDS[name].default_model}"
+        model = model or BACKENDS[name].default_model or _last_model(journal, name)
+        label = MOCK if name == MOCK else f"{name}/{model}"
         return estimate(
             name,
             model,
@@ -69,6 +70,14 @@ def print_estimate(
     else:
         _print_one(reckon(backend, model))
     return ExitCode.DONE
+
+
+def _last_model(journal: CaptionJournal, backend: str) -> str:
+    """Return the backend's model that made the last caption here: what the hardware chooses, if nobody else did."""
+    models = (str(entry.get("model", "")) for entry in reversed(journal.records.values()))
+    return next((model for model in models if model.startswith(f"{backend}/")), "").removeprefix(
+        f"{backend}/"
+    )
 
 
 def _print_one(row: Estimate) -> None:

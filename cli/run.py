@@ -57,6 +57,8 @@ class RunOptions:
     force: bool
     dry_run: bool
     restart_every: int
+    quantize: str | None
+    trust_remote_code: bool
     mock_options: dict[str, float]
 
     @property
@@ -69,6 +71,8 @@ class RunOptions:
         """What goes to the backend's constructor besides model, settings and prompt."""
         if self.mock:
             return self.mock_options
+        if self.backend == "local":
+            return {"quantize": self.quantize, "trust_remote_code": self.trust_remote_code}
         return {"base_url": self.base_url} if self.base_url else {}
 
 
@@ -93,57 +97,67 @@ def run(options: RunOptions) -> ExitCode:
             if not options.dry_run and any(journal.is_done(photo.rel_path) for photo in found.photos):
                 log.info(journal.summary([photo.rel_path for photo in found.photos]))
         name = MOCK if options.mock else options.backend
+        pending = found.photos if options.dry_run else pending_photos(journal, found)
+        quota = min(len(pending), options.limit or len(pending), options.restart_every or len(pending))
+        if not quota:  # no model to load, no key to ask for
+            _summarise(options, found, Result())
+            return _end(options, journal, found, Result(), quota=0, left=0, signalled=None)
         backend = load_backend(name, options.model, settings, options.prompt, **options.backend_options)
         spending = _spending(options, backend)
         if options.force and (backup := journal.set_aside()):
             log.info(f"The old captions are kept as {backup.name}.")
-        pending = found.photos if options.dry_run else pending_photos(journal, found)
-        quota = min(len(pending), options.limit or len(pending), options.restart_every or len(pending))
-        workers = options.max_workers or backend.max_workers
+        workers = _workers(options, backend)
         label = MOCK if name == MOCK else f"{name}/{backend.model}"
         counts = f"{quota:,} of {len(found.photos):,} photos"
         if options.dry_run:
             log.info(f"Opening {counts}, without captioning them.")
         else:
-            log.info(f"Captioning {counts} with {label}, {workers} at a time.")
+            log.info(f"Captioning {counts} with {label}, {max(workers, backend.batch_size)} at a time.")
         if backend.host and all(entry.get("model") != label for entry in journal.records.values()):
             log.info(
                 f"The bare pixels of your photos go to {backend.host}; what that means: docs/api_providers.md"
             )
-        if not quota:
-            result = Result()
-        else:
-            stopper.graceful = True
-            alike = Alike()
+        stopper.graceful = True
+        alike = Alike()
 
-            def seen(outcome: Outcome) -> None:
-                progress.seen(outcome)
-                if backend.checked and (warning := alike.see(outcome)):
-                    log.warning(warning)
+        def seen(outcome: Outcome) -> None:
+            progress.seen(outcome)
+            if backend.checked and (warning := alike.see(outcome)):
+                log.warning(warning)
 
-            with Progress(quota) as progress:
-                result = drive(
-                    caption_photos(
-                        pending[:quota],
-                        backend,
-                        label,
-                        workers=workers,
-                        max_side=MAX_SIDE,
-                        stop=stopper.event,
-                        spending=spending,
-                    ),
-                    _keep_dry_run(journal) if options.dry_run else _keep(journal),
+        with Progress(quota) as progress:
+            result = drive(
+                caption_photos(
+                    pending[:quota],
+                    backend,
+                    label,
+                    workers=workers,
+                    max_side=MAX_SIDE,
                     stop=stopper.event,
-                    photos_dir=photos_dir,
-                    redone=frozenset(journal.redo),
-                    seen=seen,
-                )
+                    spending=spending,
+                ),
+                _keep_dry_run(journal) if options.dry_run else _keep(journal),
+                stop=stopper.event,
+                photos_dir=photos_dir,
+                redone=frozenset(journal.redo),
+                seen=seen,
+            )
         _summarise(options, found, result)
         if backend.host:
             log.info(_used(spending))
         return _end(
             options, journal, found, result, quota=quota, left=len(pending) - quota, signalled=stopper.code
         )
+
+
+def _workers(options: RunOptions, backend: CaptionBackend) -> int:
+    if not backend.single_threaded:
+        return options.max_workers or backend.max_workers
+    if (options.max_workers or 1) > 1:
+        log.warning(
+            f"{options.backend.capitalize()} backend is single-threaded (GPU memory constraint). Ignoring --max-workers."
+        )
+    return 1
 
 
 def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:

@@ -33,7 +33,7 @@ from engines.pacing import Pacer
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from PIL.Image import Image
     from tenacity import RetryCallState
@@ -65,14 +65,45 @@ class Captioner:
         self._stop = stop
         self._pacer = Pacer(stop.wait)
         self._admitted = 0
+        self.batch_size = backend.batch_size
+
+    def caption_batch(self, batch: Sequence[tuple[Photo, Image]]) -> Iterator[Outcome | None]:
+        """Yield what becomes of each photo. The backend gets them together; what does not fit, in halves.
+
+        When the call fails each goes by itself, so that a photo that the model cannot take harms no other.
+        """
+        if len(batch) == 1:
+            yield self.caption(*batch[0])
+            return
+        half = len(batch) // 2
+        try:
+            answers = self._backend.caption_batch([image for _, image in batch])
+        except MemoryError:
+            if half < self.batch_size:
+                self.batch_size = half
+                _log.info(f"{len(batch)} photos together do not fit into memory: going on with {half}.")
+            parts = [batch[:half], batch[half:]]
+        except Exception as error:  # noqa: BLE001 - a model can raise anything, and each photo will say what it was
+            _log.debug(f"a batch of {len(batch)} failed ({type(error).__name__}: {error}); one by one")
+            parts = [[one] for one in batch]
+        else:
+            for (photo, image), answer in zip(batch, answers, strict=True):
+                yield self._outcome(photo, image, answer)
+            return
+        for part in parts:
+            if self._stop.is_set():
+                return
+            yield from self.caption_batch(part)
 
     def caption(self, photo: Photo, image: Image) -> Outcome | None:
-        """Return what became of the photo; None when the run stops in the middle of it, and it stays open.
+        """Return what became of the photo; None when the run stops in the middle of it, and it stays open."""
+        return self._outcome(photo, image, None)
 
-        Every failure becomes the outcome that DESIGN gives it.
-        """
+    def _outcome(self, photo: Photo, image: Image, answer: Caption | str | None) -> Outcome | None:
+        """Judge the answer, or ask for it where there is none yet; every failure becomes what DESIGN gives it."""
         try:
-            answer = self._ask(self._backend.caption, image)
+            if answer is None:
+                answer = self._ask(self._backend.caption, image)
             text, reason = self._judged(answer)
             if reason and self._backend.checked and reason != "content filter":
                 text, reason = self._judged(self._ask(self._backend.recaption, image))

@@ -3,7 +3,7 @@
     photos ─► one thread per core, each with a decoding child ─► pictures ─► caption threads ─► outcomes
 
 Photos are taken one by one as room gets free, so memory is bounded by what is in flight and no photo waits for the
-slowest of a batch. The engine never writes: it yields outcomes, and the driver keeps them.
+slowest of a batch. A backend that gains from batches gets what is ready when it has nothing to do, up to its size. The engine never writes: it yields outcomes, and the driver keeps them.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def caption_photos(
     ends within `GRACE` seconds.
     """
     captioner = Captioner(backend, model, spending=spending or Spending(), stop=stop)
+    # One thread's batch is in the model while the other's is prepared; the backend sees to it that no two are in it.
+    workers = 2 if backend.single_threaded else workers
     engine = _Threads(captioner, workers=workers, max_side=max_side, stop=stop)
     return engine.run(photos)
 
@@ -68,11 +70,14 @@ class _Threads:
         self._workers = workers
         self._stop = stop
         self._decoders = [Decoder(max_side) for _ in range(cores())]
-        # A picture in every caption thread's hands, and as many again ready per core, whatever the library's size.
-        self._room = threading.Semaphore(workers + 2 * len(self._decoders))
+        # What every caption thread holds, one batch more, and some ready per core, whatever the library's size.
+        batch = captioner.batch_size
+        self._room = threading.Semaphore(workers * batch + batch - 1 + 2 * len(self._decoders))
         self._pictures: SimpleQueue[tuple[Photo, Image] | None] = SimpleQueue()
         self._outcomes: SimpleQueue[_Item] = SimpleQueue()
         self._taking = threading.Lock()
+        self._gathering = threading.Lock()
+        self._busy: set[int] = set()
         self._decoding = len(self._decoders)
         self._ended = False
 
@@ -154,19 +159,40 @@ class _Threads:
         self._pictures.put((photo, image))
         return None
 
+    def _gather(self) -> list[tuple[Photo, Image]]:
+        """Return pictures, as many as the backend takes, or what is ready when it has nothing to do; none at the end."""
+        with self._gathering:
+            batch: list[tuple[Photo, Image]] = []
+            while len(batch) < self._captioner.batch_size:
+                if batch and not self._busy and self._pictures.empty():
+                    break
+                try:
+                    item = self._pictures.get(timeout=0.05 if batch else None)
+                except Empty:
+                    continue
+                if item is None:
+                    if batch:
+                        self._pictures.put(None)  # seen again when these are done
+                    break
+                batch.append(item)
+            return batch
+
     def _caption(self) -> None:
         try:
-            while (item := self._pictures.get()) is not None:
-                if not self._ended:
-                    outcome = self._captioner.caption(*item)
+            while batch := self._gather():
+                self._busy.add(threading.get_ident())
+                outcomes = () if self._ended else self._captioner.caption_batch(batch)
+                for outcome in outcomes:
                     if outcome is not None:
                         self._outcomes.put(outcome)
                     if (
                         outcome is not None and outcome.fatal
                     ):  # at once, not when the driver hears of it: every call may cost money
                         self._end()
-                del item
-                self._room.release()
+                self._busy.discard(threading.get_ident())
+                for _ in batch:
+                    self._room.release()
+                del batch
         except BaseException as error:  # noqa: BLE001 - a fault in the engine must reach the driver
             self._outcomes.put(error)
         finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from backends import BACKENDS, backend_class, is_built
+from backends import BACKENDS, backend_class
 from backends.errors import StopRunError
 from backends.image_tokens import image_tokens
 from library.prices import is_priced, price_of
@@ -84,8 +84,8 @@ def estimate(
     Raises:
         StopRunError: the model's price, or what it takes for a picture, is not known.
     """
-    model = model or BACKENDS[backend].default_model
-    workers = workers or (backend_class(backend).max_workers if is_built(backend) else 1)
+    model = model or BACKENDS[backend].default_model or "the model that suits the hardware"
+    workers = workers or backend_class(backend).max_workers
     seconds = SECONDS_PER_PHOTO.get(backend, SECONDS_PER_CALL / workers)
     tokens = input_cost = output_cost = None
     if is_priced(backend) and not base_url:

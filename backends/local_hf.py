@@ -1,0 +1,265 @@
+"""Owns captions by a vision-language model on this machine, with transformers' generic image-text-to-text classes.
+
+images ─► processor (CPU, while another batch is in the model) ─► model.generate ─► texts
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from math import ceil
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PIL import Image
+
+from backends.base import MAX_SIDE, Caption, CaptionBackend
+from backends.errors import StopRunError
+from backends.model_files import SMALL, WEIGHTS, check_code, fetch
+from backends.precision import (
+    choose,
+    default_model,
+    find_device,
+    fitting_batch,
+    too_large,
+    weights_of,
+    whole_precision,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from config import Settings
+
+MAX_NEW_TOKENS = 128
+"""Two sentences take 30 to 60; in a batch all wait for the longest."""
+CPU_BATCH = 4
+
+_FLORENCE_TASK = "<DETAILED_CAPTION>"
+_log = logging.getLogger("captioner.local")
+
+
+class LocalHFBackend(CaptionBackend):
+    """Captions in batches on one device; its precision and `batch_size` are chosen by what fits."""
+
+    max_workers: ClassVar[int] = 1
+    single_threaded: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        model: str,
+        settings: Settings,
+        prompt: str,
+        *,
+        quantize: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> None:
+        """Load the model, from the Hub if need be; `quantize` is none, int8, int4 or None for what suits the device."""
+        # Batches differ in size; this keeps what they leave behind from splitting up the card's memory.
+        os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+        import torch
+        import transformers
+
+        transformers.logging.set_verbosity_error()  # its advice is for programmers
+        if not sys.stderr.isatty():
+            transformers.logging.disable_progress_bar()
+        self._torch = torch
+        self._lock = threading.Lock()
+        self.device = find_device()
+        model = model or default_model(self.device)
+        folder = fetch(model, SMALL)
+        # A folder's own name: where it lies on this machine is nothing for a journal that travels.
+        super().__init__(folder.resolve().name if os.path.isdir(model) else model, settings, prompt)
+        check_code(folder, model, trusted=trust_remote_code)
+        trust = {"trust_remote_code": trust_remote_code}
+        try:
+            self._load(folder, model, quantize, trust)
+        except (StopRunError, ImportError):
+            raise
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise StopRunError(
+                f"{model} cannot be loaded ({reason}): if its files in {folder} are damaged, delete them and run the "
+                "same command again; else choose another --model."
+            ) from error
+
+    def _load(self, folder: Path, model: str, quantize: str | None, trust: dict[str, bool]) -> None:
+        """Choose the precision, then fetch and load the weights, then see how many photos fit besides."""
+        import transformers
+
+        torch = self._torch
+        config = transformers.AutoConfig.from_pretrained(folder, **trust)
+        auto_class = _auto_class(config, **trust)
+        with torch.device("meta"):
+            weights = weights_of(auto_class.from_config(config, **trust))
+        options: dict[str, Any] = {"device_map": self.device.kind, "dtype": "auto", **trust}
+        if own := getattr(config, "quantization_config", None):
+            chosen = str(own["quant_method"] if isinstance(own, dict) else own.quant_method)
+            reason = "its files are quantized so"
+        else:
+            chosen, reason = choose(self.device, weights, quantize)
+            dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": torch.float32}
+            options["dtype"] = dtypes[whole_precision(self.device)]
+        if chosen in {"int4", "int8"}:
+            import bitsandbytes  # noqa: F401 - if it is missing, let it be said before the weights are fetched
+
+            options["quantization_config"] = transformers.BitsAndBytesConfig(
+                load_in_4bit=chosen == "int4",
+                load_in_8bit=chosen == "int8",
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_compute_dtype=options["dtype"],
+            )
+        folder = fetch(model, WEIGHTS)
+        _log.info(f"Loading {self.model} on {self.device.name} as {chosen}: {reason}.")
+        self._processor = _processor(folder, trust)
+        self._text = self._prompt_text(config.model_type)
+        try:
+            self._model, info = auto_class.from_pretrained(folder, output_loading_info=True, **options)
+            if missing := sorted(info["missing_keys"]):
+                raise StopRunError(
+                    f"The weights of {model} do not fit its architecture ({len(missing):,} are missing, such as "
+                    f"{missing[0]}), and its captions would be nonsense: choose another --model."
+                )
+            self._ends = _end_tokens(self._model.generation_config)
+            self.batch_size = self._fitting_batch()
+        except (torch.OutOfMemoryError, MemoryError):
+            raise StopRunError(too_large(self.device, weights, chosen)) from None
+
+    def _prompt_text(self, kind: str) -> str:
+        """Return what goes to the model with every picture: the chat template around the prompt, where there is one."""
+        if kind == "florence2":
+            if self.prompt.startswith("<"):
+                return self.prompt
+            _log.info(f"{self.model} knows tasks, not prompts: its task here is {_FLORENCE_TASK}.")
+            return _FLORENCE_TASK
+        if not getattr(self._processor, "chat_template", None):
+            return self.prompt
+        content = [{"type": "image"}, {"type": "text", "text": self.prompt}]
+        # A model that can think would spend all its tokens on that.
+        return str(
+            self._processor.apply_chat_template(
+                [{"role": "user", "content": content}],
+                tokenize=False,
+                add_generation_prompt=True,
+                enable_thinking=False,
+            )
+        )
+
+    def caption(self, image: Image.Image) -> Caption:
+        return self._generate([image], do_sample=False)[0]
+
+    def caption_batch(self, images: Sequence[Image.Image]) -> list[Caption]:
+        return self._generate(images, do_sample=False)
+
+    def recaption(self, image: Image.Image) -> Caption:
+        """Sample: the same greedy decoding would run into the same loop."""
+        sampling = {
+            "do_sample": True,
+            "temperature": 0.7,
+            "top_p": 0.9,
+            "top_k": 50,
+            "repetition_penalty": 1.1,
+        }
+        return self._generate([image], **sampling)[0]
+
+    def _generate(self, images: Sequence[Image.Image], **options: Any) -> list[Caption]:
+        torch = self._torch
+        inputs = self._processor(
+            images=[[image] for image in images],
+            text=[self._text] * len(images),
+            padding=True,
+            padding_side="left",  # the answers go on at the right
+            return_tensors="pt",
+        )
+        inputs = inputs.to(self._model.dtype)  # halves what goes over the bus
+        with self._lock:
+            try:
+                on_device = inputs.to(self._model.device)
+                output = self._model.generate(
+                    **on_device, **{"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1, **options}
+                ).cpu()
+                fits = True
+            except torch.OutOfMemoryError:
+                fits = False
+            if not fits:  # only now nothing holds on to what was in the card any more
+                on_device = None
+                torch.cuda.empty_cache()
+                raise MemoryError(f"{len(images)} photos do not fit into the memory of {self.device.name}")
+        # An encoder-decoder's output begins with a start token, the others' with the whole prompt.
+        start = 1 if self._model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
+        taken = inputs["attention_mask"].sum(dim=1).tolist()
+        return [
+            self._answer(row, input_tokens)
+            for row, input_tokens in zip(output[:, start:].tolist(), taken, strict=True)
+        ]
+
+    def _answer(self, tokens: list[int], input_tokens: int) -> Caption:
+        end = next((i for i, token in enumerate(tokens) if token in self._ends), None)
+        # An encoder-decoder ends with that token at its limit too.
+        cut = end is None or (self._model.config.is_encoder_decoder and end + 1 >= MAX_NEW_TOKENS)
+        text = self._processor.decode(tokens[:end], skip_special_tokens=True)
+        if "<think>" in text or self._text.rstrip().endswith("<think>"):
+            text = text.partition("</think>")[2]  # nothing, if it never came to the answer
+        return Caption(
+            text.strip(),
+            "length" if cut else "stop",
+            input_tokens,
+            len(tokens) if end is None else end + 1,
+        )
+
+    def _fitting_batch(self) -> int:
+        """Return how many photos fit at once, by what one takes and what a second takes more.
+
+        Raises:
+            MemoryError: not even one fits.
+        """
+        if self.device.kind == "cpu":
+            return CPU_BATCH
+        cuda = self._torch.cuda
+        photo = Image.new("RGB", (MAX_SIDE, MAX_SIDE), "gray")  # none is larger
+        peaks = []
+        for count in (1, 2):
+            cuda.reset_peak_memory_stats()
+            try:
+                self._generate([photo] * count, do_sample=False, max_new_tokens=8)
+            except MemoryError:
+                if count == 1:
+                    raise
+                return 1
+            peaks.append(cuda.max_memory_allocated())
+        return fitting_batch(cuda.mem_get_info()[0] + cuda.memory_reserved(), *peaks)
+
+
+def _auto_class(config: Any, *, trust_remote_code: bool) -> Any:
+    """Return transformers' class that loads such a model; older code of a model's own knows only the second."""
+    import transformers
+
+    own = getattr(config, "auto_map", None) or {}
+    if trust_remote_code and "AutoModelForImageTextToText" not in own and "AutoModelForCausalLM" in own:
+        return transformers.AutoModelForCausalLM
+    return transformers.AutoModelForImageTextToText
+
+
+def _processor(folder: Path, trust: dict[str, bool]) -> Any:
+    """Return what makes a model's input of pictures and text, set to batches and to pictures of `MAX_SIDE`."""
+    import transformers
+
+    processor = transformers.AutoProcessor.from_pretrained(folder, **trust)
+    processor.tokenizer.pad_token = processor.tokenizer.pad_token or processor.tokenizer.eos_token
+    # Models that cut a picture into tiles enlarge it first, which shows them nothing more and takes up to thrice as long.
+    images = processor.image_processor
+    if hasattr(images, "max_image_size"):  # SmolVLM, Idefics3
+        tile = images.max_image_size["longest_edge"]
+        images.size = {"longest_edge": min(images.size["longest_edge"], ceil(MAX_SIDE / tile) * tile)}
+    elif getattr(images, "crop_to_patches", False):  # InternVL
+        tile = images.size["height"]
+        images.max_patches = min(images.max_patches, ceil(MAX_SIDE**2 / tile**2))
+    return processor
+
+
+def _end_tokens(config: Any) -> set[int]:
+    """Return the tokens that end an answer: a number or several, by the model."""
+    ends = config.eos_token_id
+    return set(ends) if isinstance(ends, list) else {ends}

@@ -1,0 +1,168 @@
+"""Owns in which precision a model runs on which device: what fits, and what to take instead. Never loads a model."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.errors import StopRunError
+
+if TYPE_CHECKING:
+    import torch
+
+WORKING_MEMORY = 1.2e9
+"""Bytes that one photo takes besides the weights while it is captioned: activations, cache, the allocator's slack."""
+
+_BYTES = {"float32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5 + 4 / 64}
+"""Bytes a weight; 4-bit weights share one 4-byte scale by 64 (bitsandbytes' default)."""
+
+LARGEST_BATCH = 32
+"""Beyond it a card gains little, and a kill would lose more."""
+
+_MODELS = (
+    ("Qwen/Qwen2.5-VL-3B-Instruct", 3.75e9),
+    ("HuggingFaceTB/SmolVLM2-2.2B-Instruct", 2.25e9),
+    ("HuggingFaceTB/SmolVLM2-500M-Video-Instruct", 0.51e9),
+    ("HuggingFaceTB/SmolVLM2-256M-Video-Instruct", 0.26e9),
+)
+"""What to suggest, best first, with the number of weights (the model cards', November 2026)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where a model can run; `free` and `total` are bytes."""
+
+    kind: str
+    name: str
+    free: float
+    total: float
+    bf16: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How many weights a model has: in layers that can be quantized, and besides."""
+
+    quantizable: int
+    other: int
+
+    def bytes(self, precision: str, whole: str) -> float:
+        """Return what they take; what cannot be quantized stays in the precision `whole`."""
+        return self.quantizable * _BYTES.get(precision, _BYTES["int4"]) + self.other * _BYTES[whole]
+
+
+def find_device() -> Device:
+    """Return the graphics card that torch can use, else the processor."""
+    import torch
+
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return Device("cuda", torch.cuda.get_device_name(), free, total, bf16)
+    note = "torch finds no graphics card"
+    if Path("/dev/nvidia0").exists():
+        note = f"there is an NVIDIA card, but torch {torch.__version__} cannot use it: update its driver"
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Device("cpu", "the processor", _available_memory(total), total, note=note)
+
+
+def default_model(device: Device) -> str:
+    """Return the model for who does not name one: 3B on a card with 6 GB or more, else a small one."""
+    return _MODELS[0][0] if device.kind == "cuda" and device.total >= 5.5e9 else _MODELS[2][0]
+
+
+def whole_precision(device: Device) -> str:
+    """Return the precision that needs no quantization: two bytes a weight on a card, four on the processor."""
+    if device.kind == "cpu":
+        return "float32"  # half precision is slow or missing on most
+    return "bf16" if device.bf16 else "fp16"
+
+
+def weights_of(model: torch.nn.Module) -> Weights:
+    """Count the weights of a model, which may be without any (on torch's `meta` device)."""
+    import torch
+
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    linear = {
+        parameter
+        for module in model.modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
+        for parameter in module.parameters()
+    }
+    everything = sum(parameter.numel() for parameter in model.parameters())
+    quantizable = sum(parameter.numel() for parameter in linear)
+    return Weights(quantizable, everything - quantizable)
+
+
+def choose(device: Device, weights: Weights, wanted: str | None) -> tuple[str, str]:
+    """Return the precision and why; `wanted` is the user's `--quantize`: none, int8, int4 or None.
+
+    Four bits are for fitting, not for speed: they are slower than sixteen (bitsandbytes #611, vllm #9535).
+
+    Raises:
+        StopRunError: the device has too little memory for it.
+    """
+    whole = whole_precision(device)
+    if wanted in {"int8", "int4"}:
+        order = [wanted]
+    else:
+        order = [whole] if wanted == "none" or device.kind == "cpu" else [whole, "int4"]
+    fits = [name for name in order if weights.bytes(name, whole) + WORKING_MEMORY <= device.free]
+    if not fits:
+        raise StopRunError(too_large(device, weights, order[-1]))
+    chosen = fits[0]
+    takes = f"the weights take {_gb(weights.bytes(chosen, whole))} of {_gb(device.free)} free memory"
+    if wanted:
+        return chosen, f"--quantize {wanted}; {takes}"
+    if chosen != whole:
+        return chosen, f"{whole} would take {_gb(weights.bytes(whole, whole))}; {takes}"
+    return chosen, f"{device.note}; {takes}" if device.note else takes
+
+
+def fitting_batch(room: float, one: float, two: float) -> int:
+    """Return how many photos fit into `room` bytes, if one and two take so many at their peak, the weights included.
+
+    A tenth is left free: answers grow, and batches that differ leave gaps.
+    """
+    more = (0.9 * room - one) / max(two - one, 1.0)
+    return max(1, min(LARGEST_BATCH, 1 + int(more)))
+
+
+def too_large(device: Device, weights: Weights, precision: str) -> str:
+    """Return the sentence that says that a model does not fit, and what to do."""
+    count = weights.quantizable + weights.other
+    smaller = next(
+        (
+            name
+            for name, number in _MODELS
+            if number < 0.9 * count
+            and number * _BYTES["int4" if device.kind == "cuda" else "float32"] * 1.2 + WORKING_MEMORY
+            <= device.free
+        ),
+        None,
+    )
+    ways = [f"try the smaller --model {smaller}"] if smaller else []
+    whole = whole_precision(device)
+    if precision != "int4" and weights.bytes("int4", whole) + WORKING_MEMORY <= device.free:
+        ways.append("--quantize int4")
+    return (
+        f"Too little memory on {device.name}: as {precision} the model's weights take "
+        f"{_gb(weights.bytes(precision, whole))} and a photo {_gb(WORKING_MEMORY)} more, of {_gb(device.free)} that "
+        f"are free; {' or '.join(ways) or 'close what else uses the memory'}."
+    )
+
+
+def _available_memory(total: float) -> float:
+    """Return the bytes that can be had without swapping; all there are where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return total
+    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), total)
+
+
+def _gb(number: float) -> str:
+    return f"{number / 1e9:,.1f} GB"
