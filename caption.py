@@ -9,7 +9,9 @@ import os
 import re
 import signal
 import sys
+import threading
 import traceback
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -314,6 +316,13 @@ def _leave(work: Callable[[], ExitCode]) -> None:
         if log.handlers:
             log.error("unexpected_error", extra={"console": False, "error": traceback.format_exc()})
         code = ExitCode.STOPPED
+    if (
+        threading.active_count() > 1
+    ):  # a model that did not come back in time aborts when Python takes itself apart
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(code)
     raise SystemExit(code)
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
@@ -29,7 +30,6 @@ from backends.precision import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from config import Settings
 
@@ -57,6 +57,9 @@ class LocalHFBackend(CaptionBackend):
         trust_remote_code: bool = False,
     ) -> None:
         """Load the model, from the Hub if need be; `quantize` is none, int8, int4 or None for what suits the device."""
+        if model:
+            fetch(model, SMALL)  # a wrong name is found before torch takes its time
+        _log.info("Starting torch and transformers.")  # half a minute on a slow disk
         # Batches differ in size; this keeps what they leave behind from splitting up the card's memory.
         os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
         import torch
@@ -71,7 +74,8 @@ class LocalHFBackend(CaptionBackend):
         model = model or default_model(self.device)
         folder = fetch(model, SMALL)
         # A folder's own name: where it lies on this machine is nothing for a journal that travels.
-        super().__init__(folder.resolve().name if os.path.isdir(model) else model, settings, prompt)
+        is_folder = Path(model).expanduser().is_dir()
+        super().__init__(folder.resolve().name if is_folder else model, settings, prompt)
         check_code(folder, model, trusted=trust_remote_code)
         trust = {"trust_remote_code": trust_remote_code}
         try:

@@ -48,7 +48,7 @@ class Stopper:
             self._first = now
             if not self.graceful:
                 _say("\nStopped before the first photo. Run the same command again to begin.\n")
-                raise SystemExit(code)
+                os._exit(code)  # a model's download or loading would go on to its end
             self.event.set()
             hint = " Press Ctrl-C again to end at once." if number == signal.SIGINT else ""
             _say(f"\nStopping: photos in flight are finished first.{hint}\n")

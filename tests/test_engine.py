@@ -23,7 +23,7 @@ from library.walk import Photo, walk
 from tests.conftest import draw, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from PIL.Image import Image
 
@@ -53,6 +53,29 @@ class Script(CaptionBackend):
                 self.at_once -= 1
 
 
+class Batches(Script):
+    """A model on one card: one batch at a time, in which only so many pictures fit; it notes every batch's size."""
+
+    single_threaded = True
+
+    def __init__(self, answer: Callable[[str], Caption | str], *, size: int, fits: int = 99) -> None:
+        super().__init__(answer)
+        self.batch_size = size
+        self.fits = fits
+        self.sizes: list[int] = []
+        self.in_model = threading.Lock()
+
+    def caption(self, image: Image) -> Caption | str:
+        return self.caption_batch([image])[0]
+
+    def caption_batch(self, images: Sequence[Image]) -> list[Caption | str]:
+        with self.in_model:
+            self.sizes.append(len(images))
+            if len(images) > self.fits:
+                raise MemoryError
+            return [super(Batches, self).caption(image) for image in images]
+
+
 def fail(error: Exception) -> str:
     raise error
 
@@ -80,13 +103,16 @@ class Library:
 
     def run(self, answer: Callable[[str], Caption | str], *, workers: int = 1) -> tuple[Result, Script]:
         backend = Script(answer)
+        return self.run_with(backend, workers=workers), backend
+
+    def run_with(self, backend: CaptionBackend, *, workers: int = 1) -> Result:
         self.journal.load()
         photos = [photo for photo in walk(self.photos_dir).photos if not self.journal.is_done(photo.rel_path)]
         engine = caption_photos(
             photos, backend, "script/script", workers=workers, max_side=64, stop=self.stop
         )
         with self.journal.lock():
-            result = drive(
+            return drive(
                 engine,
                 _keep(self.journal),
                 stop=self.stop,
@@ -94,7 +120,6 @@ class Library:
                 redone=frozenset(),
                 seen=lambda _: None,
             )
-        return result, backend
 
     def statuses(self) -> Counter[str]:
         return Counter(entry["status"] for entry in CaptionJournal(self.journal.path).load().values())
@@ -287,3 +312,73 @@ def test_a_real_backend_does_mock_captions_again(tmp_path: Path) -> None:
     journal = CaptionJournal(library.journal.path)
     assert set(journal.load(redo_mock=True)) == {"001.png"}
     assert set(journal.load()) == {"000.png", "001.png"}
+
+
+def test_batches_fill_while_the_model_works(library: Library) -> None:
+    """The first photo does not wait for company; those that come while the model works go together."""
+    backend = Batches(lambda name: f"{slowly(0.01)} {name}", size=8)
+    result = library.run_with(backend)
+    assert result.statuses == {"success": 60}
+    assert sorted(backend.calls) == [f"{number:03}.png" for number in range(60)]
+    assert max(backend.sizes) <= 8
+    assert backend.most_at_once == 1
+    assert len(backend.sizes) < 20  # 60 photos one by one would be 60 calls
+
+
+def test_what_does_not_fit_is_halved_and_tried_again(library: Library) -> None:
+    backend = Batches(lambda name: f"{slowly(0.01)} {name}", size=16, fits=3)
+    result = library.run_with(backend)
+    assert result.statuses == {"success": 60}
+    assert sorted(backend.calls) == [f"{number:03}.png" for number in range(60)]
+    too_large = [size for size in backend.sizes if size > 3]
+    assert too_large  # it was really too much
+    assert len(too_large) < 10  # and that was learned: not every batch is tried too large
+
+
+def test_memory_for_not_even_one_leaves_photos_open(library: Library) -> None:
+    backend = Batches(lambda _: "a caption", size=8, fits=0)
+    result = library.run_with(backend)
+    assert result.stopped
+    assert "memory" in result.stopped
+    assert not library.statuses()
+
+
+def test_one_photo_that_the_model_cannot_take_harms_no_other(library: Library) -> None:
+    def answer(name: str) -> str:
+        return fail(ValueError("no such shape")) if name == "031.png" else f"{slowly(0.01)} {name}"
+
+    result = library.run_with(Batches(answer, size=8))
+    assert result.statuses == {"success": 59, "error_model": 1}
+    records = CaptionJournal(library.journal.path).load()
+    assert records["031.png"]["error"] == "ValueError: no such shape"
+
+
+def test_captions_of_a_batch_are_judged_each(library: Library) -> None:
+    """What is unusable is asked for once more, by itself."""
+    seen: Counter[str] = Counter()
+
+    def answer(name: str) -> str:
+        seen[name] += 1
+        time.sleep(0.01)
+        return "I'm sorry, I can't help with that." if name < "010.png" and seen[name] == 1 else f"A {name}."
+
+    result = library.run_with(Batches(answer, size=8))
+    assert result.statuses == {"success": 60}
+    assert {name for name, times in seen.items() if times == 2} == {f"00{n}.png" for n in range(10)}
+
+
+def test_a_stop_between_halves_begins_no_more(library: Library) -> None:
+    def answer(name: str) -> str:
+        library.stop.set()
+        return f"A {name}."
+
+    backend = Batches(answer, size=16, fits=1)
+    library.run_with(backend)
+    assert set(library.statuses()) <= {"success"}
+    assert len(backend.calls) < 20
+
+
+def test_trouble_of_the_model_in_a_batch_stops_the_run(library: Library) -> None:
+    result = library.run_with(Batches(lambda _: fail(StopRunError("The card is gone: restart.")), size=8))
+    assert result.stopped == "The card is gone: restart."
+    assert not library.statuses()
