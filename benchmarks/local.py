@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING, NamedTuple
 # Else OpenMP's threads wait by spinning, in the bare loops alone (the product has more threads than cores, and there they
 # sleep): on a machine that does anything besides, those would take six times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault(
+    "PYTORCH_ALLOC_CONF", "expandable_segments:True"
+)  # as the product, but before torch is used
 
 import torch
 from make_photos import make_library

@@ -159,7 +159,8 @@ class Backend(local_hf.LocalHFBackend):
     def generate(self, inputs: transformers.BatchFeature, tokens: int = NEW_TOKENS) -> None:
         """Have the bare model answer, as the product asks it to."""
         length = {"max_new_tokens": tokens, "min_new_tokens": tokens}
-        self._bare(**inputs.to(self._model.device), **length, num_beams=1, do_sample=False).cpu()
+        on_device = {name: value.to(self._model.device) for name, value in inputs.items()}
+        self._bare(**on_device, **length, num_beams=1, do_sample=False).cpu()
 
     def _timed(self, input_ids: torch.Tensor, **inputs: object) -> torch.Tensor:
         begin = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -597,3 +598,15 @@ assert len(paths) == len(set(paths)), 'DUPLICATES'
 print(f'{len(lines)} captions, no duplicates')
 " """
     assert "150 captions, no duplicates" in bash(check)
+
+
+def test_the_caption_samples_are_what_the_backends_say(product: Product) -> None:
+    product.photos = ROOT / "examples" / "photos"
+    product.run()
+    printed = product.call("compare", "captions.jsonl", "captions.jsonl").stdout
+    samples = re.findall(
+        r"^\| [a-z ]+ \| (`.*`) \| (.*) \|$", (ROOT / "docs" / "caption_samples.md").read_text(), re.MULTILINE
+    )
+    assert len(samples) == 5
+    for photo, caption in samples:
+        assert f"| {photo} | {caption} | {caption} |" in printed
