@@ -316,9 +316,8 @@ def _leave(work: Callable[[], ExitCode]) -> None:
         if log.handlers:
             log.error("unexpected_error", extra={"console": False, "error": traceback.format_exc()})
         code = ExitCode.STOPPED
-    if (
-        threading.active_count() > 1
-    ):  # a model that did not come back in time aborts when Python takes itself apart
+    # Native code that is still at work (a model that ran out of time) would abort the end that Python makes of itself.
+    if threading.active_count() > 1:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError):
                 stream.flush()

@@ -6,9 +6,9 @@ images ─► processor (CPU, while another batch is in the model) ─► model.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
+from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,13 +17,13 @@ from PIL import Image
 
 from backends.base import MAX_SIDE, Caption, CaptionBackend
 from backends.errors import StopRunError
-from backends.model_files import SMALL, WEIGHTS, check_code, fetch
+from backends.model_files import check_code, fetch
 from backends.precision import (
     choose,
     default_model,
     find_device,
     fitting_batch,
-    too_large,
+    instead,
     weights_of,
     whole_precision,
 )
@@ -58,35 +58,36 @@ class LocalHFBackend(CaptionBackend):
     ) -> None:
         """Load the model, from the Hub if need be; `quantize` is none, int8, int4 or None for what suits the device."""
         if model:
-            fetch(model, SMALL)  # a wrong name is found before torch takes its time
+            fetch(model)  # a wrong name is found before torch takes its time
         _log.info("Starting torch and transformers.")  # half a minute on a slow disk
-        # Batches differ in size; this keeps what they leave behind from splitting up the card's memory.
-        os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
         import torch
         import transformers
+        from safetensors import SafetensorError
 
         transformers.logging.set_verbosity_error()  # its advice is for programmers
         if not sys.stderr.isatty():
             transformers.logging.disable_progress_bar()
         self._torch = torch
         self._lock = threading.Lock()
-        self.device = find_device()
-        model = model or default_model(self.device)
-        folder = fetch(model, SMALL)
-        # A folder's own name: where it lies on this machine is nothing for a journal that travels.
-        is_folder = Path(model).expanduser().is_dir()
-        super().__init__(folder.resolve().name if is_folder else model, settings, prompt)
-        check_code(folder, model, trusted=trust_remote_code)
         trust = {"trust_remote_code": trust_remote_code}
         try:
+            self.device = find_device()
+            model = model or default_model(self.device)
+            folder = fetch(model)
+            # A folder's own name: where it lies on this machine is nothing for a journal that travels.
+            is_folder = Path(model).expanduser().is_dir()
+            super().__init__(folder.resolve().name if is_folder else model, settings, prompt)
+            check_code(folder, model, trusted=trust_remote_code)
             self._load(folder, model, quantize, trust)
         except (StopRunError, ImportError):
             raise
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            damaged = isinstance(error, (OSError, SafetensorError))
             raise StopRunError(
-                f"{model} cannot be loaded ({reason}): if its files in {folder} are damaged, delete them and run the "
-                "same command again; else choose another --model."
+                f"{model or 'A model'} cannot be loaded ({reason}): "
+                + ("if its files are damaged or missing, fetch them anew, else " if damaged else "")
+                + "choose another --model, or report this line."
             ) from error
 
     def _load(self, folder: Path, model: str, quantize: str | None, trust: dict[str, bool]) -> None:
@@ -94,14 +95,16 @@ class LocalHFBackend(CaptionBackend):
         import transformers
 
         torch = self._torch
+        auto_class = transformers.AutoModelForImageTextToText
         config = transformers.AutoConfig.from_pretrained(folder, **trust)
-        auto_class = _auto_class(config, **trust)
         with torch.device("meta"):
             weights = weights_of(auto_class.from_config(config, **trust))
         options: dict[str, Any] = {"device_map": self.device.kind, "dtype": "auto", **trust}
         if own := getattr(config, "quantization_config", None):
-            chosen = str(own["quant_method"] if isinstance(own, dict) else own.quant_method)
-            reason = "its files are quantized so"
+            chosen = str((own if isinstance(own, dict) else vars(own)).get("quant_method", "quantized"))
+            reason = "its files are so"
+            if quantize:
+                raise StopRunError(f"The files of {model} are {chosen} already: leave out --quantize.")
         else:
             chosen, reason = choose(self.device, weights, quantize)
             dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": torch.float32}
@@ -115,12 +118,15 @@ class LocalHFBackend(CaptionBackend):
                 bnb_4bit_quant_type="nf4",
                 bnb_4bit_compute_dtype=options["dtype"],
             )
-        folder = fetch(model, WEIGHTS)
+        folder = fetch(model, weights=True)
         _log.info(f"Loading {self.model} on {self.device.name} as {chosen}: {reason}.")
         self._processor = _processor(folder, trust)
         self._text = self._prompt_text(config.model_type)
+        bos = self._processor.tokenizer.bos_token
+        self._begun = bool(bos) and self._text.startswith(bos)  # the template has it: not twice
         try:
-            self._model, info = auto_class.from_pretrained(folder, output_loading_info=True, **options)
+            loaded: Any = auto_class.from_pretrained(folder, output_loading_info=True, **options)
+            self._model, info = loaded
             if missing := sorted(info["missing_keys"]):
                 raise StopRunError(
                     f"The weights of {model} do not fit its architecture ({len(missing):,} are missing, such as "
@@ -129,7 +135,17 @@ class LocalHFBackend(CaptionBackend):
             self._ends = _end_tokens(self._model.generation_config)
             self.batch_size = self._fitting_batch()
         except (torch.OutOfMemoryError, MemoryError):
-            raise StopRunError(too_large(self.device, weights, chosen)) from None
+            raise StopRunError(
+                f"{model} as {chosen} does not fit into the memory of {self.device.name} after all; "
+                f"{instead(self.device, weights, chosen)}."
+            ) from None
+        except ImportError as error:
+            if not own:
+                raise
+            raise StopRunError(
+                f"{model} is quantized in a way that needs more packages than this program has ({error}): "
+                "choose another --model, and have it quantized with --quantize."
+            ) from error
 
     def _prompt_text(self, kind: str) -> str:
         """Return what goes to the model with every picture: the chat template around the prompt, where there is one."""
@@ -142,14 +158,13 @@ class LocalHFBackend(CaptionBackend):
             return self.prompt
         content = [{"type": "image"}, {"type": "text", "text": self.prompt}]
         # A model that can think would spend all its tokens on that.
-        return str(
-            self._processor.apply_chat_template(
-                [{"role": "user", "content": content}],
-                tokenize=False,
-                add_generation_prompt=True,
-                enable_thinking=False,
-            )
+        text = self._processor.apply_chat_template(
+            [{"role": "user", "content": content}],
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
         )
+        return str(text)
 
     def caption(self, image: Image.Image) -> Caption:
         return self._generate([image], do_sample=False)[0]
@@ -168,36 +183,36 @@ class LocalHFBackend(CaptionBackend):
         }
         return self._generate([image], **sampling)[0]
 
-    def _generate(self, images: Sequence[Image.Image], **options: Any) -> list[Caption]:
-        torch = self._torch
+    def _inputs(self, images: Sequence[Image.Image]) -> Any:
+        """Return the model's input, on the CPU."""
         inputs = self._processor(
             images=[[image] for image in images],
             text=[self._text] * len(images),
             padding=True,
             padding_side="left",  # the answers go on at the right
+            add_special_tokens=not self._begun,
             return_tensors="pt",
         )
-        inputs = inputs.to(self._model.dtype)  # halves what goes over the bus
-        with self._lock:
-            try:
-                on_device = inputs.to(self._model.device)
-                output = self._model.generate(
-                    **on_device, **{"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1, **options}
-                ).cpu()
-                fits = True
-            except torch.OutOfMemoryError:
-                fits = False
-            if not fits:  # only now nothing holds on to what was in the card any more
-                on_device = None
-                torch.cuda.empty_cache()
-                raise MemoryError(f"{len(images)} photos do not fit into the memory of {self.device.name}")
+        return inputs.to(self._model.dtype)  # halves what goes over the bus
+
+    def _generate(self, images: Sequence[Image.Image], **options: Any) -> list[Caption]:
+        inputs = self._inputs(images)
         # An encoder-decoder's output begins with a start token, the others' with the whole prompt.
         start = 1 if self._model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
         taken = inputs["attention_mask"].sum(dim=1).tolist()
-        return [
-            self._answer(row, input_tokens)
-            for row, input_tokens in zip(output[:, start:].tolist(), taken, strict=True)
-        ]
+        limits = {"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1}
+        output = None
+        with self._lock:
+            try:
+                inputs = inputs.to(self._model.device)
+                output = self._model.generate(**inputs, **{**limits, **options})[:, start:].tolist()
+            except self._torch.OutOfMemoryError:
+                pass  # what was in the card is let go with the error, and not before
+            del inputs
+            if output is None:
+                self._torch.cuda.empty_cache()
+                raise MemoryError(f"{len(images)} photos do not fit into the memory of {self.device.name}")
+        return [self._answer(row, tokens) for row, tokens in zip(output, taken, strict=True)]
 
     def _answer(self, tokens: list[int], input_tokens: int) -> Caption:
         end = next((i for i, token in enumerate(tokens) if token in self._ends), None)
@@ -222,7 +237,9 @@ class LocalHFBackend(CaptionBackend):
         if self.device.kind == "cpu":
             return CPU_BATCH
         cuda = self._torch.cuda
-        photo = Image.new("RGB", (MAX_SIDE, MAX_SIDE), "gray")  # none is larger
+        # None is larger; with tiles, a photo of the usual shape can have more of them than a square one.
+        shapes = (Image.new("RGB", (MAX_SIDE, height), "gray") for height in (MAX_SIDE, MAX_SIDE * 3 // 4))
+        photo = max(shapes, key=lambda shape: self._inputs([shape])["pixel_values"].numel())
         peaks = []
         for count in (1, 2):
             cuda.reset_peak_memory_stats()
@@ -236,16 +253,6 @@ class LocalHFBackend(CaptionBackend):
         return fitting_batch(cuda.mem_get_info()[0] + cuda.memory_reserved(), *peaks)
 
 
-def _auto_class(config: Any, *, trust_remote_code: bool) -> Any:
-    """Return transformers' class that loads such a model; older code of a model's own knows only the second."""
-    import transformers
-
-    own = getattr(config, "auto_map", None) or {}
-    if trust_remote_code and "AutoModelForImageTextToText" not in own and "AutoModelForCausalLM" in own:
-        return transformers.AutoModelForCausalLM
-    return transformers.AutoModelForImageTextToText
-
-
 def _processor(folder: Path, trust: dict[str, bool]) -> Any:
     """Return what makes a model's input of pictures and text, set to batches and to pictures of `MAX_SIDE`."""
     import transformers
@@ -254,8 +261,8 @@ def _processor(folder: Path, trust: dict[str, bool]) -> Any:
     processor.tokenizer.pad_token = processor.tokenizer.pad_token or processor.tokenizer.eos_token
     # Models that cut a picture into tiles enlarge it first, which shows them nothing more and takes up to thrice as long.
     images = processor.image_processor
-    if hasattr(images, "max_image_size"):  # SmolVLM, Idefics3
-        tile = images.max_image_size["longest_edge"]
+    if isinstance(largest := getattr(images, "max_image_size", None), Mapping):  # SmolVLM, Idefics3
+        tile = largest["longest_edge"]
         images.size = {"longest_edge": min(images.size["longest_edge"], ceil(MAX_SIDE / tile) * tile)}
     elif getattr(images, "crop_to_patches", False):  # InternVL
         tile = images.size["height"]

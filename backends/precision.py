@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,12 +59,17 @@ def find_device() -> Device:
     """Return the graphics card that torch can use, else the processor."""
     import torch
 
-    if torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-        return Device("cuda", torch.cuda.get_device_name(), free, total, bf16)
     note = "torch finds no graphics card"
-    if Path("/dev/nvidia0").exists():
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+        major, minor = torch.cuda.get_device_capability()
+        built_for = [int(arch[3:]) for arch in torch.cuda.get_arch_list() if re.fullmatch(r"sm_\d+", arch)]
+        if not built_for or 10 * major + minor >= min(built_for):
+            free, total = torch.cuda.mem_get_info()
+            bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+            return Device("cuda", name, free, total, bf16)
+        note = f"{name} is too old for torch {torch.__version__}"
+    elif Path("/dev/nvidia0").exists():
         note = f"there is an NVIDIA card, but torch {torch.__version__} cannot use it: update its driver"
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return Device("cpu", "the processor", _available_memory(total), total, note=note)
@@ -85,7 +91,7 @@ def weights_of(model: torch.nn.Module) -> Weights:
     """Count the weights of a model, which may be without any (on torch's `meta` device)."""
     import torch
 
-    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    head = getattr(model, "get_output_embeddings", lambda: None)()
     linear = {
         parameter
         for module in model.modules()
@@ -112,7 +118,12 @@ def choose(device: Device, weights: Weights, wanted: str | None) -> tuple[str, s
         order = [whole] if wanted == "none" or device.kind == "cpu" else [whole, "int4"]
     fits = [name for name in order if weights.bytes(name, whole) + WORKING_MEMORY <= device.free]
     if not fits:
-        raise StopRunError(too_large(device, weights, order[-1]))
+        least = order[-1]
+        raise StopRunError(
+            f"Too little memory on {device.name}: as {least} the model's weights take "
+            f"{_gb(weights.bytes(least, whole))} and a photo {_gb(WORKING_MEMORY)} more, of {_gb(device.free)} that are "
+            f"free; {instead(device, weights, least)}."
+        )
     chosen = fits[0]
     takes = f"the weights take {_gb(weights.bytes(chosen, whole))} of {_gb(device.free)} free memory"
     if wanted:
@@ -131,28 +142,24 @@ def fitting_batch(room: float, one: float, two: float) -> int:
     return max(1, min(LARGEST_BATCH, 1 + int(more)))
 
 
-def too_large(device: Device, weights: Weights, precision: str) -> str:
-    """Return the sentence that says that a model does not fit, and what to do."""
+def instead(device: Device, weights: Weights, precision: str) -> str:
+    """Return what to do when a model does not fit as `precision`: a smaller one, fewer bits, or more room."""
     count = weights.quantizable + weights.other
-    smaller = next(
-        (
-            name
-            for name, number in _MODELS
-            if number < 0.9 * count
-            and number * _BYTES["int4" if device.kind == "cuda" else "float32"] * 1.2 + WORKING_MEMORY
-            <= device.free
-        ),
-        None,
-    )
-    ways = [f"try the smaller --model {smaller}"] if smaller else []
     whole = whole_precision(device)
-    if precision != "int4" and weights.bytes("int4", whole) + WORKING_MEMORY <= device.free:
-        ways.append("--quantize int4")
-    return (
-        f"Too little memory on {device.name}: as {precision} the model's weights take "
-        f"{_gb(weights.bytes(precision, whole))} and a photo {_gb(WORKING_MEMORY)} more, of {_gb(device.free)} that "
-        f"are free; {' or '.join(ways) or 'close what else uses the memory'}."
+    few_bits = "int4" if device.kind == "cuda" else "float32"
+    smaller = (
+        name
+        for name, number in _MODELS
+        if number < 0.9 * count and number * _BYTES[few_bits] * 1.2 + WORKING_MEMORY <= device.free
     )
+    ways = [f"try the smaller --model {name}" for name in smaller][:1]
+    if (
+        precision in _BYTES
+        and precision != "int4"
+        and weights.bytes("int4", whole) + WORKING_MEMORY <= device.free
+    ):
+        ways.append("--quantize int4")
+    return " or ".join([*ways, "close what else uses the memory"])
 
 
 def _available_memory(total: float) -> float:

@@ -156,11 +156,10 @@ class Backend(local_hf.LocalHFBackend):
         )
         return inputs.to(self._model.dtype)
 
-    def generate(self, inputs: transformers.BatchFeature, tokens: int = NEW_TOKENS) -> None:
+    def generate(self, inputs: transformers.BatchFeature) -> None:
         """Have the bare model answer, as the product asks it to."""
-        length = {"max_new_tokens": tokens, "min_new_tokens": tokens}
         on_device = {name: value.to(self._model.device) for name, value in inputs.items()}
-        self._bare(**on_device, **length, num_beams=1, do_sample=False).cpu()
+        self._bare(**on_device, max_new_tokens=NEW_TOKENS, num_beams=1, do_sample=False).cpu()
 
     def _timed(self, input_ids: torch.Tensor, **inputs: object) -> torch.Tensor:
         begin = time.perf_counter()
@@ -177,14 +176,12 @@ def write(name: str, folder: Path) -> Path:
     build(size.family, folder)
     generation = transformers.GenerationConfig.from_pretrained(folder)
     if size.config:
-        processor = transformers.AutoProcessor.from_pretrained(folder)  # type: ignore[no-untyped-call]
+        processor = transformers.AutoProcessor.from_pretrained(folder)
         vocabulary = processor.tokenizer.get_vocab()
         for attribute, token in size.tokens:
             setattr(size.config, attribute, vocabulary[token])
         with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-            model = transformers.AutoModelForImageTextToText.from_config(  # type: ignore[no-untyped-call]
-                size.config, dtype=torch.bfloat16
-            )
+            model = transformers.AutoModelForImageTextToText.from_config(size.config, dtype=torch.bfloat16)
         weights = sum(parameter.numel() for parameter in model.parameters())
         assert weights == size.weights, f"{name} has {weights:,} weights, not {size.weights:,}"
         _only_words(model.get_output_embeddings().weight, vocabulary)
@@ -197,7 +194,7 @@ def write(name: str, folder: Path) -> Path:
             processor.image_seq_len = size.image_seq_len
         processor.save_pretrained(folder)
         ends = {"eos_token_id": generation.eos_token_id, "pad_token_id": generation.pad_token_id}
-        generation = transformers.GenerationConfig(do_sample=False, **ends)  # type: ignore[no-untyped-call]
+        generation = transformers.GenerationConfig(do_sample=False, **ends)
     generation.min_new_tokens = generation.max_new_tokens = NEW_TOKENS
     generation.save_pretrained(folder)
     return folder

@@ -222,7 +222,9 @@ def _summarise(options: RunOptions, found: Walk, result: Result) -> None:
         text += f" ({', '.join(f'{count:,} {status}' for status, count in errors.items())})"
     log.info(text + ".")
     if result.unread:
-        log.info(f"{_count(result.unread, 'photo')} could not be read this time: still to be done.")
+        log.info(
+            f"{_count(result.unread, 'photo')} could not be read or captioned this time: still to be done."
+        )
     if result.gone:
         log.info(f"{_count(result.gone, 'photo')} vanished before their turn came.")
     if found.left_out:
@@ -257,7 +259,7 @@ def _end(
     batch_ended = left and options.restart_every and quota == options.restart_every != options.limit
     if (result.unread or found.unread) and not (batch_ended and result.progress):
         raise StopRunError(
-            f"Not everything could be read; check the disk, then try the rest with: {_command(options)}"
+            f"Not everything could be read or captioned this time; see to it, then try the rest with: {_command(options)}"
         )
     if batch_ended:
         if not result.progress:

@@ -51,7 +51,7 @@ class Stopper:
                 os._exit(code)  # a model's download or loading would go on to its end
             self.event.set()
             hint = " Press Ctrl-C again to end at once." if number == signal.SIGINT else ""
-            _say(f"\nStopping: photos in flight are finished first.{hint}\n")
+            _say(f"\nStopping: photos in flight get a few seconds to finish.{hint}\n")
         elif now - self._first > 1:  # `uv run` passes a terminal's Ctrl-C on: it may arrive twice
             os._exit(code)  # without a word: the reader of stderr may be what hangs
 

@@ -72,28 +72,42 @@ class Captioner:
 
         When the call fails each goes by itself, so that a photo that the model cannot take harms no other.
         """
+        if self._stop.is_set():
+            return
         if len(batch) == 1:
             yield self.caption(*batch[0])
             return
-        half = len(batch) // 2
+        if len(batch) > (size := self.batch_size):  # it was learned meanwhile that so many do not fit
+            yield from self.caption_batch(batch[:size])
+            yield from self.caption_batch(batch[size:])
+            return
+        failed: Exception | None = None
         try:
             answers = self._backend.caption_batch([image for _, image in batch])
         except MemoryError:
-            if half < self.batch_size:
-                self.batch_size = half
-                _log.info(f"{len(batch)} photos together do not fit into memory: going on with {half}.")
-            parts = [batch[:half], batch[half:]]
+            self._shrink(batch)
+            yield from self.caption_batch(batch)
+            return
         except Exception as error:  # noqa: BLE001 - a model can raise anything, and each photo will say what it was
-            _log.debug(f"a batch of {len(batch)} failed ({type(error).__name__}: {error}); one by one")
-            parts = [[one] for one in batch]
+            failed = error
         else:
             for (photo, image), answer in zip(batch, answers, strict=True):
                 yield self._outcome(photo, image, answer)
             return
-        for part in parts:
-            if self._stop.is_set():
-                return
-            yield from self.caption_batch(part)
+        failures = 0
+        for one in batch:
+            for outcome in self.caption_batch([one]):
+                failures += outcome is None or outcome.status != "success"
+                yield outcome
+        if not failures and not self._stop.is_set():
+            _log.info(f"{type(failed).__name__}: {folded(str(failed))}"[:200])
+            self._shrink(batch)  # it was not a photo, so it was their number
+
+    def _shrink(self, batch: Sequence[object]) -> None:
+        half = len(batch) // 2
+        if half < self.batch_size:
+            self.batch_size = half
+            _log.info(f"{len(batch)} photos together do not fit into memory: going on with {half}.")
 
     def caption(self, photo: Photo, image: Image) -> Outcome | None:
         """Return what became of the photo; None when the run stops in the middle of it, and it stays open."""

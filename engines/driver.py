@@ -138,8 +138,8 @@ def _reason_to_stop(outcome: Outcome, streak: int, photos_dir: Path) -> str | No
         )
     if streak >= STREAK:
         return (
-            f"{STREAK} photos in a row could not be read ({outcome.error}); they stay undone. "
-            "Check the disk and run the same command again."
+            f"{STREAK} photos in a row could not be read or captioned ({outcome.error}); they stay undone. "
+            "See to that and run the same command again."
         )
     return None
 

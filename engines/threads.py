@@ -175,12 +175,12 @@ class _Threads:
                         self._pictures.put(None)  # seen again when these are done
                     break
                 batch.append(item)
+            self._busy.add(threading.get_ident())
             return batch
 
     def _caption(self) -> None:
         try:
             while batch := self._gather():
-                self._busy.add(threading.get_ident())
                 outcomes = () if self._ended else self._captioner.caption_batch(batch)
                 for outcome in outcomes:
                     if outcome is not None:

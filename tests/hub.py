@@ -20,6 +20,7 @@ class Hub:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.requests: list[str] = []
+        self.gated = False
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,6 +33,8 @@ class Hub:
                     self._send(200, json.dumps([hub.entry(file) for file in folder.iterdir()]).encode())
                 elif path.startswith(f"/api/models/{name}/"):
                     self._send(200, json.dumps({"id": name, "sha": _COMMIT, "siblings": []}).encode())
+                elif hub.gated:
+                    self._send(403, b"{}", X_Error_Code="GatedRepo")
                 elif path.startswith(f"/{name}/resolve/"):
                     body = (folder / path.rpartition("/")[2]).read_bytes()
                     self._send(200, body, ETag=f'"{hub.digest(body)}"', X_Repo_Commit=_COMMIT)

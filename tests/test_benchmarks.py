@@ -11,7 +11,9 @@ from tests.conftest import ROOT
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["loader", "run_speed", "overhead", "memory", "cloud", "estimate_speed"])
+@pytest.mark.parametrize(
+    "name", ["loader", "run_speed", "overhead", "memory", "cloud", "estimate_speed", "local"]
+)
 def test_a_benchmark_prints_its_table(name: str) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--quick"],

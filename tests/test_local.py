@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,12 +25,12 @@ from engines.checks import trouble
 from image_loader import load_image
 from tests.conftest import ROOT, Product, wait_for
 from tests.hub import Hub
+from tests.test_journal import mountable
 from tests.test_run_loop import batch_done, copy_project, loop
 from tests.tiny_model import build, build_with_custom_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "internvl", "florence2")
 EXAMPLES = ROOT / "examples" / "photos"
@@ -303,6 +307,10 @@ def test_a_native_model_is_named(kind: str, native: str, tmp_path: Path) -> None
         load(tmp_path)
 
 
+def change(file: Path, values: dict[str, object]) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
 def damage_weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path], None]:
     def damage(folder: Path) -> None:
         weights = load_file(folder / "model.safetensors")
@@ -325,9 +333,19 @@ def damage_weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Calla
             lambda folder: (folder / "config.json").write_text('{"model_type": "gpt9_vl"}'),
             "is not known to transformers: choose another --model",
         ),
-        (lambda folder: os.truncate(folder / "model.safetensors", 20_000), "cannot be loaded"),
-        (lambda folder: (folder / "model.safetensors").unlink(), "cannot be loaded"),
+        (lambda folder: os.truncate(folder / "model.safetensors", 20_000), "fetch them anew"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "fetch them anew"),
         (lambda folder: (folder / "tokenizer.json").unlink(), "cannot be loaded"),
+        (
+            lambda folder: change(
+                folder / "config.json", {"model_type": "llama", "auto_map": {"AutoModel": "a.B"}}
+            ),
+            "does not take pictures",
+        ),
+        (
+            lambda folder: change(folder / "config.json", {"quantization_config": {"quant_method": "awq"}}),
+            "needs more packages",
+        ),
         (damage_weights(lambda weights: weights.pop(next(iter(weights)))), "do not fit its architecture"),
     ],
 )
@@ -360,9 +378,77 @@ def test_the_first_run_downloads_and_the_next_asks_nobody(
     assert "neither a folder nor the name of a model" in caption(local, "./no/such/folder", code=1)
 
 
+FETCH = """
+import sys
+from backends.errors import StopRunError
+from backends.model_files import fetch
+try:
+    fetch("someone/tiny")
+    print(fetch("someone/tiny", weights=True))
+except StopRunError as error:
+    print(error)
+"""
+
+
+def test_a_download_that_cannot_be(models: Callable[[str], Path], tmp_path: Path) -> None:
+    """Gated, with no room, cut off by another program: each is a sentence, and what is there is used."""
+    home = tmp_path / "hf"
+
+    def fetch(*before: str) -> str:
+        environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [*before, sys.executable, "-c", FETCH],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    with Hub(models("smolvlm"), "someone/tiny") as hub:
+        hub.gated = True
+        assert "accept its terms at" in fetch()
+        hub.gated = False
+        if mountable():
+            home.mkdir(exist_ok=True)
+            small = f'mount -t tmpfs -o size=300k none "{home}" && exec "$@"'
+            assert "make room there" in fetch("unshare", "-rm", "sh", "-c", small, "sh")
+        folder = Path(fetch())
+        assert (folder / "model.safetensors").exists()
+        for tree in home.glob(
+            "hub/models--*/trees"
+        ):  # what tells a whole folder from one that is not; others keep none
+            shutil.rmtree(tree)
+        (folder / "model.safetensors").unlink()
+        hub.requests.clear()
+        assert fetch() == str(folder)
+        assert (folder / "model.safetensors").exists()
+
+
+def test_a_failed_batch_leaves_nothing_in_the_card(models: Callable[[str], Path]) -> None:
+    """Else the half of it would not fit either."""
+    backend = load(models("qwen2_5_vl"))
+    seen: list[weakref.ref[torch.Tensor]] = []
+
+    def generate(**inputs: torch.Tensor) -> torch.Tensor:
+        seen.append(weakref.ref(inputs["pixel_values"]))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    backend._model.generate = generate
+    with pytest.raises(MemoryError):
+        backend.caption_batch(examples())
+    assert seen[0]() is None
+
+
 @pytest.mark.parametrize(
     "words",
-    [("--backend", "local", "--quantize", "int3"), ("--backend", "mock", "--quantize", "int4")],
+    [
+        ("--backend", "local", "--quantize", "int3"),
+        ("--backend", "mock", "--quantize", "int4"),
+        ("--backend", "mock", "--trust-remote-code"),
+    ],
 )
 def test_wrong_flags_are_refused(words: tuple[str, ...], local: Product) -> None:
     local.call("run", *words, code=64)

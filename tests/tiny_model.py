@@ -76,7 +76,7 @@ def _tokenizer(family: _Family) -> transformers.PreTrainedTokenizerFast:
         show_progress=False,
     )
     bpe.train_from_iterator(_SENTENCES, trainer)
-    return transformers.PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return transformers.PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         eos_token=family.eos,
         pad_token=family.pad,
@@ -298,9 +298,9 @@ def build(family: str, folder: Path) -> Path:
     tokenizer = _tokenizer(chosen)
     config, processor = chosen.parts(tokenizer)
     transformers.set_seed(0)
-    model = transformers.AutoModelForImageTextToText.from_config(config)  # type: ignore[no-untyped-call]
+    model = transformers.AutoModelForImageTextToText.from_config(config)
     words = {f"Ġ{word.strip('.,')}" for sentence in _SENTENCES for word in sentence.split()}
-    model.generation_config = transformers.GenerationConfig(  # type: ignore[no-untyped-call]
+    model.generation_config = transformers.GenerationConfig(
         do_sample=False,
         repetition_penalty=5.0,
         suppress_tokens=sorted(
