@@ -112,6 +112,7 @@ class LocalHFBackend(CaptionBackend):
         if chosen in {"int4", "int8"}:
             import bitsandbytes  # noqa: F401 - if it is missing, let it be said before the weights are fetched
 
+            logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it speaks at every multiplication
             options["quantization_config"] = transformers.BitsAndBytesConfig(
                 load_in_4bit=chosen == "int4",
                 load_in_8bit=chosen == "int8",

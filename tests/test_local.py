@@ -118,12 +118,14 @@ def test_the_prompt_is_heard(models: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize("quantize", ["int8", "int4"])
-@pytest.mark.filterwarnings("ignore:MatMul8bitLt")  # bitsandbytes says how it computes
-def test_quantized_models_caption_too(quantize: str, models: Callable[[str], Path]) -> None:
+def test_quantized_models_caption_too(
+    quantize: str, models: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
     backend = load(models("qwen2_5_vl"), quantize=quantize)
     kinds = {type(module).__name__ for module in backend._model.modules()}
     assert ("Linear4bit" if quantize == "int4" else "Linear8bitLt") in kinds
     assert all(answer.text for answer in backend.caption_batch(examples()))
+    assert not [record for record in caplog.records if record.name.startswith("bitsandbytes")]
 
 
 def test_the_second_try_samples(models: Callable[[str], Path], tmp_path: Path) -> None:
