@@ -95,6 +95,8 @@ def test_a_batch_says_what_single_pictures_say(family: str, models: Callable[[st
 
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "smolvlm", "florence2"])
 def test_a_run_over_real_photos(family: str, models: Callable[[str], Path], local: Product) -> None:
+    """The plan's phase 4: what the mock has captioned before is captioned again, and then nothing is."""
+    local.run("--limit", "5")
     said = caption(local, models(family), "--max-workers", "8")
     assert "as float32" in said
     assert "Local backend is single-threaded (GPU memory constraint). Ignoring --max-workers." in said
@@ -104,9 +106,10 @@ def test_a_run_over_real_photos(family: str, models: Callable[[str], Path], loca
     assert len(captions) == 11  # one photo is broken, one is a video
     assert all(line["model"] == f"local/tiny-{family}" for line in captions.values())
     assert str(models(family).parent) not in local.journal.read_text()
+    count = local.line_count()
     again = caption(local, models(family))
     assert "Starting torch" not in again  # nothing left to do: nothing loaded
-    assert local.line_count() == 13
+    assert local.line_count() == count
 
 
 def test_the_prompt_is_heard(models: Callable[[str], Path]) -> None:
@@ -293,6 +296,15 @@ def test_code_of_the_models_own_runs_only_when_allowed(
     assert sum(line["status"] == "success" for line in local.lines()) == 11
 
 
+def test_too_little_memory_is_said_before_the_weights_are_read(tmp_path: Path) -> None:
+    folder = build("qwen2_5_vl", tmp_path / "huge")
+    text = json.loads((folder / "config.json").read_text())["text_config"]
+    change(folder / "config.json", {"text_config": text | {"vocab_size": 10**11}})
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(StopRunError, match=r"Too little memory on .*; try the smaller --model"):
+        load(folder)
+
+
 @pytest.mark.parametrize(
     ("kind", "native"),
     [
@@ -378,6 +390,9 @@ def test_the_first_run_downloads_and_the_next_asks_nobody(
     assert "cannot be reached" in said
     assert "give that folder as --model" in said
     assert "neither a folder nor the name of a model" in caption(local, "./no/such/folder", code=1)
+    flags = ("run", "--backend", "local", "--photos-dir", str(EXAMPLES))
+    default = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct" if not torch.cuda.is_available() else "Qwen/"
+    assert f"The files of {default}" in local.call(*flags, code=1).stderr
 
 
 FETCH = """
