@@ -28,6 +28,7 @@ from tests.hub import Hub
 from tests.test_journal import mountable
 from tests.test_run_loop import batch_done, copy_project, loop
 from tests.tiny_model import build, build_with_custom_code
+from tests.warm import WarmProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,12 +50,29 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return model
 
 
+class WarmProduct(Product):
+    """The product in processes that need not import torch anew; `script` stands for caption.py."""
+
+    script = ROOT / "caption.py"
+
+    def start_warm(self, *arguments: str) -> WarmProcess:
+        command = [str(self.script), *arguments]
+        return WarmProcess(command, cwd=self.folder, env=self.env, folder=self.folder.parent)
+
+    def call(self, *arguments: str, code: int = 0, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        process = self.start_warm(*arguments)
+        out, err = process.communicate(timeout)
+        assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
+        assert "Traceback" not in out + err
+        return subprocess.CompletedProcess(process.args, code, out, err)
+
+
 @pytest.fixture
-def local(tmp_path: Path) -> Product:
+def local(tmp_path: Path) -> WarmProduct:
     """The product over the example photos."""
     folder = tmp_path / "work"
     folder.mkdir()
-    product = Product(folder, EXAMPLES)
+    product = WarmProduct(folder, EXAMPLES)
     product.env |= {"HF_HOME": str(tmp_path / "hf"), "OMP_NUM_THREADS": "1"}
     return product
 
@@ -94,7 +112,7 @@ def test_a_batch_says_what_single_pictures_say(family: str, models: Callable[[st
 
 
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "smolvlm", "florence2"])
-def test_a_run_over_real_photos(family: str, models: Callable[[str], Path], local: Product) -> None:
+def test_a_run_over_real_photos(family: str, models: Callable[[str], Path], local: WarmProduct) -> None:
     """The plan's phase 4: what the mock has captioned before is captioned again, and then nothing is."""
     local.run("--limit", "5")
     said = caption(local, models(family), "--max-workers", "8")
@@ -195,17 +213,11 @@ caption.main()
 """
 
 
-def use(script: Path, text: str, product: Product) -> None:
-    """Have the product started by a script, which puts another backend in place of `local`."""
-    script.write_text(text)
-    product.env["PYTHONPATH"] = str(ROOT)
-    product.command = lambda *arguments: [sys.executable, str(script), *arguments]  # type: ignore[method-assign]
-
-
 def test_what_does_not_fit_is_halved_and_no_photo_is_lost(
-    models: Callable[[str], Path], local: Product, tmp_path: Path
+    models: Callable[[str], Path], local: WarmProduct, tmp_path: Path
 ) -> None:
-    use(tmp_path / "small.py", SMALL_CARD, local)
+    local.script = tmp_path / "small.py"
+    local.script.write_text(SMALL_CARD)
     said = caption(local, models("qwen2_5_vl"))
     assert "do not fit into memory: going on with" in said
     assert {line["status"] for line in local.lines()} == {"success", "error_corrupt"}
@@ -218,7 +230,7 @@ def test_what_does_not_fit_is_halved_and_no_photo_is_lost(
 
 @pytest.mark.slow
 def test_a_kill_loses_nothing_and_repeats_nothing(
-    models: Callable[[str], Path], local: Product, tmp_path: Path
+    models: Callable[[str], Path], local: WarmProduct, tmp_path: Path
 ) -> None:
     """Nor does a photo that the model cannot take: Qwen's processor wants none 200 times as wide as high."""
     photos = tmp_path / "photos"
@@ -227,7 +239,7 @@ def test_a_kill_loses_nothing_and_repeats_nothing(
         Image.new("RGB", (90 + number, 60), (number * 4, 90, 120)).save(photos / f"{number:02}.png")
     Image.new("RGB", (4000, 8), "teal").save(photos / "31 strip.png")
     local.photos = photos
-    process = local.popen(
+    process = local.start_warm(
         "run", "--backend", "local", "--model", str(models("qwen2_5_vl")), "--photos-dir", str(photos)
     )
     wait_for(lambda: local.line_count() > 5, seconds=120)
@@ -246,20 +258,18 @@ def test_a_kill_loses_nothing_and_repeats_nothing(
 
 @pytest.mark.slow
 def test_ctrl_c_in_the_model_ends_in_good_order(
-    models: Callable[[str], Path], local: Product, tmp_path: Path
+    models: Callable[[str], Path], local: WarmProduct, tmp_path: Path
 ) -> None:
     """Even when the model does not come back in time."""
     slow = "numbers = torch.rand(3000, 3000)\n            for _ in range(200): numbers = numbers @ numbers / 3000"
-    use(tmp_path / "slow.py", SMALL_CARD.replace("if len", f"{slow}\n            if len"), local)
+    local.script = tmp_path / "slow.py"
+    local.script.write_text(SMALL_CARD.replace("if len", f"{slow}\n            if len"))
     flags = ("run", "--backend", "local", "--model", str(models("qwen2_5_vl")), "--photos-dir", str(EXAMPLES))
-    process = local.popen(*flags)
-    assert process.stderr
-    while "Captioning" not in process.stderr.readline():
-        assert process.poll() is None
+    process = local.start_warm(*flags)
     wait_for(lambda: local.line_count() > 0, seconds=120)
     os.killpg(process.pid, signal.SIGINT)
-    code, said = local.finish(process, seconds=60)
-    assert code == 130, said
+    _, said = process.communicate(60)
+    assert process.returncode == 130, said
     assert "everything written is safe" in said
 
 
@@ -282,7 +292,7 @@ def test_the_loop_with_the_extra_alone(models: Callable[[str], Path], tmp_path: 
 
 
 def test_code_of_the_models_own_runs_only_when_allowed(
-    local: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local: WarmProduct, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = build_with_custom_code(tmp_path / "own-code")
     marker = tmp_path / "it ran"
@@ -376,8 +386,10 @@ def test_a_model_that_is_not_whole_is_refused(
 
 @pytest.mark.slow
 def test_the_first_run_downloads_and_the_next_asks_nobody(
-    models: Callable[[str], Path], local: Product
+    models: Callable[[str], Path], tmp_path: Path
 ) -> None:
+    local = Product(tmp_path, EXAMPLES)  # a cold one: where the Hub is, is read when its client is imported
+    local.env["HF_HOME"] = str(tmp_path / "hf")
     with Hub(models("qwen2_5_vl"), "someone/tiny") as hub:
         local.env |= {"HF_ENDPOINT": hub.url}
         said = caption(local, "someone/tiny", "--limit", "2")
@@ -467,5 +479,5 @@ def test_a_failed_batch_leaves_nothing_in_the_card(models: Callable[[str], Path]
         ("--backend", "mock", "--trust-remote-code"),
     ],
 )
-def test_wrong_flags_are_refused(words: tuple[str, ...], local: Product) -> None:
+def test_wrong_flags_are_refused(words: tuple[str, ...], local: WarmProduct) -> None:
     local.call("run", *words, code=64)
