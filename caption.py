@@ -9,9 +9,6 @@ import os
 import re
 import signal
 import sys
-import threading
-import traceback
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,12 +21,10 @@ except ModuleNotFoundError:
     sys.exit("The packages are missing. Start it with uv: uv run python caption.py --help")
 
 from backends import BACKENDS, describe_backends
-from backends.errors import StopRunError
 from cli.exit_codes import ExitCode
+from cli.leaving import leave, prepare_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from journal import Status
 
 DEFAULT_PROMPT = (
@@ -151,7 +146,7 @@ def run_command(
         raise typer.BadParameter(
             "--mock-error-rate and --mock-latency are for --backend mock: leave them out."
         )
-    _leave(lambda: run(options))
+    leave(lambda: run(options))
 
 
 @app.command()
@@ -176,7 +171,7 @@ def estimate(
         raise typer.BadParameter("--all is for every provider: leave out --backend, --model and --base-url.")
     known = None if all_ else _known_backend(backend)
     folder, statuses, server = _folder(photos_dir), _known_statuses(retry_status), _server(base_url, backend)
-    _leave(
+    leave(
         lambda: print_estimate(
             known,
             model,
@@ -200,7 +195,7 @@ def stats(
     from cli.journals import print_stats
 
     folder = _folder(photos_dir)
-    _leave(lambda: print_stats(captions_jsonl, folder))
+    leave(lambda: print_stats(captions_jsonl, folder))
 
 
 @app.command()
@@ -214,7 +209,7 @@ def compare(
         raise typer.BadParameter("give two journals or more to compare.")
     from cli.journals import print_comparison
 
-    _leave(lambda: print_comparison(journals))
+    leave(lambda: print_comparison(journals))
 
 
 @app.command()
@@ -222,7 +217,7 @@ def compact(captions_jsonl: JournalOption = Path("captions.jsonl")) -> None:
     """Rewrite a journal to one line per photo; the old file is kept beside it."""
     from cli.journals import rewrite
 
-    _leave(lambda: rewrite(captions_jsonl))
+    leave(lambda: rewrite(captions_jsonl))
 
 
 def _folder(given: str | None) -> Path | None:
@@ -294,58 +289,10 @@ def _known_statuses(text: str | None) -> frozenset[Status]:
     return frozenset(status for status in errors if status in names)
 
 
-def _leave(work: Callable[[], ExitCode]) -> None:
-    """Do the work and end the process with its exit code: the one place that turns trouble into one."""
-    from cli.log import log
-
-    try:
-        code = work()
-        sys.stdout.flush()
-    except BrokenPipeError:  # who reads the output has seen enough, as in `stats | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.DONE
-    except StopRunError as error:
-        _say(str(error))
-        code = ExitCode.STOPPED
-    except Exception as error:  # noqa: BLE001 - a person gets a sentence, the log gets the traceback
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        _say(
-            f"Unexpected trouble ({type(error).__name__}: {error}, {Path(where.filename).name}:{where.lineno}); "
-            "nothing that was written is lost. Run the same command again; if it stays, report this line."
-        )
-        if log.handlers:
-            log.error("unexpected_error", extra={"console": False, "error": traceback.format_exc()})
-        code = ExitCode.STOPPED
-    # Native code that is still at work (a model that ran out of time) would abort the end that Python makes of itself.
-    if threading.active_count() > 1:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError):
-                stream.flush()
-        os._exit(code)
-    raise SystemExit(code)
-
-
-def _say(sentence: str) -> None:
-    from cli.log import log, printable
-
-    if log.handlers:
-        log.error(sentence)
-    else:
-        sys.stderr.write(printable(sentence) + "\n")
-
-
 def main() -> None:
     """Run the command line; flags without a command mean `run`."""
     arguments = sys.argv[1:]
-    while (
-        number := os.open(os.devnull, os.O_RDWR)
-    ) <= 2:  # a closed stream's number must not become the journal's
-        pass
-    os.close(number)
-    sys.stdout = sys.stdout or os.fdopen(1, "w")
-    sys.stderr = sys.stderr or os.fdopen(2, "w")
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # captions in any script, any terminal
+    prepare_streams()
     if not arguments:
         app(["--help"], standalone_mode=False)
         raise SystemExit(ExitCode.USAGE)

@@ -30,7 +30,11 @@ class Stopper:
         graceful: while true a first signal only sets the event; otherwise it ends the process.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, stopped: str = "Stopped before the first photo. Run the same command again to begin."
+    ) -> None:
+        """Take the signals over; `stopped` is what to say when one ends the process at once."""
+        self._stopped = stopped
         self.event = threading.Event()
         self.code: ExitCode | None = None
         self.graceful = False
@@ -47,7 +51,7 @@ class Stopper:
             self.code = code
             self._first = now
             if not self.graceful:
-                _say("\nStopped before the first photo. Run the same command again to begin.\n")
+                _say(f"\n{self._stopped}\n")
                 os._exit(code)  # a model's download or loading would go on to its end
             self.event.set()
             hint = " Press Ctrl-C again to end at once." if number == signal.SIGINT else ""

@@ -15,13 +15,16 @@ import typer.main
 from backends import BACKENDS
 from caption import app
 from cli.exit_codes import ExitCode
+from cluster_report import app as report
 from config import Settings
 from journal import STATUSES, CaptionRecord
 from tests.conftest import ROOT, Product
 
 ARROWS = {
     "caption": {"backends", "cli", "config", "journal"},
-    "cli": {"backends", "config", "engines", "image_loader", "journal", "library"},
+    "cluster_report": {"cli"},
+    "cli": {"backends", "config", "engines", "image_loader", "journal", "library", "report"},
+    "report": {"backends", "decoding", "journal", "library"},
     "engines": {"backends", "decoding", "journal", "library"},
     "decoding": {"backends", "image_loader"},
     "journal": {"backends"},
@@ -120,8 +123,23 @@ def test_what_is_quick_imports_nothing_slow(
     assert not loaded & too_slow
 
 
+def test_the_reports_help_imports_nothing_slow(product: Product) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(ROOT / "cluster_report.py"), "--help"],
+        cwd=product.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "typer" in loaded
+    assert not loaded & (SLOW | {"pydantic", "scipy", "sklearn", "numba", "sentence_transformers"})
+
+
 def test_every_flag_and_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
+    for parameter in typer.main.get_command(report).params:
+        assert f"| `{parameter.opts[0]}` |" in readme or parameter.opts[0] == "--help", parameter.name
     command = typer.main.get_command(app)
     for name, one in command.commands.items():  # type: ignore[attr-defined]
         assert re.search(rf"caption\.py {name}\b", readme), name
@@ -152,22 +170,26 @@ def test_example_settings_name_every_setting() -> None:
 def test_the_readmes_first_command_captions_the_examples(product: Product) -> None:
     """Its exact words, but for `uv run`, which the test already runs under, and the journal's place."""
     block = (ROOT / "README.md").read_text().split("```bash\n")[1].split("```")[0]
-    words = block.splitlines()[0].removeprefix("uv run python caption.py ").split()
-    words[words.index("--captions-jsonl") + 1] = str(product.journal)
-    done = subprocess.run(
-        [sys.executable, "caption.py", *words],
-        cwd=ROOT,
-        env=product.env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    first, second = block.splitlines()[0].split(" && ")
+
+    def run(script: str, command: str, *more: str) -> subprocess.CompletedProcess[str]:
+        words = command.partition(f"{script} ")[2].split()
+        words[words.index("--captions-jsonl") + 1] = str(product.journal)
+        command_line = [sys.executable, script, *words, *more]
+        return subprocess.run(
+            command_line, cwd=ROOT, env=product.env, capture_output=True, text=True, check=True
+        )
+
+    done = run("caption.py", first)
     files = [p for p in (ROOT / "examples" / "photos").rglob("*") if p.is_file()]
     assert len(product.records()) == len(files)
     assert sum(r["status"] == "error_corrupt" for r in product.lines()) == 2, (
         "one truncated photo and one video"
     )
     assert "2 errors, 1 of them videos" in done.stderr
+    done = run("cluster_report.py", second, "--out-dir", str(product.folder))
+    assert "11 captioned, 2 errors, 0 vocabulary fallbacks" in done.stderr
+    assert len((product.folder / "cluster_export.csv").read_text().splitlines()) == len(files) + 1
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:
@@ -178,5 +200,5 @@ def test_links_between_the_pages_lead_somewhere() -> None:
 
 def test_nothing_private_is_committed() -> None:
     ignored = (ROOT / ".gitignore").read_text()
-    for name in ("config.env", "captions*.jsonl*", "*.log", "uv.lock"):
+    for name in ("config.env", "captions*.jsonl*", "*.log", "uv.lock", "cluster_export.*", "cluster_report.md"):
         assert name in ignored.splitlines()

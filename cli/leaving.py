@@ -1,0 +1,70 @@
+"""Owns how a program begins and ends: sound streams, and one place that turns every end into an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.errors import StopRunError
+from cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def prepare_streams() -> None:
+    """See to it that stdout and stderr exist, and take captions in any script."""
+    while (
+        number := os.open(os.devnull, os.O_RDWR)
+    ) <= 2:  # a closed stream's number must not become the journal's
+        pass
+    os.close(number)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # captions in any script, any terminal
+
+
+def leave(work: Callable[[], ExitCode]) -> None:
+    """Do the work and end the process with its exit code: the one place that turns trouble into one."""
+    from cli.log import log
+
+    try:
+        code = work()
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads the output has seen enough, as in `stats | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.DONE
+    except StopRunError as error:
+        _say(str(error))
+        code = ExitCode.STOPPED
+    except Exception as error:  # noqa: BLE001 - a person gets a sentence, the log gets the traceback
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        _say(
+            f"Unexpected trouble ({type(error).__name__}: {error}, {Path(where.filename).name}:{where.lineno}); "
+            "nothing that was written is lost. Run the same command again; if it stays, report this line."
+        )
+        if log.handlers:
+            log.error("unexpected_error", extra={"console": False, "error": traceback.format_exc()})
+        code = ExitCode.STOPPED
+    # Native code that is still at work (a model that ran out of time) would abort the end that Python makes of itself.
+    if threading.active_count() > 1:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(code)
+    raise SystemExit(code)
+
+
+def _say(sentence: str) -> None:
+    from cli.log import log, printable
+
+    if log.handlers:
+        log.error(sentence)
+    else:
+        sys.stderr.write(printable(sentence) + "\n")

@@ -1,0 +1,114 @@
+"""The door to the report: declares and checks the flags. Does no work.
+
+What the report needs is imported when it runs, so that `--help` and a wrong flag answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C during the imports ends it without a traceback
+try:
+    import typer
+except ModuleNotFoundError:
+    sys.exit(
+        "The packages are missing. Start it with uv: uv run --extra report python cluster_report.py --help"
+    )
+
+from cli.exit_codes import ExitCode
+from cli.leaving import leave, prepare_streams
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+typer.BadParameter.__base__.exit_code = ExitCode.USAGE  # type: ignore[union-attr]  # as in caption.py
+
+
+class ClusterBy(StrEnum):
+    """What makes photos alike."""
+
+    image = "image"
+    caption = "caption"
+    both = "both"
+
+
+class EmbedderName(StrEnum):
+    """What looks at the pictures."""
+
+    clip = "clip"
+    pixels = "pixels"
+
+
+@app.command()
+def report(
+    photos_dir: Annotated[
+        str | None, typer.Option("--photos-dir", help="The library; without it PHOTOS_DIR of config.env.")
+    ] = None,
+    captions_jsonl: Annotated[
+        list[Path] | None,
+        typer.Option("--captions-jsonl", help="The journal, ./captions.jsonl unless given; may be repeated."),
+    ] = None,
+    out_dir: Annotated[Path, typer.Option("--out-dir", help="Where the report goes.")] = Path(),
+    cluster_by: Annotated[
+        ClusterBy, typer.Option("--cluster-by", help="What makes photos alike.")
+    ] = ClusterBy.image,
+    embedder: Annotated[
+        EmbedderName,
+        typer.Option(
+            "--embedder", help="What looks at the pictures; `pixels` needs no model and no download."
+        ),
+    ] = EmbedderName.clip,
+    clip_model: Annotated[
+        str,
+        typer.Option("--clip-model", help="A model of pictures and texts: a name on the Hub or a folder."),
+    ] = "clip-ViT-B-32",
+    text_model: Annotated[
+        str, typer.Option("--text-model", help="A model of texts, for --cluster-by caption or both.")
+    ] = "all-MiniLM-L6-v2",
+    min_cluster_size: Annotated[
+        int | None,
+        typer.Option("--min-cluster-size", min=2, help="Photos that make a group; grows with the library."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Another seed, another of the possible groupings.")
+    ] = 42,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Cluster with EVoC: for very large libraries.")
+    ] = False,
+) -> None:
+    """Group the library, name the groups, and write cluster_export.csv, cluster_report.md and cluster_export.parquet."""
+    from cli.report import ReportOptions, make_report
+
+    if photos_dir == "":  # an unset "$PHOTOS" would otherwise mean the current folder
+        raise typer.BadParameter(
+            "it is empty: give the folder that holds the photos.", param_hint="--photos-dir"
+        )
+    if embedder is EmbedderName.pixels and cluster_by is ClusterBy.caption:
+        raise typer.BadParameter("--cluster-by caption looks at no picture: leave --embedder out.")
+    options = ReportOptions(
+        photos_dir=Path(os.path.expanduser(photos_dir)) if photos_dir is not None else None,
+        journals=tuple(captions_jsonl or ()),
+        out_dir=out_dir,
+        cluster_by=cluster_by.value,
+        embedder=embedder.value,
+        clip_model=clip_model,
+        text_model=text_model,
+        min_cluster_size=min_cluster_size,
+        seed=seed,
+        fast=fast,
+    )
+    leave(lambda: make_report(options))
+
+
+def main() -> None:
+    """Run the command line."""
+    prepare_streams()
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What turns captions and photos into named groups: vectors, groups, names, files."""

@@ -1,0 +1,153 @@
+"""Owns how groups keep their ids and headings from one report to the next. Never clusters, and writes no file.
+
+A group goes on under its old id if it shares most photos with the old group: the pair with the most photos in common
+first, each old group at most once. Where a group was split its largest part goes on, where groups were merged the
+largest one does; a pair counts only if it shares more than half of the smaller of the two, so that no id passes to a
+group that merely brushed the old one. All others get new ids above all old ones.
+
+A heading stays with its id as long as something in the group vouches for it, although its photo may no longer be the
+one nearest to the centroid: a photo arriving must not rename what people know by name. It is made anew when
+
+- it was a caption, and no photo of the group has this caption any more (gone, moved, captioned anew);
+- it was a mock's caption, and the group has real ones now;
+- it was a vocabulary match or a number, and a photo that was in the group has a caption now and had none then.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from report.naming import shorten
+from report.table import read_csv
+from report.vocabulary import VOCABULARY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from report.naming import Label
+
+_HIGHEST_ID = 10**9
+_LONGEST_HEADING = 200
+_NUMBERED = re.compile(r"Group \d+")
+_FALLBACKS = frozenset(VOCABULARY)
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """What an earlier report said.
+
+    Attributes:
+        groups: the id of every photo that was in a group, by rel_path.
+        headings: of each id.
+        captioned: the photos whose label was a caption.
+    """
+
+    groups: Mapping[str, int] = field(default_factory=dict)
+    headings: Mapping[int, str] = field(default_factory=dict)
+    captioned: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Heirs:
+    """What the clusters 0 to k-1 get from an earlier report: each an id, and some a heading."""
+
+    ids: dict[int, int]
+    headings: dict[int, str]
+
+
+def read_previous(path: Path) -> tuple[Previous, str | None]:
+    """Return what the export at `path` said; nothing if there is none, and a sentence if it cannot be used."""
+    groups: dict[str, int] = {}
+    headings: dict[int, str] = {}
+    captioned = set()
+    try:
+        for row in read_csv(path):
+            if row.label_source == "caption":
+                captioned.add(row.rel_path)
+            if row.cluster_id is None or row.cluster_id == -1:
+                continue
+            if not 0 <= row.cluster_id <= _HIGHEST_ID:
+                raise ValueError(f"no group has the id {row.cluster_id}")
+            if groups.setdefault(row.rel_path, row.cluster_id) != row.cluster_id:
+                raise ValueError(f"{row.rel_path!r} is in two groups")
+            if headings.setdefault(row.cluster_id, row.cluster_label) != row.cluster_label:
+                raise ValueError(f"group {row.cluster_id} has two names")
+    except FileNotFoundError:
+        return Previous(), None
+    except (OSError, ValueError, csv.Error) as error:
+        return Previous(), (
+            f"Names of the earlier report were not kept: {path.name} cannot be used ({shorten(str(error), 200)}). "
+            "Groups are numbered and named anew."
+        )
+    return Previous(groups, headings, frozenset(captioned)), None
+
+
+def inherit(
+    previous: Previous, rel_paths: Sequence[str], clusters: Iterable[int], labels: Mapping[str, Label]
+) -> Heirs:
+    """Find what each cluster gets from the earlier report; the same answer for the same input.
+
+    Args:
+        previous: the earlier report; an empty one makes the clusters' numbers their ids.
+        rel_paths: the clustered photos, a row each.
+        clusters: the cluster of each row, 0 to k-1, or -1 for none.
+        labels: of at least those photos, as they are now.
+    """
+    members: dict[int, list[str]] = {}
+    for rel_path, cluster in zip(rel_paths, clusters, strict=True):
+        if cluster >= 0:
+            members.setdefault(int(cluster), []).append(rel_path)
+    sizes = Counter(previous.groups.values())
+    shared = Counter(
+        (previous.groups[rel_path], cluster)
+        for cluster, inside in members.items()
+        for rel_path in inside
+        if rel_path in previous.groups
+    )
+    heirs: dict[int, int] = {}
+    given = set()
+    for (old, cluster), count in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
+        enough = 2 * count > min(sizes[old], len(members[cluster]))
+        if enough and old not in given and cluster not in heirs:
+            given.add(old)
+            heirs[cluster] = old
+    headings = {
+        cluster: previous.headings[old]
+        for cluster, old in heirs.items()
+        if _stands(previous, old, members[cluster], labels)
+    }
+    free = max(sizes, default=-1) + 1
+    for cluster in sorted(members.keys() - heirs.keys()):
+        heirs[cluster] = free
+        free += 1
+    return Heirs(heirs, headings)
+
+
+def _stands(previous: Previous, old: int, members: Iterable[str], labels: Mapping[str, Label]) -> bool:
+    """Tell whether something in the group still vouches for the heading of the old one."""
+    heading = previous.headings[old]
+    if not heading or len(heading) > _LONGEST_HEADING:
+        return False
+    # A heading that was like another's has terms or a number in brackets at its end.
+    bases = {heading, heading.rpartition(" (")[0] if heading.endswith(")") else heading}
+    real: set[str] = set()
+    mock: set[str] = set()
+    now_captioned = False
+    for rel_path in members:
+        label = labels[rel_path]
+        if label.source != "caption":
+            continue
+        (mock if label.is_mock else real).add(shorten(label.text))
+        was_here = previous.groups.get(rel_path) == old
+        now_captioned |= was_here and rel_path not in previous.captioned
+    if bases & real:
+        return True
+    if bases & mock:
+        return not real
+    fallback = any(base in _FALLBACKS or _NUMBERED.fullmatch(base) for base in bases)
+    return fallback and not now_captioned

@@ -1,0 +1,261 @@
+"""Owns cluster_report.md: the groups as a page to read. Decides no name and no group, and opens no photo.
+
+Captions and file names are what strangers and models wrote. They stand only in headings and table cells, where Markdown
+knows no blocks, and are escaped, so that nothing in them becomes a cell, a tag, a link, a picture or an emphasis. The
+page says nothing of when it was made: the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from report.naming import UNCLUSTERED, one_line, shorten
+from report.table import replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from report.naming import Group, Theme
+    from report.table import Row
+
+_NEAREST = 9
+_ODDEST = 3
+_UNCLUSTERED_SHOWN = 100
+_UNPLACED_SHOWN = 20
+_LABEL_LENGTH = 200
+
+
+def photos_link(photos_dir: Path, out_dir: Path) -> str | None:
+    """Return what leads from the report's folder to the photos, as the beginning of a link; None if nothing does.
+
+    Relative, although the report may travel: it is read mostly where it was made, it holds when report and photos move
+    together, and an absolute path would tell a stranger the owner's folders and work nowhere else. Where the link is
+    dead, the photo's name beside it still says which one is meant. Windows has no relative path to another drive.
+    """
+    try:
+        way = os.path.relpath(os.path.realpath(photos_dir), os.path.realpath(out_dir))
+    except ValueError:
+        return None
+    return _url(way.replace(os.sep, "/")) + "/"
+
+
+def write_markdown(
+    path: Path,
+    rows: Sequence[Row],
+    groups: Sequence[Group],
+    themes: Sequence[Theme],
+    *,
+    summary: str,
+    method: str,
+    notes: Iterable[str] = (),
+    link: str | None = None,
+) -> None:
+    """Write the report; the same input gives the same bytes. The file is replaced whole or not at all.
+
+    Args:
+        path: where to.
+        rows: of all walked files.
+        groups: as they were named; those of `rows`.
+        themes: the groups gathered; may be empty.
+        summary: the line with the counts.
+        method: how the groups were made, in words.
+        notes: whatever else a reader must know.
+        link: from `photos_link`; None for names without links.
+
+    Raises:
+        StopRunError: it cannot be written.
+    """
+    text = "\n".join(_report(rows, groups, themes, summary, method, notes, link)) + "\n"
+    with replaced(path) as new:
+        new.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def escaped(text: str) -> str:
+    """Return a text as it reads in a heading or a table cell, and as nothing else."""
+    return _PIPE.sub(_spelled, _MARKUP.sub(r"\\\g<0>", one_line(text)))
+
+
+_MARKUP = re.compile(
+    r"""[\\`*\[\]~$#]               # code, emphasis, links and pictures, struck out, formulas, references
+    | (?<![^\W_])_ | _(?![^\W_])    # emphasis; inside a word, as in IMG_0502, it is none
+    | :(?=//) | (?<=www)\.          # bare addresses, which GitHub makes into links
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_PIPE = re.compile("[&<>|]")
+"""As entities: a pipe behind a backslash is still a pipe to some readers."""
+
+
+def _spelled(match: re.Match[str]) -> str:
+    return {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"}[match[0]]
+
+
+def _report(
+    rows: Sequence[Row],
+    groups: Sequence[Group],
+    themes: Sequence[Theme],
+    summary: str,
+    method: str,
+    notes: Iterable[str],
+    link: str | None,
+) -> Iterator[str]:
+    by_group: dict[int | None, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_group[row.cluster_id].append(row)
+    for inside in by_group.values():
+        inside.sort(key=_distance)  # stable: ties in the order of the rows
+    unplaced, unclustered = by_group.pop(None, []), by_group.pop(-1, [])
+    placed = len(rows) - len(unplaced)
+    ordered = sorted(groups, key=lambda group: (-len(by_group[group.id]), group.id))
+    theme_of = {groups[index].id: theme.name for theme in themes for index in theme.groups}
+
+    yield "# Cluster report"
+    yield ""
+    yield escaped(summary)
+    yield ""
+    yield (
+        f"- {_number(len(rows), 'file')}, {placed:,} of them on the map, in {_number(len(groups), 'group')}"
+        + (f" and {_number(len(themes), 'theme')}" if themes else "")
+    )
+    yield f"- Unclustered: {len(unclustered):,} ({_share(len(unclustered), placed)})"
+    if ordered:
+        size = len(by_group[ordered[0].id])
+        yield f"- Largest group: {size:,} ({_share(size, placed)}), {escaped(ordered[0].heading)}"
+    if unplaced:
+        yield f"- On no map, because there is no picture to look at (videos, broken files): {len(unplaced):,}"
+    yield f"- Method: {escaped(method)}"
+    for note in notes:
+        yield f"- Note: {escaped(note)}"
+    if themes:
+        yield from _themes(themes, groups, by_group)
+    if ordered:
+        yield from _overview(ordered, by_group, theme_of, placed)
+    for group in ordered:
+        yield from _group(group, by_group[group.id], link)
+    yield from _unclustered(unclustered, {group.id: group.heading for group in groups}, link)
+    if unplaced:
+        yield from _unplaced(unplaced, link)
+
+
+def _themes(
+    themes: Sequence[Theme], groups: Sequence[Group], by_group: Mapping[int | None, Sequence[Row]]
+) -> Iterator[str]:
+    yield from _heading("## Themes")
+    yield from _head("Theme", "Groups", "Photos", "Largest groups")
+    for theme in themes:
+        inside = [groups[index] for index in theme.groups]
+        inside.sort(key=lambda group: (-len(by_group[group.id]), group.id))
+        photos = sum(len(by_group[group.id]) for group in inside)
+        largest = "; ".join(escaped(shorten(group.heading, 40)) for group in inside[:3])
+        yield _line(escaped(theme.name), f"{len(inside):,}", f"{photos:,}", largest)
+
+
+def _overview(
+    ordered: Sequence[Group],
+    by_group: Mapping[int | None, Sequence[Row]],
+    theme_of: Mapping[int, str],
+    placed: int,
+) -> Iterator[str]:
+    yield from _heading("## Groups by size")
+    yield from _head("Group", "Id", "Photos", "Share", "Theme", "Set apart by")
+    for group in ordered:
+        size = len(by_group[group.id])
+        yield _line(
+            escaped(group.heading),
+            str(group.id),
+            f"{size:,}",
+            _share(size, placed),
+            escaped(theme_of.get(group.id, "")),
+            escaped(", ".join(group.terms[:5])),
+        )
+
+
+def _group(group: Group, inside: Sequence[Row], link: str | None) -> Iterator[str]:
+    """Show the photos nearest to the centroid and the oddest; in a small group a photo is one or the other."""
+    yield from _heading(f"## {escaped(group.heading)}")
+    terms = f" Set apart by: {escaped(', '.join(group.terms))}." if group.terms else ""
+    yield f"{_number(len(inside), 'photo')}, group {group.id}.{terms}"
+    yield ""
+    odd = inside[::-1][: min(_ODDEST, len(inside) // 2)]
+    near = inside[: min(_NEAREST, len(inside) - len(odd))]
+    yield from _head("", "Photo", "Label", "Distance")
+    for word, some in (("nearest", near), ("oddest", odd)):
+        for row in some:
+            yield _line(word, _photo(row, link), _label(row), _spaced(row))
+
+
+def _unclustered(rows: Sequence[Row], headings: Mapping[int, str], link: str | None) -> Iterator[str]:
+    yield from _heading(f"## {UNCLUSTERED}")
+    if not rows:
+        yield "None."
+        return
+    shown = rows[:_UNCLUSTERED_SHOWN]
+    yield f"{_number(len(rows), 'photo')} in no group, in `cluster_export.csv` with `cluster_id` -1." + (
+        f" Here the {len(shown)} that come nearest to one." if len(shown) < len(rows) else ""
+    )
+    yield ""
+    yield from _head("Photo", "Label", "Nearest group", "Distance")
+    for row in shown:
+        nearest = headings.get(row.nearest_cluster, "") if row.nearest_cluster is not None else ""
+        yield _line(_photo(row, link), _label(row), escaped(nearest), _spaced(row))
+
+
+def _unplaced(rows: Sequence[Row], link: str | None) -> Iterator[str]:
+    yield from _heading("## Without a picture")
+    shown = rows[:_UNPLACED_SHOWN]
+    yield f"{_number(len(rows), 'file')} on no map, in `cluster_export.csv` with an empty `cluster_id`." + (
+        f" Here the first {len(shown)}." if len(shown) < len(rows) else ""
+    )
+    yield ""
+    yield from _head("File", "Label")
+    for row in shown:
+        yield _line(_photo(row, link), _label(row))
+
+
+def _heading(text: str) -> Iterator[str]:
+    yield from ("", text, "")
+
+
+def _head(*cells: str) -> Iterator[str]:
+    yield _line(*cells)
+    yield _line(*["---"] * len(cells))
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _photo(row: Row, link: str | None) -> str:
+    name = escaped(row.rel_path) or "?"
+    return name if link is None else f"[{name}]({link}{_url(row.rel_path)})"
+
+
+def _url(path: str) -> str:
+    return quote(path.encode("utf-8", "backslashreplace"))
+
+
+def _label(row: Row) -> str:
+    if row.label:
+        return escaped(shorten(row.label, _LABEL_LENGTH))
+    return "*error*" if row.label_source == "error" else ""
+
+
+def _spaced(row: Row) -> str:
+    return "" if row.distance_to_centroid is None else f"{row.distance_to_centroid:.3f}"
+
+
+def _distance(row: Row) -> float:
+    return float("inf") if row.distance_to_centroid is None else row.distance_to_centroid
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "0.0%"
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -1,0 +1,248 @@
+"""Owns cluster_export.csv and cluster_export.parquet: one row per file. Decides no name and no group.
+
+The CSV is RFC 4180 (commas, CRLF, quotes doubled) in UTF-8 without a byte order mark. A spreadsheet takes a cell that
+begins with `=`, `+`, `-`, `@`, a tab or a line break for a formula, so such a text gets an apostrophe before it: it is read
+as text, and shows at worst that apostrophe. So that a program gets back exactly what was written, a text that has
+apostrophes before such a character gets one more: `plain` takes one apostrophe away from what matches
+`'+[=+-@...]`, and from nothing else. Numbers are left as they are: -1 is a number and no formula. Labels and headings
+are one line each (report/naming.py); a line break in a file's name stays, in quotes, because the name is the key.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import re
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from backends.errors import StopRunError
+from report.naming import UNCLUSTERED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from report.naming import Group, Label
+
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""What a spreadsheet may run, with its full-width forms (OWASP, CSV Injection), behind any apostrophes."""
+
+
+class Row(NamedTuple):
+    """One walked file; the fields are the columns.
+
+    `cluster_id` is None for what has no place (videos, broken files), -1 for what is in no group. `x` and `y` are the
+    place on the map.
+    """
+
+    rel_path: str
+    cluster_id: int | None
+    cluster_label: str
+    label: str
+    label_source: str
+    distance_to_centroid: float | None
+    nearest_cluster: int | None
+    x: float | None
+    y: float | None
+
+
+COLUMNS = Row._fields
+
+
+def make_rows(
+    labels: Mapping[str, Label],
+    rel_paths: Sequence[str],
+    clusters: NDArray[np.integer],
+    groups: Sequence[Group],
+    distances: NDArray[np.floating],
+    nearest: NDArray[np.integer],
+    xy: NDArray[np.floating],
+) -> list[Row]:
+    """Join what is known of every file, in the order of `labels`.
+
+    Args:
+        labels: of all walked files.
+        rel_paths: the clustered photos, a row each in the four arrays.
+        clusters: (n,) index into `groups`, -1 for none.
+        groups: with their ids and headings.
+        distances: (n,) cosine distance to the centroid of the own cluster, or of the nearest one for those in none.
+        nearest: (n,) index into `groups`, -1 if there is none.
+        xy: (n, 2) place on the map.
+    """
+    rows = {rel_path: row for row, rel_path in enumerate(rel_paths)}
+    ids = {-1: -1} | {index: group.id for index, group in enumerate(groups)}
+    headings = {-1: UNCLUSTERED} | {index: group.heading for index, group in enumerate(groups)}
+    clusters_, nearest_ = clusters.tolist(), nearest.tolist()
+    distances_, xy_ = distances.tolist(), xy.tolist()
+    table = []
+    for rel_path, label in labels.items():
+        row = rows.get(rel_path)
+        if row is None:
+            table.append(Row(rel_path, None, "", label.text, label.source, None, None, None, None))
+            continue
+        cluster = clusters_[row]
+        table.append(
+            Row(
+                rel_path,
+                ids[cluster],
+                headings[cluster],
+                label.text,
+                label.source,
+                _known(distances_[row]),
+                ids[nearest_[row]] if nearest_[row] >= 0 else None,
+                _known(xy_[row][0]),
+                _known(xy_[row][1]),
+            )
+        )
+    return table
+
+
+def write_csv(path: Path, rows: Iterable[Row]) -> None:
+    """Write the rows; the same rows give the same bytes. The file is replaced whole or not at all.
+
+    Raises:
+        StopRunError: it cannot be written.
+    """
+    with (
+        replaced(path) as new,
+        new.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow(
+                (
+                    guarded(row.rel_path),
+                    row.cluster_id,
+                    guarded(row.cluster_label),
+                    guarded(row.label),
+                    row.label_source,
+                    _fixed(row.distance_to_centroid, 6),
+                    row.nearest_cluster,
+                    _fixed(row.x, 4),
+                    _fixed(row.y, 4),
+                )
+            )
+
+
+def read_csv(path: Path) -> Iterator[Row]:
+    """Yield the rows of a CSV that `write_csv` made, with the texts as they were; later columns are ignored.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged, or something else (also csv.Error).
+    """
+    csv.field_size_limit(
+        1 << 30
+    )  # the usual 131,072 would refuse one overlong caption, and with it the whole file
+    with path.open(encoding="utf-8-sig", newline="") as file:  # Excel adds a mark when it saves
+        reader = csv.DictReader(file, strict=True)
+        missing = set(COLUMNS) - set(reader.fieldnames or ())
+        if missing:
+            raise ValueError(f"it has no column {min(missing)}")
+        for cells in reader:
+            if None in cells or None in cells.values():
+                raise ValueError(f"line {reader.line_num} has another number of columns")
+            yield Row(
+                plain(cells["rel_path"]),
+                _integer(cells["cluster_id"]),
+                plain(cells["cluster_label"]),
+                plain(cells["label"]),
+                cells["label_source"],
+                _number(cells["distance_to_centroid"]),
+                _integer(cells["nearest_cluster"]),
+                _number(cells["x"]),
+                _number(cells["y"]),
+            )
+
+
+def write_parquet(path: Path, rows: Sequence[Row]) -> None:
+    """Write the rows with types and the texts as they are, for Embedding Atlas and for programs.
+
+    Files without a place have nulls in `x` and `y`, which Embedding Atlas (0.26) would draw: leave them out with
+    `--query "SELECT * FROM data WHERE x IS NOT NULL"`.
+
+    Raises:
+        StopRunError: it cannot be written, or pyarrow is missing.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise StopRunError(
+            f"{path.name} needs pyarrow ({error}): run `uv sync --extra report`, then the report again."
+        ) from None
+    types = {"cluster_id": pa.int64(), "nearest_cluster": pa.int64()}
+    types |= dict.fromkeys(("distance_to_centroid", "x", "y"), pa.float64())
+    columns = {
+        name: pa.array(
+            [_encodable(value) if isinstance(value, str) else value for value in values],
+            types.get(name, pa.string()),
+        )
+        for name, values in zip(
+            COLUMNS, zip(*rows, strict=True) if rows else [()] * len(COLUMNS), strict=True
+        )
+    }
+    with replaced(path) as new:
+        pq.write_table(pa.table(columns), new, compression="zstd")
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Lend the name of a new file that takes the place of `path` when the block ends well, at once and whole.
+
+    Raises:
+        StopRunError: it cannot be written; what was at `path` is still there.
+    """
+    new = path.with_name(f"{path.name}.tmp")
+    try:
+        yield new
+        descriptor = os.open(new, os.O_RDWR)
+        try:
+            os.fsync(descriptor)  # else a power cut could leave the name on an empty file
+        finally:
+            os.close(descriptor)
+        os.replace(new, path)
+    except OSError as error:
+        raise StopRunError(
+            f"{path} cannot be written ({error.strerror or error}): free the disk, or give another --out-dir."
+        ) from None
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+
+
+def guarded(text: str) -> str:
+    """Return a text as no spreadsheet takes it for a formula."""
+    return "'" + text if _FORMULA.match(text) else text
+
+
+def plain(cell: str) -> str:
+    """Return the text that `guarded` was given."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _fixed(value: float | None, digits: int) -> str:
+    """Spell a number the same way always: no exponent, and no minus before a zero."""
+    return "" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def _integer(cell: str) -> int | None:
+    return int(cell) if cell else None
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None
+
+
+def _encodable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,273 @@
+"""cluster_report.py as users run it: a process over real pictures, whose files are read as a stranger would."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, Product, draw, wait_for
+from tests.tiny_clip import build
+
+EXAMPLES = ROOT / "examples" / "photos"
+FILES = ("cluster_export.csv", "cluster_report.md", "cluster_export.parquet")
+
+
+class Report(Product):
+    """cluster_report.py with its output in a folder of its own."""
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, str(ROOT / "cluster_report.py"), *arguments]
+
+    def make(self, *arguments: str, code: int = 0, photos: bool = True) -> str:
+        """Make the report without a model; return what was said."""
+        where = ["--photos-dir", str(self.photos)] if photos else []
+        return self.call(*where, "--embedder", "pixels", *arguments, code=code, timeout=300).stderr
+
+    def rows(self) -> dict[str, dict[str, str]]:
+        with (self.folder / FILES[0]).open(newline="", encoding="utf-8") as file:
+            return {row["rel_path"]: row for row in csv.DictReader(file)}
+
+    def text(self) -> str:
+        return (self.folder / FILES[1]).read_text()
+
+    def write(self, *records: dict[str, str | None]) -> None:
+        self.journal.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return Report(folder, EXAMPLES)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("clip") / "tiny-clip")
+
+
+def said(path: str, caption: str | None, status: str = "success", **more: str) -> dict[str, str | None]:
+    return {"rel_path": path, "caption": caption, "status": status, **more}
+
+
+def test_the_plans_phase_3(report: Report, clip: Path) -> None:
+    """Mock captions of some photos, none of others: captions where there are, the vocabulary where not."""
+    mock = Product(report.folder, EXAMPLES)
+    mock.run("--limit", "6")
+    captioned = {path for path, line in mock.records().items() if line["status"] == "success"}
+    report.call("--photos-dir", str(EXAMPLES), "--clip-model", str(clip), timeout=300)
+    rows = report.rows()
+    assert len(rows) == 13
+    for path, row in rows.items():
+        if path in captioned:
+            assert row["label"].startswith("a mock caption for")
+            assert row["label_source"] == "caption"
+        elif row["cluster_id"]:
+            assert row["label_source"] == "vocabulary"
+            assert row["label"]
+    assert rows["2024/city/IMG_0734.MOV"]["cluster_id"] == ""
+    assert rows["2024/city/IMG_0733.JPG"]["cluster_id"] == ""
+    fallbacks = sum(row["label_source"] == "vocabulary" for row in rows.values())
+    errors = sum(row["label_source"] == "error" for row in rows.values())
+    unlabelled = sum(row["label_source"] == "none" for row in rows.values())
+    assert len(captioned) + errors + fallbacks + unlabelled == 13
+    assert f"{len(captioned)} captioned, {errors} errors, {fallbacks} vocabulary fallbacks" in report.text()
+
+
+def test_the_same_again_is_the_same_and_embeds_nothing(report: Report) -> None:
+    Product(report.folder, EXAMPLES).run()
+    assert "11 new" in report.make()
+    before = [(report.folder / name).read_bytes() for name in FILES[:2]]
+    assert "0 new" in report.make()
+    assert [(report.folder / name).read_bytes() for name in FILES[:2]] == before
+    shutil.rmtree(report.folder / ".cluster_cache")
+    assert "11 new" in report.make()
+    assert [(report.folder / name).read_bytes() for name in FILES[:2]] == before
+
+
+def test_without_a_model_nothing_of_torch_is_imported(report: Report) -> None:
+    arguments = ["--embedder", "pixels", "--photos-dir", str(EXAMPLES)]
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *report.command(*arguments)[1:]],
+        cwd=report.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "numpy" in loaded
+    assert not loaded & {"torch", "transformers", "umap", "numba", "openai", "anthropic", "google"}
+    assert "no model: it groups what looks alike" in report.text()
+    assert "Group 0" in report.text()  # nothing to be named by
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_small_libraries(report: Report, number: int, tmp_path: Path) -> None:
+    report.photos = tmp_path / "few"
+    for i in range(number):
+        draw(report.photos / f"{i}.jpg", shade=50 * i)
+    report.make()
+    assert len(report.rows()) == number
+    assert f"{number} file" in report.text()
+
+
+def test_identical_photos_are_one_group(report: Report, tmp_path: Path) -> None:
+    report.photos = tmp_path / "same"
+    for i in range(12):
+        draw(report.photos / f"{i}.png")
+    report.make()
+    assert {row["cluster_id"] for row in report.rows().values()} == {"0"}
+
+
+def test_nothing_but_broken_files(report: Report, tmp_path: Path) -> None:
+    report.photos = tmp_path / "broken"
+    report.photos.mkdir()
+    for i in range(3):
+        (report.photos / f"{i}.jpg").write_bytes(b"\xff\xd8\xff" + bytes(100))
+    (report.photos / "clip.mov").write_bytes(b"\0\0\0\x14ftypqt  ")
+    report.make()
+    assert [row["cluster_id"] for row in report.rows().values()] == [""] * 4
+
+
+def test_what_a_journal_says_of_other_files(report: Report) -> None:
+    name = "2023/mountains/IMG_0412.JPG"
+    report.write(
+        said(name, '=HYPERLINK("http://x") | <script>\nsecond line'),
+        said("2022/gone.jpg", "A photo that was moved."),
+        said("../outside.jpg", "A secret."),
+        said("2024/city/IMG_0731.JPG", None, "error_api", error="timeout"),
+    )
+    told = report.make()
+    assert "1 photos of the journal are gone" in told
+    assert "1 records name files outside the photos folder" in told
+    rows = report.rows()
+    assert rows[name]["label"].startswith("'=HYPERLINK")
+    assert "\n" not in rows[name]["label"]
+    assert rows["2024/city/IMG_0731.JPG"]["label_source"] == "error"
+    assert "<script>" not in report.text()
+    assert "secret" not in report.text() + (report.folder / FILES[0]).read_text()
+    log = (report.folder / "cluster_report.log").read_text()
+    assert '"error_api"' in log
+    assert "1 captioned, 1 errors, 0 vocabulary fallbacks, 11 unlabelled" in report.text()
+
+
+def test_several_journals_the_last_wins(report: Report) -> None:
+    first, second = report.folder / "a.jsonl", report.folder / "b.jsonl"
+    name = "2023/mountains/IMG_0412.JPG"
+    report.write(said(name, "Old."), said("2024/home/IMG_0801.JPG", "A cat."))
+    report.journal.rename(first)
+    report.write(said(name, "New."))
+    report.journal.rename(second)
+    report.make("--captions-jsonl", str(first), "--captions-jsonl", str(second))
+    rows = report.rows()
+    assert rows[name]["label"] == "New."
+    assert rows["2024/home/IMG_0801.JPG"]["label"] == "A cat."
+
+
+def test_captions_alone_need_no_photo(report: Report, clip: Path) -> None:
+    cats = [said(f"{i}.jpg", f"A ginger cat asleep on a chair, number {i}.") for i in range(6)]
+    boats = [said(f"b{i}.jpg", f"Wooden boats in a quiet harbour, number {i}.") for i in range(6)]
+    report.write(*cats, *boats, said("v.mov", None, "error_corrupt", error="video"))
+    report.call("--cluster-by", "caption", "--text-model", str(clip), timeout=300)
+    rows = report.rows()
+    assert len(rows) == 13
+    assert rows["v.mov"]["cluster_id"] == ""
+    assert {row["label_source"] for row in rows.values()} == {"caption", "error"}
+
+
+def test_both_pictures_and_captions(report: Report, clip: Path) -> None:
+    Product(report.folder, EXAMPLES).run("--limit", "8")
+    report.make("--cluster-by", "both", "--text-model", str(clip))
+    assert len(report.rows()) == 13
+    assert "and captions" in report.text()
+
+
+def test_names_stay_when_photos_arrive(report: Report, tmp_path: Path) -> None:
+    report.photos = tmp_path / "growing"
+    report.photos.mkdir()
+    for i in range(30):
+        scene = ((20, 90, 250), (180, 30, 40), (240, 220, 90))[i // 10]
+        Image.new("RGB", (64 + i, 48), scene).save(report.photos / f"{i:02}.png")
+    report.write(*(said(f"{i:02}.png", f"Scene {i // 10}, picture {i}.") for i in range(30)))
+    report.make()
+    before = report.rows()
+    for i in range(30, 36):
+        Image.new("RGB", (90, 10 + i), (20, 90, 250)).save(report.photos / f"{i:02}.png")
+    report.make()
+    after = report.rows()
+    assert len(after) == 36
+    kept = [name for name in before if after[name]["cluster_label"] == before[name]["cluster_label"]]
+    assert len(kept) >= 0.95 * len(before)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("--out-dir", "{photos}"), "lies in the photos folder"),
+        (("--out-dir", "{photos}/2024/report"), "lies in the photos folder"),
+        (("--captions-jsonl", "none.jsonl"), "does not exist: check --captions-jsonl"),
+        (("--out-dir", "no/such/place"), "cannot be made"),
+    ],
+)
+def test_what_cannot_be(report: Report, flags: tuple[str, ...], sentence: str) -> None:
+    assert sentence in report.make(*(flag.format(photos=EXAMPLES) for flag in flags), code=1)
+
+
+def test_a_journal_of_another_folder_stops_it(report: Report) -> None:
+    report.write(said("other/1.jpg", "A boat."))
+    assert "belong to another folder" in report.make(code=1)
+
+
+def test_a_hub_that_cannot_be_reached_is_a_sentence(report: Report) -> None:
+    report.env |= {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(report.folder / "hf")}
+    told = report.call("--photos-dir", str(EXAMPLES), code=1).stderr
+    assert "--embedder pixels" in told
+    assert not (report.folder / FILES[0]).exists()
+
+
+@pytest.mark.parametrize(
+    "flags", [("--embedder", "clap"), ("--cluster-by", "x"), ("--min-cluster-size", "1")]
+)
+def test_wrong_flags(report: Report, flags: tuple[str, ...]) -> None:
+    report.call("--photos-dir", str(EXAMPLES), *flags, code=64)
+
+
+def test_ctrl_c_keeps_what_was_embedded(report: Report, tmp_path: Path) -> None:
+    report.photos = tmp_path / "many"
+    source = draw(report.photos / "0000.jpg", size=(2400, 1800))
+    for number in range(1, 1500):
+        os.link(source, report.photos / f"{number:04}.jpg")
+    process = report.popen("--photos-dir", str(report.photos), "--embedder", "pixels")
+    wait_for(lambda: any((report.folder / ".cluster_cache").rglob("*.chunk")), seconds=60)
+    os.killpg(process.pid, signal.SIGINT)
+    code, told = report.finish(process, 60)
+    assert code == 130, told
+    assert "The same command goes on" in told
+    assert not (report.folder / FILES[0]).exists()
+    new = report.make().partition(" new")[0].rpartition(" ")[2]
+    assert int(new.replace(",", "")) < 1100
+
+
+@pytest.mark.slow
+def test_the_labelled_photos(report: Report, corpora: Path) -> None:
+    """410 real photos, without a model: better than chance, and every file accounted for."""
+    from sklearn.metrics import adjusted_mutual_info_score  # noqa: PLC0415 (a slow import for one test)
+
+    report.photos = corpora / "photos"
+    report.make()
+    with (corpora / "photos" / "labels.csv").open(newline="") as file:
+        truth = {row["file"]: row["class"] for row in csv.DictReader(file)}
+    rows = {name: row for name, row in report.rows().items() if name in truth and row["cluster_id"]}
+    assert len(rows) > 400
+    found = [row["cluster_id"] for row in rows.values()]
+    assert len(set(found)) > 5
+    assert adjusted_mutual_info_score([truth[name] for name in rows], found) > 0.1

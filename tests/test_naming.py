@@ -1,0 +1,499 @@
+"""Names: labels, headings, terms, themes, the counts, and how names stay from one report to the next."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from report.inheritance import Heirs, Previous, inherit, read_previous
+from report.naming import (
+    HEADING_LENGTH,
+    Label,
+    contrast_terms,
+    count,
+    key,
+    label_photos,
+    name_groups,
+    name_themes,
+    one_line,
+    shorten,
+)
+from report.table import make_rows, write_csv
+from report.vocabulary import VOCABULARY, prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from report.naming import Group
+
+CAPTION = st.text(max_size=40) | st.sampled_from(
+    [
+        "a dog",
+        "A dog.",
+        "a  dog",
+        "a dog (2)",
+        "Group 0",
+        "unclustered!",
+        "🎂",
+        "一只狗在海滩上",
+        "犬",
+        "\u202e",
+        "'=1+1",
+        "|",
+    ]
+)
+
+
+def success(caption: str, model: str = "openai/gpt-4o-mini") -> Any:
+    return {"caption": caption, "status": "success", "model": model}
+
+
+def captioned(texts: Sequence[str]) -> dict[str, Label]:
+    return {f"{row:05}.jpg": Label(one_line(text), "caption") for row, text in enumerate(texts)}
+
+
+def named(
+    texts: Sequence[str], clusters: Sequence[int], distances: Sequence[float] | None = None, **more: Any
+) -> list[Group]:
+    labels = captioned(texts)
+    ways = np.zeros(len(texts)) if distances is None else np.array(distances)
+    return name_groups(list(labels), np.array(clusters, int), ways, labels, **more)
+
+
+# --- the vocabulary
+
+
+def test_the_vocabulary_is_a_few_hundred_plain_subjects_with_a_prompt_each() -> None:
+    assert 300 <= len(VOCABULARY) <= 600
+    assert len({re.sub(r"e?s$", "", key(subject)) for subject in VOCABULARY}) == len(VOCABULARY)
+    for subject in VOCABULARY:
+        assert re.fullmatch(r"[A-Za-z' -]+", subject), subject
+        assert prompt(subject).endswith(f"{subject}.")
+    assert prompt("dog") == "a photo of a dog."
+    assert prompt("children playing") == "a photo of children playing."
+
+
+# --- labels and counts
+
+
+def test_a_label_is_the_caption_nothing_after_an_error_or_the_match_of_what_has_no_record() -> None:
+    asked: list[str] = []
+
+    def match(paths: Sequence[str]) -> list[str]:
+        asked.extend(paths)
+        return ["cat" for _ in paths]
+
+    records: Any = {
+        "a.jpg": success("two\nlines \u202eof\x00 it"),
+        "b.jpg": {"caption": None, "status": "error_api"},
+        "c.mov": {"caption": None, "status": "error_corrupt", "error": "video"},
+        "gone.mov": {"caption": None, "status": "error_corrupt", "error": "video"},
+        "m.jpg": success("a mock caption for m.jpg", "mock"),
+    }
+    files = ["a.jpg", "b.jpg", "broken.jpg", "c.mov", "m.jpg", "new.jpg"]
+    labels = label_photos(files, records, placed={"a.jpg", "b.jpg", "m.jpg", "new.jpg"}, match=match)
+    assert labels == {
+        "a.jpg": ("two lines of it", "caption", False),
+        "b.jpg": ("", "error", False),
+        "broken.jpg": ("", "none", False),
+        "c.mov": ("", "error", False),
+        "m.jpg": ("a mock caption for m.jpg", "caption", True),
+        "new.jpg": ("cat", "vocabulary", False),
+    }
+    assert list(labels) == files
+    assert asked == ["new.jpg"]
+    assert count(labels, records).line() == (
+        "2 captioned, 2 errors, 1 vocabulary fallbacks, 1 unlabelled "
+        "(1 of the errors are videos; 1 of the captions are the mock's)"
+    )
+    assert label_photos(files, records)["new.jpg"] == ("", "none", False)
+
+
+@settings(deadline=None, database=None)
+@given(
+    st.lists(st.sampled_from(["success", "error_api", "error_corrupt", "error_model", None]), max_size=20),
+    st.booleans(),
+)
+def test_the_counts_add_up_to_all_files(statuses: list[str | None], has_model: bool) -> None:
+    files = [f"{row}.jpg" for row in range(len(statuses))]
+    records: Any = {
+        name: success("a") if status == "success" else {"caption": None, "status": status}
+        for name, status in zip(files, statuses, strict=True)
+        if status
+    }
+    match = (lambda paths: ["dog"] * len(paths)) if has_model else None
+    counts = count(label_photos(files, records, placed=set(files[::2]), match=match), records)
+    assert sum(counts.sources.values()) == len(files)
+    assert counts.line().startswith(
+        f"{statuses.count('success')} captioned, {len([s for s in statuses if s and s != 'success'])} errors, "
+    )
+
+
+def test_the_model_is_not_asked_when_every_photo_has_a_record_and_every_centre_a_caption() -> None:
+    def match(paths: Sequence[str]) -> list[str]:
+        raise AssertionError(paths)
+
+    records = {"a.jpg": success("a"), "b.jpg": success("b")}
+    labels = label_photos(["a.jpg", "b.jpg"], records, placed=records, match=match)
+    groups = name_groups(["a.jpg", "b.jpg"], np.array([0, 0]), np.zeros(2), labels, match=match)
+    assert groups[0].heading == "a"
+
+
+# --- headings
+
+
+def test_a_heading_is_the_caption_of_the_photo_nearest_to_the_centroid() -> None:
+    groups = named(["far", "near", "alone", "nowhere"], [0, 0, 1, -1], [0.5, 0.1, 0.0, 0.3])
+    assert [(group.heading, group.members) for group in groups] == [("near", (1, 0)), ("alone", (2,))]
+
+
+def test_a_group_whose_centre_has_no_caption_is_called_what_most_photos_around_it_are_like() -> None:
+    labels = {
+        "0": Label("", "error"),
+        "1": Label("a dog on grass", "caption"),
+        "2": Label("cat", "vocabulary"),
+    }
+    groups = name_groups(
+        list(labels),
+        np.zeros(3, int),
+        np.array([0.1, 0.2, 0.3]),
+        labels,
+        match=lambda paths: ["fox", "cat", "cat"],
+    )
+    assert (groups[0].heading, groups[0].source) == ("cat", "vocabulary")
+
+
+def test_without_a_text_model_the_nearest_captioned_photo_heads_the_group_else_its_number() -> None:
+    labels = {
+        "0": Label("", "none"),
+        "1": Label("a dog on grass", "caption"),
+        "2": Label("", "none"),
+        "3": Label("", "error"),
+    }
+    groups = name_groups(
+        list(labels), np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.3, 0.4]), labels, ids={0: 7, 1: 12}
+    )
+    assert [group.heading for group in groups] == ["a dog on grass", "Group 12"]
+
+
+def test_headings_that_are_alike_get_the_terms_that_set_the_groups_apart_else_a_number() -> None:
+    texts = [
+        "A dog on a beach",
+        "a dog in the waves",
+        "waves and sand",
+        "a dog on a beach!",
+        "a dog at sunset",
+        "sunset",
+    ]
+    groups = named(texts, [0, 0, 0, 1, 1, 1])
+    assert [group.heading for group in groups] == ["A dog on a beach (waves)", "a dog on a beach! (sunset)"]
+    same = named(["a dog"] * 6, [0, 0, 1, 1, 2, 2])
+    assert [group.heading for group in same] == ["a dog", "a dog (2)", "a dog (3)"]
+
+
+def test_a_heading_that_stays_wins_over_a_new_one() -> None:
+    groups = named(["a dog", "a dog"], [0, 1], kept={1: "a dog"})
+    assert [group.heading for group in groups] == ["a dog (2)", "a dog"]
+
+
+@settings(deadline=None, database=None)
+@given(
+    st.lists(st.tuples(CAPTION, st.integers(-1, 6)), max_size=25),
+    st.dictionaries(st.integers(0, 6), CAPTION, max_size=4),
+)
+def test_no_two_headings_are_alike(photos: list[tuple[str, int]], kept: dict[int, str]) -> None:
+    numbers = sorted({cluster for _, cluster in photos if cluster >= 0})
+    clusters = [numbers.index(cluster) if cluster >= 0 else -1 for _, cluster in photos]
+    kept = {cluster: one_line(text) or "x" for cluster, text in kept.items() if cluster < len(numbers)}
+    groups = named([text for text, _ in photos], clusters, kept=kept)
+    keys = [key(group.heading) for group in groups]
+    assert len(set(keys)) == len(numbers) == len(groups)
+    assert all(keys)
+    assert "unclustered" not in keys
+    assert all(group.heading.strip() and "\n" not in group.heading for group in groups)
+
+
+@settings(deadline=None, database=None)
+@given(st.text(max_size=300), st.integers(10, 100))
+def test_a_shortened_text_is_short_and_begins_as_it_did(text: str, length: int) -> None:
+    text = one_line(text)
+    short = shorten(text, length)
+    assert len(short) <= length
+    assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
+
+
+def test_a_text_is_cut_at_a_words_end_and_never_inside_a_character() -> None:
+    words = "a long caption that goes on and on about all there is to see in the picture, and more of it"
+    assert shorten(words) == "a long caption that goes on and on about all there is to see in the picture…"
+    assert len(shorten("海" * 200)) == HEADING_LENGTH
+    assert shorten("हि" * 60)[-2] == "ि"
+    family = "👨\u200d👩\u200d👧"
+    assert shorten(family * 30)[:-1].strip("👨👩👧\u200d") == ""
+    assert not shorten(family * 30)[:-1].endswith("\u200d")
+
+
+# --- terms and themes
+
+
+def test_terms_set_a_group_apart_from_all_other_photos() -> None:
+    terms = contrast_terms(
+        [
+            ["a dog on a beach"] * 3 + ["a dog on sand"] * 2,
+            ["a cat on a sofa", "a cat in bed"],
+            ["der Hund im Schnee"] * 2,
+        ],
+        ["a dog in town"],
+    )
+    assert terms[0][:2] == ["dog", "beach"]
+    assert terms[1] == ["cat"]
+    assert set(terms[2]) == {"der", "hund", "im", "schnee"}
+    assert contrast_terms([["a dog", "a dog"]]) == [[]], "nothing to be set apart from"
+    assert contrast_terms([]) == []
+
+
+def test_words_that_all_groups_share_are_no_terms_in_any_language() -> None:
+    one = ["der Hund am Strand", "der Hund im Wasser am Strand"]
+    other = ["der Kuchen am Tisch", "der Kuchen im Ofen am Fenster"]
+    assert contrast_terms([one, other]) == [["hund", "strand"], ["kuchen"]]
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "expected"),
+    [
+        (["海滩上的狗", "狗在海滩"], ["桌上的蛋糕", "生日蛋糕"], "海滩"),
+        (["東京タワーの夜景", "夜の東京タワー"], ["海の写真", "海の景色"], "タワー"),
+        (["강아지 사진", "강아지 해변"], ["케이크 사진", "케이크 식탁"], "강아지"),
+        (["हिन्दी किताब", "पुरानी हिन्दी"], ["समुद्र तट", "समुद्र लहर"], "हिन्दी"),
+        (["Кот на диване", "кот спит"], ["собака бежит", "собака спит"], "кот"),
+    ],
+)
+def test_terms_of_scripts_with_marks_or_without_spaces(
+    here: list[str], there: list[str], expected: str
+) -> None:
+    terms = contrast_terms([here, there])[0]
+    assert expected in terms
+
+
+def test_themes_are_named_by_their_terms_and_the_largest_comes_first() -> None:
+    texts = ["a cake"] * 2 + ["waves and sand", "sand"] * 2 + ["sand castle"] * 2
+    labels = captioned(texts)
+    groups = named(texts, [0, 0, 1, 1, 1, 1, 2, 2])
+    themes = name_themes(groups, [1, 0, 0], list(labels), labels)
+    assert [theme.groups for theme in themes] == [(1, 2), (0,)]
+    assert themes[0].name.startswith("sand")
+    assert themes[1].name == "cake"
+
+
+def test_themes_without_any_label_are_called_by_their_largest_group() -> None:
+    labels = {str(row): Label("", "none") for row in range(5)}
+    groups = name_groups(list(labels), np.array([0, 0, 0, 1, 1]), np.zeros(5), labels)
+    themes = name_themes(groups, [0, 1], list(labels), labels)
+    assert [theme.name for theme in themes] == ["Group 0", "Group 1"]
+
+
+# --- names stay
+
+REPORT = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(-1, 5)), max_size=31, unique_by=lambda pair: pair[0]
+)
+
+
+def labelled(numbers: Sequence[int]) -> dict[str, Label]:
+    return {f"{number}.jpg": Label(f"photo {number}", "caption") for number in numbers}
+
+
+def previous(
+    paths: Sequence[str], ids: Sequence[int], headings: dict[int, str], captioned: bool = True
+) -> Previous:
+    groups = {path: group for path, group in zip(paths, ids, strict=True) if group >= 0}
+    return Previous(groups, headings, frozenset(paths if captioned else ()))
+
+
+@settings(deadline=None, database=None)
+@given(REPORT, REPORT)
+def test_no_id_is_given_twice_and_new_ones_are_above_the_old(
+    before: list[tuple[int, int]], after: list[tuple[int, int]]
+) -> None:
+    old = previous([f"{n}.jpg" for n, _ in before], [c for _, c in before], {c: str(c) for _, c in before})
+    labels = labelled([n for n, _ in after])
+    heirs = inherit(old, list(labels), [c for _, c in after], labels)
+    assert set(heirs.ids) == {c for _, c in after if c >= 0}
+    assert len(set(heirs.ids.values())) == len(heirs.ids)
+    highest = max(old.groups.values(), default=-1)
+    assert all(number in old.groups.values() or number > highest for number in heirs.ids.values())
+
+
+@settings(deadline=None, database=None)
+@given(REPORT, st.permutations(range(6)))
+def test_the_same_groups_in_another_order_keep_id_and_heading(
+    photos: list[tuple[int, int]], order: list[int]
+) -> None:
+    labels = labelled([n for n, _ in photos])
+    paths, ids = list(labels), [c for _, c in photos]
+    headings = {
+        c: labels[next(p for p, i in zip(paths, ids, strict=True) if i == c)].text for c in set(ids) if c >= 0
+    }
+    clusters = [order[c] if c >= 0 else -1 for c in ids]
+    heirs = inherit(previous(paths, ids, headings), paths, clusters, labels)
+    assert [heirs.ids[c] if c >= 0 else -1 for c in clusters] == ids
+    assert {heirs.ids[c]: heading for c, heading in heirs.headings.items()} == headings
+
+
+def test_the_largest_part_of_a_split_and_of_a_merger_goes_on() -> None:
+    labels = labelled(range(10))
+    paths = list(labels)
+    one = previous(paths, [4] * 10, {4: "photo 0"})
+    split = inherit(one, paths, [0] * 4 + [1] * 6, labels)
+    assert split.ids == {1: 4, 0: 5}
+    assert split.headings == {}, "photo 0, whose caption it was, is in the other part"
+    two = previous(paths, [3] * 4 + [8] * 6, {3: "photo 0", 8: "photo 9"})
+    assert inherit(two, paths, [0] * 10, labels) == Heirs({0: 8}, {0: "photo 9"})
+
+
+def test_a_group_that_only_brushes_an_old_one_is_new() -> None:
+    labels = labelled(range(12))
+    paths = list(labels)
+    old = previous(paths[:6], [2] * 6, {2: "photo 0"})
+    heirs = inherit(old, paths, [-1, -1, -1, -1, *([0] * 8)], labels)
+    assert heirs.ids == {0: 3}
+
+
+@pytest.mark.parametrize(
+    ("heading", "now", "captioned_then", "stays"),
+    [
+        ("a dog", {"a": Label("a cat", "caption"), "b": Label("a dog", "caption")}, True, True),
+        ("a dog (beach, waves)", {"a": Label("a dog", "caption"), "b": Label("", "error")}, True, True),
+        ("a dog (brown)", {"a": Label("a dog (brown)", "caption"), "b": Label("", "error")}, True, True),
+        ("a dog", {"a": Label("a cat", "caption"), "b": Label("a fox", "caption")}, True, False),
+        ("a dog", {"a": Label("", "none"), "b": Label("", "none")}, True, False),
+        ("a mock", {"a": Label("a mock", "caption", True), "b": Label("", "none")}, True, True),
+        ("a mock", {"a": Label("a mock", "caption", True), "b": Label("a dog", "caption")}, True, False),
+        ("dog", {"a": Label("dog", "vocabulary"), "b": Label("cat", "vocabulary")}, False, True),
+        ("dog", {"a": Label("dog", "vocabulary"), "b": Label("a dog runs", "caption")}, False, False),
+        ("Group 3", {"a": Label("", "none"), "b": Label("", "none")}, False, True),
+        ("Group 3 (2)", {"a": Label("", "none"), "b": Label("a dog", "caption")}, False, False),
+        ("x" * 300, {"a": Label("x" * 300, "caption"), "b": Label("", "none")}, True, False),
+        ("", {"a": Label("", "none"), "b": Label("", "none")}, True, False),
+    ],
+)
+def test_a_heading_stays_while_something_in_the_group_vouches_for_it(
+    heading: str, now: dict[str, Label], captioned_then: bool, stays: bool
+) -> None:
+    old = previous(list(now), [3, 3], {3: heading}, captioned_then)
+    assert (inherit(old, list(now), [0, 0], now).headings == {0: heading}) is stays
+
+
+LABEL = st.one_of(
+    CAPTION.map(lambda text: Label(one_line(text), "caption")),
+    CAPTION.map(lambda text: Label(one_line(text), "caption", True)),
+    st.sampled_from(["dog", "cat"]).map(lambda subject: Label(subject, "vocabulary")),
+    st.sampled_from([Label("", "error"), Label("", "none")]),
+)
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(
+    library=st.lists(st.tuples(LABEL, st.integers(-1, 4)), max_size=20),
+    has_model=st.booleans(),
+    random=st.randoms(use_true_random=False),
+)
+def test_made_again_from_the_same_input_the_report_is_the_same(
+    library: list[tuple[Label, int]], has_model: bool, random: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.mktemp("again") / "cluster_export.csv"
+    labels = {f"{row:02}.jpg": label for row, (label, _) in enumerate(library)}
+    numbers = sorted({cluster for _, cluster in library if cluster >= 0})
+    clusters = np.array([numbers.index(c) if c >= 0 else -1 for _, c in library], int)
+    ways = np.array([random.random() for _ in library])
+    files = []
+    for _ in range(3):
+        old, note = read_previous(file)
+        assert note is None
+        heirs = inherit(old, list(labels), clusters, labels)
+        groups = name_groups(
+            list(labels),
+            clusters,
+            ways,
+            labels,
+            match=(lambda paths: [VOCABULARY[int(path[:2]) % 3] for path in paths]) if has_model else None,
+            ids=heirs.ids,
+            kept=heirs.headings,
+        )
+        nowhere = np.zeros((len(library), 2))
+        write_csv(file, make_rows(labels, list(labels), clusters, groups, ways, clusters, nowhere))
+        files.append(file.read_bytes())
+    assert files[0] == files[1] == files[2]
+
+
+def test_after_100_new_photos_nearly_all_others_keep_their_group_and_its_name(tmp_path: Path) -> None:
+    """Made again with 100 more photos and 3 in 100 of the others elsewhere: what UMAP and HDBSCAN do to a large library."""
+    random = np.random.default_rng(0)
+    total, kinds = 3000, 40
+    kind = random.integers(0, kinds, total)
+    texts = [f"a {'red' if row % 3 else 'blue'} thing{kind[row]} somewhere" for row in range(total)]
+    labels = captioned(texts)
+    paths = list(labels)
+    xy = np.zeros((total, 2))
+    file = tmp_path / "cluster_export.csv"
+
+    def report(known: list[int], clusters: np.ndarray[Any, Any]) -> dict[str, tuple[int, str]]:
+        names = [paths[row] for row in known]
+        now = {name: labels[name] for name in names}
+        old, note = read_previous(file)
+        assert note is None
+        heirs = inherit(old, names, clusters, now)
+        ways = random.random(len(names))
+        groups = name_groups(names, clusters, ways, now, ids=heirs.ids, kept=heirs.headings)
+        rows = make_rows(now, names, clusters, groups, ways, np.zeros(len(names), int), xy)
+        write_csv(file, rows)
+        return {row.rel_path: (row.cluster_id or 0, row.cluster_label) for row in rows}
+
+    first = sorted(random.permutation(total)[:-100].tolist())
+    before = report(first, kind[first] - (kind[first] == kinds - 1) * kinds)
+    moved = random.permutation(kinds)[kind]
+    stray = random.random(total) < 0.03
+    moved[stray] = random.integers(0, kinds, int(stray.sum()))
+    after = report(list(range(total)), moved)
+    grouped = [name for name, (group, _) in before.items() if group >= 0]
+    assert np.mean([after[name] == before[name] for name in grouped]) >= 0.95
+    again = report(list(range(total)), moved)
+    assert again == after
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe\x00garbage",
+        b"rel_path;cluster_id\r\na.jpg;1\r\n",
+        b"HEAD\r\na.jpg,1,a,a,caption,0.1,2,0,0,extra\r\n",
+        b"HEAD\r\na.jpg,1,a\r\n",
+        b"HEAD\r\na.jpg,one,a,a,caption,0.1,2,0,0\r\n",
+        b"HEAD\r\na.jpg,-7,a,a,caption,0.1,2,0,0\r\n",
+        b"HEAD\r\na.jpg," + b"9" * 30 + b",a,a,caption,0.1,2,0,0\r\n",
+        b"HEAD\r\na.jpg,1,a,a,caption,0.1,2,0,0\r\nb.jpg,1,other,a,caption,0.1,2,0,0\r\n",
+        b"HEAD\r\na.jpg,1,a,a,caption,0.1,2,0,0\r\na.jpg,2,b,a,caption,0.1,2,0,0\r\n",
+        b'HEAD\r\n"a.jpg,1,a,a,caption,0.1,2,0,0\r\n',
+        b'HEAD\r\n"a"b,1,a,a,caption,0.1,2,0,0\r\n',
+    ],
+)
+def test_a_damaged_or_foreign_export_is_ignored_with_a_sentence(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "cluster_export.csv"
+    head = b"rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y"
+    file.write_bytes(content.replace(b"HEAD", head))
+    old, note = read_previous(file)
+    assert old == Previous()
+    assert note is not None
+    assert "named anew" in note
+
+
+def test_no_earlier_report_is_no_trouble(tmp_path: Path) -> None:
+    assert read_previous(tmp_path / "none.csv") == (Previous(), None)
+    assert read_previous(tmp_path)[0] == Previous()
+    assert inherit(Previous(), ["a", "b"], [1, 0], labelled([])) == Heirs({0: 0, 1: 1}, {})
