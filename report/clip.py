@@ -132,15 +132,18 @@ class _Model:
         """Return the vectors of pictures or of texts, (n, d), of length 1."""
         if self._loaded is None:
             self._loaded = self._load()
-        # SigLIP has learned from texts that were all filled up to one length.
-        kind = getattr(self._loaded.config, "model_type", "")
-        fill = {"text": {"padding": "max_length"}} if kind.startswith("siglip") else None
+        config = self._loaded.config
+        options: dict[str, Any] = {}
+        if getattr(config, "model_type", "").startswith("siglip"):
+            # It has learned from texts that were all filled up to one length.
+            length = config.text_config.max_position_embeddings
+            options["processing_kwargs"] = {"text": {"padding": "max_length", "max_length": length}}
         try:
             vectors = self._loaded.encode(
                 list(inputs),
                 batch_size=_BATCH,
                 show_progress_bar=False,
-                **({"processing_kwargs": fill} if fill else {}),
+                **options,
             )
         except (RuntimeError, MemoryError) as error:  # torch's own are RuntimeErrors
             raise StopRunError(

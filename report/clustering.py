@@ -70,7 +70,7 @@ def check_fast() -> None:
     """Raise StopRunError if `fast` lacks its package; at once, so that no vector is made in vain."""
     if importlib.util.find_spec("evoc") is None:
         raise StopRunError(
-            "--fast needs the package evoc: install it with `uv pip install evoc`, or leave --fast out."
+            "--fast needs the package evoc: run it with `uv run --extra report`, or leave --fast out."
         )
 
 

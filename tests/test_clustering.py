@@ -153,7 +153,7 @@ def test_few_photos_load_nothing_that_compiles() -> None:
 
 def test_fast_without_its_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "evoc", None)
-    with pytest.raises(StopRunError, match="uv pip install evoc"):
+    with pytest.raises(StopRunError, match="uv run --extra report"):
         run(unit(np.ones((5, 8))), fast=True)
 
 

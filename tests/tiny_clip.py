@@ -50,3 +50,20 @@ def build(folder: Path, *, nested: bool = True) -> Path:
         module = {"idx": 0, "name": "0", "path": inner.name, "type": "sentence_transformers.models.CLIPModel"}
         (folder / "modules.json").write_text(json.dumps([module]))
     return folder
+
+
+def build_siglip(folder: Path) -> Path:
+    """Write a SigLIP as the Hub has them: flat, without a word of sentence-transformers, its texts at one length."""
+    build(folder, nested=False)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = transformers.SiglipConfig(
+        text_config=shape
+        | {"vocab_size": len(tokenizer), "max_position_embeddings": 16, "projection_size": 32},
+        vision_config=shape | {"image_size": SIDE, "patch_size": 8},
+    )
+    transformers.set_seed(0)
+    transformers.SiglipModel(config).save_pretrained(folder)
+    images = transformers.SiglipImageProcessor(size={"height": SIDE, "width": SIDE})
+    transformers.SiglipProcessor(images, tokenizer).save_pretrained(folder)
+    return folder
