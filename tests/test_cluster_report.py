@@ -16,6 +16,7 @@ from PIL import Image
 
 from tests.conftest import ROOT, Product, draw, wait_for
 from tests.tiny_clip import build
+from tests.warm import WarmProcess
 
 EXAMPLES = ROOT / "examples" / "photos"
 FILES = ("cluster_export.csv", "cluster_report.md", "cluster_export.parquet")
@@ -31,6 +32,13 @@ class Report(Product):
         """Make the report without a model; return what was said."""
         where = ["--photos-dir", str(self.photos)] if photos else []
         return self.call(*where, "--embedder", "pixels", *arguments, code=code, timeout=300).stderr
+
+    def with_model(self, *arguments: str) -> None:
+        """Make the report with a model, in a process that need not import torch anew."""
+        command = [str(ROOT / "cluster_report.py"), *arguments]
+        process = WarmProcess(command, cwd=self.folder, env=self.env, folder=self.folder.parent)
+        _, said = process.communicate(300)
+        assert process.returncode == 0, said
 
     def rows(self) -> dict[str, dict[str, str]]:
         with (self.folder / FILES[0]).open(newline="", encoding="utf-8") as file:
@@ -64,7 +72,7 @@ def test_the_plans_phase_3(report: Report, clip: Path) -> None:
     mock = Product(report.folder, EXAMPLES)
     mock.run("--limit", "6")
     captioned = {path for path, line in mock.records().items() if line["status"] == "success"}
-    report.call("--photos-dir", str(EXAMPLES), "--clip-model", str(clip), timeout=300)
+    report.with_model("--photos-dir", str(EXAMPLES), "--clip-model", str(clip))
     rows = report.rows()
     assert len(rows) == 13
     for path, row in rows.items():
@@ -177,7 +185,7 @@ def test_captions_alone_need_no_photo(report: Report, clip: Path) -> None:
     cats = [said(f"{i}.jpg", f"A ginger cat asleep on a chair, number {i}.") for i in range(6)]
     boats = [said(f"b{i}.jpg", f"Wooden boats in a quiet harbour, number {i}.") for i in range(6)]
     report.write(*cats, *boats, said("v.mov", None, "error_corrupt", error="video"))
-    report.call("--cluster-by", "caption", "--text-model", str(clip), timeout=300)
+    report.with_model("--cluster-by", "caption", "--text-model", str(clip))
     rows = report.rows()
     assert len(rows) == 13
     assert rows["v.mov"]["cluster_id"] == ""
@@ -186,7 +194,10 @@ def test_captions_alone_need_no_photo(report: Report, clip: Path) -> None:
 
 def test_both_pictures_and_captions(report: Report, clip: Path) -> None:
     Product(report.folder, EXAMPLES).run("--limit", "8")
-    report.make("--cluster-by", "both", "--text-model", str(clip))
+    report.with_model(
+        *("--photos-dir", str(EXAMPLES), "--embedder", "pixels"),
+        *("--cluster-by", "both", "--text-model", str(clip)),
+    )
     assert len(report.rows()) == 13
     assert "and captions" in report.text()
 

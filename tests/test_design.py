@@ -200,5 +200,12 @@ def test_links_between_the_pages_lead_somewhere() -> None:
 
 def test_nothing_private_is_committed() -> None:
     ignored = (ROOT / ".gitignore").read_text()
-    for name in ("config.env", "captions*.jsonl*", "*.log", "uv.lock", "cluster_export.*", "cluster_report.md"):
+    for name in (
+        "config.env",
+        "captions*.jsonl*",
+        "*.log",
+        "uv.lock",
+        "cluster_export.*",
+        "cluster_report.md",
+    ):
         assert name in ignored.splitlines()

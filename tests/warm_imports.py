@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import bitsandbytes  # noqa: F401
+import sentence_transformers  # noqa: F401
 import torch  # noqa: F401
 import transformers.models.florence2.modeling_florence2
 import transformers.models.qwen2_5_vl.modeling_qwen2_5_vl
