@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 CSV, MARKDOWN, PARQUET = "cluster_export.csv", "cluster_report.md", "cluster_export.parquet"
 CACHE = ".cluster_cache"
 _JOURNAL = Path("captions.jsonl")
+_STOPPED = "Stopped; what was embedded so far is kept. The same command goes on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def make_report(options: ReportOptions) -> ExitCode:
     Raises:
         StopRunError: a folder, journal or model is not as it must be.
     """
-    stopper = Stopper("Stopped; what was embedded so far is kept. The same command goes on.")
+    stopper = Stopper(_STOPPED)
     if options.fast:
         check_fast()
     photos_dir = _photos_dir(options)
@@ -82,12 +83,11 @@ def make_report(options: ReportOptions) -> ExitCode:
     photos = _photos(photos_dir, records)
     rel_paths = [photo.rel_path for photo in photos]
     _say_what_does_not_match(photos_dir, rel_paths, records)
-    text_side: Embedder | None = None
     stopper.graceful = True
     try:
         vectors, text_side = _vectors(options, photos, records, stopper)
     except _Stopped:
-        log.warning("Stopped; what was embedded so far is kept. The same command goes on.")
+        log.warning(_STOPPED)
         return stopper.code or ExitCode.INTERRUPTED
     stopper.graceful = False
 
@@ -118,7 +118,6 @@ def make_report(options: ReportOptions) -> ExitCode:
         labels, placed, clusters.labels, groups, clusters.distances, clusters.nearest, clusters.xy
     )
     notes = [*clusters.notes, *([note] if note else [])]
-    write_parquet(options.out_dir / PARQUET, rows)
     write_markdown(
         options.out_dir / MARKDOWN,
         rows,
@@ -130,6 +129,7 @@ def make_report(options: ReportOptions) -> ExitCode:
         link=photos_link(photos_dir, options.out_dir) if photos_dir else None,
     )
     write_csv(options.out_dir / CSV, rows)
+    write_parquet(options.out_dir / PARQUET, rows)
     for line in notes:
         log.info(line)
     unclustered = sum(row.cluster_id == -1 for row in rows)
