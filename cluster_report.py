@@ -79,9 +79,17 @@ def report(
     fast: Annotated[
         bool, typer.Option("--fast", help="Cluster with EVoC: for very large libraries.")
     ] = False,
+    export_albums: Annotated[
+        Path | None,
+        typer.Option(
+            "--export-albums",
+            help="Also make folders of links to the photos here, one for each group and event.",
+        ),
+    ] = None,
 ) -> None:
-    """Group the library, name the groups, and write cluster_export.csv, cluster_report.md and cluster_export.parquet."""
-    from cli.report import ReportOptions, make_report
+    """Group the library in kind and in time, name what was found, and write it as a page, Markdown, CSV and Parquet."""
+    from cli.report import make_report
+    from cli.report_input import ReportOptions
 
     if photos_dir == "":  # an unset "$PHOTOS" would otherwise mean the current folder
         raise typer.BadParameter(
@@ -100,6 +108,7 @@ def report(
         min_cluster_size=min_cluster_size,
         seed=seed,
         fast=fast,
+        export_albums=export_albums,
     )
     leave(lambda: make_report(options))
 

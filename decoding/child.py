@@ -1,5 +1,7 @@
 """Owns the child process that decodes: paths in through a pipe, pixels out through shared memory.
 
+Asked to look at a photo it also tells when and where that was taken, from the bytes it has read anyway.
+
 Started by `decoding.decoder` as `python -m decoding.child PIPE_FD MEMORY_FD MEMORY_SIZE MAX_SIDE TIME_LIMIT`. Ends
 when the pipe does; one that hangs in a decoder then is ended by its own alarm.
 """
@@ -18,6 +20,7 @@ from PIL import AvifImagePlugin
 from backends.errors import CorruptImageError, UnavailableImageError
 from decoding import protocol
 from image_loader import LARGE, MEMORY_LIMIT, decode, read_file
+from library.moments import read_moment
 
 ORPHAN_SECONDS = 30
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
@@ -46,7 +49,7 @@ class _Permit:
 
 
 def main() -> None:
-    pipe_fd, memory_fd, size, max_side, limit = (int(word) for word in sys.argv[1:6])
+    pipe_fd, memory_fd, size, usual_side, limit = (int(word) for word in sys.argv[1:6])
     # The parent ends a decoder that hangs; when the parent is gone this alarm does, whose default is to kill.
     limit += ORPHAN_SECONDS
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
@@ -59,22 +62,26 @@ def main() -> None:
         pipe.send(protocol.Ready())
         while True:
             try:
-                path = pipe.recv()
+                asked: str | protocol.Look = pipe.recv()
             except EOFError:
                 return
+            path, max_side = (asked, usual_side) if isinstance(asked, str) else (asked.path, asked.max_side)
+            moment = None
             memory[-1] = protocol.READING
             signal.alarm(limit)
             try:
                 data = read_file(path)
                 memory[-1] = protocol.DECODING
+                if isinstance(asked, protocol.Look):
+                    moment = read_moment(data)  # first, so that a broken picture still has one
                 image = decode(data, path, max_side, large=permit)
                 pixels = image.tobytes("raw", "RGBX")  # Pillow's own layout: copied, not packed
                 memory[: len(pixels)] = pixels
-                answer: object = protocol.Pixels(image.size)
+                answer: object = protocol.Pixels(image.size, moment)
             except UnavailableImageError as error:
                 answer = protocol.Failure(error.reason, unavailable=True, gone=error.gone)
             except CorruptImageError as error:
-                answer = protocol.Failure(error.reason)
+                answer = protocol.Failure(error.reason, moment=moment)
             signal.alarm(0)
             if permit.used and _trim:
                 _trim(0)  # before the parent lets the next large one begin in another child

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from types import TracebackType
 
+    from library.moments import Moment
+
 TIME_LIMIT = 60
 """Seconds after which a decoder counts as hung; a 200-megapixel HEIC takes 11."""
 
@@ -69,9 +71,33 @@ class Decoder:
             UnavailableImageError: it could not be read this time, or no child could be started.
             CorruptImageError: there is no picture in it, or decoding it crashed or hung.
         """
+        path = os.path.abspath(path)
+        return self._picture(path, self._answer(path, path))
+
+    def look(self, path: str, max_side: int) -> tuple[Image.Image | CorruptImageError, Moment | None]:
+        """Return the photo at `max_side`, the decoder's at most, or what `load` would raise; and its moment.
+
+        A broken picture has a moment too; None if the file could not be read, or crashed the child.
+        """
+        path = os.path.abspath(path)
+        moment = None
+        try:
+            answer = self._answer(path, protocol.Look(path, min(max_side, self.max_side)))
+            moment = answer.moment
+            picture: Image.Image | CorruptImageError = self._picture(path, answer)
+        except CorruptImageError as error:
+            picture = error
+        return picture, moment
+
+    def _answer(self, path: str, asked: str | protocol.Look) -> protocol.Pixels | protocol.Failure:
+        """Return what a child says of the photo.
+
+        Raises:
+            CorruptImageError: it did not survive to say anything, as in `load`.
+        """
         for last_try in (False, True):
             try:
-                return self._ask(os.path.abspath(path))
+                return self._ask(path, asked)
             except _DiedError:
                 code = self._end_child()
                 phase = self._memory[-1]
@@ -102,11 +128,11 @@ class Decoder:
         self._memory.close()
         os.close(self._memory_fd)
 
-    def _ask(self, path: str) -> Image.Image:
+    def _ask(self, path: str, asked: str | protocol.Look) -> protocol.Pixels | protocol.Failure:
         large = False
         try:
             pipe = self._pipe or self._start(path)
-            pipe.send(path)
+            pipe.send(asked)
             answer = self._receive(pipe)
             if isinstance(answer, protocol.Large):
                 large = _large.acquire()
@@ -117,11 +143,14 @@ class Decoder:
         finally:
             if large:
                 _large.release()
+        assert isinstance(answer, protocol.Pixels | protocol.Failure)  # noqa: S101
+        return answer
+
+    def _picture(self, path: str, answer: protocol.Pixels | protocol.Failure) -> Image.Image:
         if isinstance(answer, protocol.Failure):
             if answer.unavailable:
                 raise UnavailableImageError(path, answer.reason, gone=answer.gone)
             raise CorruptImageError(path, answer.reason)
-        assert isinstance(answer, protocol.Pixels)  # noqa: S101
         width, height = answer.size
         with memoryview(self._memory) as pixels:
             image = Image.frombytes("RGB", answer.size, pixels[: width * height * 4], "raw", "RGBX")

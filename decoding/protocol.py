@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from library.moments import Moment
 
 STARTING, READING, DECODING = 0, 1, 2
 """What the child is at; kept in the last byte of the shared memory, so that the parent knows how it died."""
@@ -11,6 +15,14 @@ STARTING, READING, DECODING = 0, 1, 2
 @dataclass(frozen=True, slots=True)
 class Ready:
     """The child has started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The parent asks for a picture of at most `max_side` and for its moment; a path alone asks for no moment."""
+
+    path: str
+    max_side: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,7 @@ class Pixels:
     """The picture lies in the shared memory: `size` is (width, height), 4 bytes a pixel, RGBX."""
 
     size: tuple[int, int]
+    moment: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +45,4 @@ class Failure:
     reason: str
     unavailable: bool = False
     gone: bool = False
+    moment: Moment | None = None

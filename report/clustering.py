@@ -80,7 +80,7 @@ def cluster(
     """Group (n, d) rows of length 1; a row of zeros stays unclustered, equal rows share everything.
 
     The same rows and seed give the same bytes on a machine (and on as many cores of it). `min_cluster_size`, 2 or
-    more, is by default `max(15, sqrt(n) / 4)`, and 2 where rows are too few for density. `say` gets a line per longer
+    more, is by default `max(15, sqrt(n) / 8)`, and 2 where rows are too few for density. `say` gets a line per longer
     step. StopRunError if a number is NaN or infinite, or if `fast` lacks its package.
     """
     if not np.isfinite(vectors).all():
@@ -97,7 +97,7 @@ def cluster(
         size = min_cluster_size or 2
         found = _few(distinct, copies, size)
     else:
-        size = min_cluster_size or max(15, round(math.sqrt(len(vectors)) / 4))
+        size = min_cluster_size or max(15, round(math.sqrt(len(vectors)) / 8))
         found = (_by_evoc if fast else _by_density)(distinct, copies, size, seed, say)
     _group_copies(found.labels, copies, size)
 

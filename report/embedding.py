@@ -17,7 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from report.cache import EmbeddingCache, Key
 
 Floats = NDArray[np.float32]
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 AHEAD = 128
 """Photos that may be decoded or waiting before the model: seconds of its work, so that one slow photo does not stop it,
@@ -112,7 +114,7 @@ def embed_photos(
     """
     stop = stop or threading.Event()
     missing = {place: Missing(VIDEO) for place, photo in enumerate(photos) if photo.is_video}
-    keys = {place: _key(photo) for place, photo in enumerate(photos) if place not in missing}
+    keys = {place: photo_key(photo) for place, photo in enumerate(photos) if place not in missing}
     rows = _Rows(len(photos))
     wanted = {key: place for place, key in keys.items() if key}
     for key, vector in cache.get(wanted):
@@ -135,7 +137,7 @@ def embed_photos(
     batch: list[tuple[int, Image]] = []
     unread = 0
     try:
-        with closing(_decoded([photos[place].path for place in to_do], embedder.max_side, stop)) as pictures:
+        with closing(ahead([photos[place] for place in to_do], _load, embedder.max_side, stop)) as pictures:
             for place, picture in zip(to_do, pictures, strict=False):  # they end early after a stop
                 if isinstance(picture, Image):
                     unread = 0
@@ -234,42 +236,46 @@ def unit(rows: Floats) -> Floats:
     return scaled
 
 
-def _decoded(
-    paths: list[str], max_side: int, stop: threading.Event
-) -> Generator[Image | CorruptImageError, None, None]:
-    """Yield every photo's picture, or why there is none, in order; end early after `stop`."""
-    count = min(_cores(), len(paths))
+def ahead(
+    items: Sequence[_Item],
+    work: Callable[[Decoder, _Item], _Result],
+    max_side: int,
+    stop: threading.Event,
+) -> Generator[_Result, None, None]:
+    """Yield what `work` makes of each item, in order, with a decoder on every core; end early after `stop`.
+
+    `work` is called from as many threads, each with a decoder to itself; what it raises is raised here in its turn.
+    """
+    count = min(_cores(), len(items))
     decoders = [Decoder(max_side) for _ in range(count)]
     idle: SimpleQueue[Decoder] = SimpleQueue()
     for decoder in decoders:
         idle.put(decoder)
 
-    def load(path: str) -> Image | CorruptImageError:
+    def on_idle(item: _Item) -> _Result:
         decoder = idle.get()
         try:
-            return decoder.load(path)
-        except CorruptImageError as error:
-            return error
+            return work(decoder, item)
         finally:
             idle.put(decoder)
 
     pool = ThreadPoolExecutor(max(1, count))
-    ahead: deque[Future[Image | CorruptImageError]] = deque()
-    source = iter(paths)
+    waiting: deque[Future[_Result]] = deque()
+    source = iter(items)
     try:
-        while True:
-            for path in source:
-                ahead.append(pool.submit(load, path))
-                if len(ahead) >= AHEAD:
+        while not stop.is_set():
+            for item in source:
+                waiting.append(pool.submit(on_idle, item))
+                if len(waiting) >= AHEAD:
                     break
-            if not ahead:
+            if not waiting:
                 return
-            while not wait([ahead[0]], timeout=0.2).done:
+            while not wait([waiting[0]], timeout=0.2).done:
                 if stop.is_set():
                     return
             if stop.is_set():  # what it says now may be that its decoder was ended
                 return
-            yield ahead.popleft().result()
+            yield waiting.popleft().result()
     finally:
         for decoder in decoders:
             decoder.stop()
@@ -278,11 +284,18 @@ def _decoded(
             decoder.close()
 
 
+def _load(decoder: Decoder, photo: Photo) -> Image | CorruptImageError:
+    try:
+        return decoder.load(photo.path)
+    except CorruptImageError as error:
+        return error
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _key(photo: Photo) -> Key | None:
+def photo_key(photo: Photo) -> Key | None:
     """Return what the photo is known by in the cache; None if it cannot be looked at, which decoding will explain."""
     try:
         status = os.stat(photo.path)

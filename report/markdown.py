@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from report.chunks import Chunk
     from report.naming import Group, Theme
     from report.table import Row
 
@@ -28,6 +29,8 @@ _ODDEST = 3
 _UNCLUSTERED_SHOWN = 100
 _UNPLACED_SHOWN = 20
 _LABEL_LENGTH = 200
+_CHUNKS_SHOWN = 1000
+_CHUNKS_BY_THEME = 100
 
 
 def photos_link(photos_dir: Path, out_dir: Path) -> str | None:
@@ -52,6 +55,7 @@ def write_markdown(
     *,
     summary: str,
     method: str,
+    chunks: Sequence[Chunk] = (),
     notes: Iterable[str] = (),
     link: str | None = None,
 ) -> None:
@@ -64,13 +68,14 @@ def write_markdown(
         themes: the groups gathered; may be empty.
         summary: the line with the counts.
         method: how the groups were made, in words.
+        chunks: as they were named, in the order of time; those of `rows`.
         notes: whatever else a reader must know.
         link: from `photos_link`; None for names without links.
 
     Raises:
         StopRunError: it cannot be written.
     """
-    text = "\n".join(_report(rows, groups, themes, summary, method, notes, link)) + "\n"
+    text = "\n".join(_report(rows, groups, themes, summary, method, chunks, notes, link)) + "\n"
     with replaced(path) as new:
         new.write_bytes(text.encode("utf-8", "backslashreplace"))
 
@@ -101,6 +106,7 @@ def _report(
     themes: Sequence[Theme],
     summary: str,
     method: str,
+    chunks: Sequence[Chunk],
     notes: Iterable[str],
     link: str | None,
 ) -> Iterator[str]:
@@ -128,6 +134,10 @@ def _report(
         yield f"- Largest group: {size:,} ({_share(size, placed)}), {escaped(ordered[0].heading)}"
     if unplaced:
         yield f"- On no map, because there is no picture to look at (videos, broken files): {len(unplaced):,}"
+    if chunks:
+        yield f"- In time: {_span(chunks)}"
+    if any(row.burst_of for row in rows):
+        yield "- (\u00d75): a burst of five frames of nearly the same, within a minute each; one is shown for all"
     yield f"- Method: {escaped(method)}"
     for note in notes:
         yield f"- Note: {escaped(note)}"
@@ -137,7 +147,10 @@ def _report(
         yield from _overview(ordered, by_group, theme_of, placed)
     for group in ordered:
         yield from _group(group, by_group[group.id], link)
-    yield from _unclustered(unclustered, {group.id: group.heading for group in groups}, link)
+    headings = {group.id: group.heading for group in groups}
+    yield from _unclustered(unclustered, headings, link)
+    if chunks:
+        yield from _in_time(chunks, rows, headings, themes, theme_of)
     if unplaced:
         yield from _unplaced(unplaced, link)
 
@@ -181,12 +194,13 @@ def _group(group: Group, inside: Sequence[Row], link: str | None) -> Iterator[st
     terms = f" Set apart by: {escaped(', '.join(group.terms))}." if group.terms else ""
     yield f"{_number(len(inside), 'photo')}, group {group.id}.{terms}"
     yield ""
-    odd = inside[::-1][: min(_ODDEST, len(inside) // 2)]
-    near = inside[: min(_NEAREST, len(inside) - len(odd))]
+    stacks = _stacks(inside)
+    odd = stacks[::-1][: min(_ODDEST, len(stacks) // 2)]
+    near = stacks[: min(_NEAREST, len(stacks) - len(odd))]
     yield from _head("", "Photo", "Label", "Distance")
     for word, some in (("nearest", near), ("oddest", odd)):
-        for row in some:
-            yield _line(word, _photo(row, link), _label(row), _spaced(row))
+        for row, frames in some:
+            yield _line(word, _photo(row, link, frames), _label(row), _spaced(row))
 
 
 def _unclustered(rows: Sequence[Row], headings: Mapping[int, str], link: str | None) -> Iterator[str]:
@@ -194,15 +208,119 @@ def _unclustered(rows: Sequence[Row], headings: Mapping[int, str], link: str | N
     if not rows:
         yield "None."
         return
-    shown = rows[:_UNCLUSTERED_SHOWN]
+    stacks = _stacks(rows)
+    shown = stacks[:_UNCLUSTERED_SHOWN]
     yield f"{_number(len(rows), 'photo')} in no group, in `cluster_export.csv` with `cluster_id` -1." + (
-        f" Here the {len(shown)} that come nearest to one." if len(shown) < len(rows) else ""
+        f" Here the {len(shown)} that come nearest to one." if len(shown) < len(stacks) else ""
     )
     yield ""
     yield from _head("Photo", "Label", "Nearest group", "Distance")
-    for row in shown:
+    for row, frames in shown:
         nearest = headings.get(row.nearest_cluster, "") if row.nearest_cluster is not None else ""
-        yield _line(_photo(row, link), _label(row), escaped(nearest), _spaced(row))
+        yield _line(_photo(row, link, frames), _label(row), escaped(nearest), _spaced(row))
+
+
+def _in_time(
+    chunks: Sequence[Chunk],
+    rows: Sequence[Row],
+    headings: Mapping[int, str],
+    themes: Sequence[Theme],
+    theme_of: Mapping[int, str],
+) -> Iterator[str]:
+    by_chunk: dict[int | None, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_chunk[row.chunk_id].append(row)
+    yield from _chunks(chunks, by_chunk, headings)
+    if themes:
+        yield from _chunks_by_theme(chunks, by_chunk, [theme.name for theme in themes], theme_of)
+
+
+def _chunks(
+    chunks: Sequence[Chunk], by_chunk: Mapping[int | None, Sequence[Row]], headings: Mapping[int, str]
+) -> Iterator[str]:
+    """List the events, the oldest first as their ids count: the end of the list is where it grows."""
+    yield from _heading("## Chunks")
+    yield (
+        "Events and trips: photos that follow one another without a large gap in time or place."
+        + _cut_short(chunks, _CHUNKS_SHOWN)
+    )
+    yield ""
+    yield from _head("Chunk", "Id", "Photos", "From", "To", "Most of them in")
+    for chunk in _largest(chunks, by_chunk, _CHUNKS_SHOWN):
+        inside = by_chunk[chunk.id]
+        groups = Counter(row.cluster_id for row in inside if row.cluster_id is not None)
+        groups.pop(-1, None)
+        yield _line(
+            escaped(chunk.title),
+            str(chunk.id),
+            f"{len(inside):,}",
+            f"{chunk.start:%Y-%m-%d %H:%M}" if chunk.start else "",
+            f"{chunk.end:%Y-%m-%d %H:%M}" if chunk.end else "",
+            "; ".join(
+                f"{escaped(shorten(headings[group], 40))} ({number:,})"
+                for group, number in groups.most_common(2)
+            ),
+        )
+
+
+def _chunks_by_theme(
+    chunks: Sequence[Chunk],
+    by_chunk: Mapping[int | None, Sequence[Row]],
+    themes: Sequence[str],
+    theme_of: Mapping[int, str],
+) -> Iterator[str]:
+    yield from _heading("## Chunks by theme")
+    yield "How many photos of a chunk are of which theme." + _cut_short(chunks, _CHUNKS_BY_THEME)
+    yield ""
+    yield from _head("Chunk", *map(escaped, themes), UNCLUSTERED, "Without a picture")
+    for chunk in _largest(chunks, by_chunk, _CHUNKS_BY_THEME):
+        counts = Counter(
+            "" if row.cluster_id is None else theme_of.get(row.cluster_id, UNCLUSTERED)
+            for row in by_chunk[chunk.id]
+        )
+        numbers = (counts[name] for name in (*themes, UNCLUSTERED, ""))
+        yield _line(escaped(chunk.title), *(f"{number:,}" if number else "" for number in numbers))
+
+
+def _largest(
+    chunks: Sequence[Chunk], by_chunk: Mapping[int | None, Sequence[Row]], number: int
+) -> list[Chunk]:
+    """Return the largest chunks in the order of time, and at the end the one without a date, however small."""
+    dated = sorted((chunk for chunk in chunks if chunk.start), key=lambda chunk: -len(by_chunk[chunk.id]))
+    kept = {chunk.id for chunk in dated[:number]}
+    return [chunk for chunk in chunks if chunk.id in kept or not chunk.start]
+
+
+def _cut_short(chunks: Sequence[Chunk], number: int) -> str:
+    dated = sum(chunk.start is not None for chunk in chunks)
+    if dated <= number:
+        return ""
+    return f" Here the {number:,} largest of {dated:,}; all are in `cluster_export.csv`, by `chunk_id`."
+
+
+def _span(chunks: Sequence[Chunk]) -> str:
+    """Return how many chunks there are, from when to when, and what is in none for want of a date."""
+    years = [at.year for chunk in chunks for at in (chunk.start, chunk.end) if at]
+    undated = sum(len(chunk.members) for chunk in chunks if not chunk.start)
+    span = _number(len(years) // 2, "chunk")
+    if years:
+        span += f", {min(years)}" + (f"\u2013{max(years)}" if max(years) > min(years) else "")
+    return span + (f"; {_number(undated, 'file')} without a date" if undated else "")
+
+
+def _stacks(rows: Sequence[Row]) -> list[tuple[Row, int]]:
+    """Return one row for each burst among the rows, and its frames among them; the other rows are one each.
+
+    It is the frame that stands for the burst, or the first of the rows if that one is not among them.
+    """
+    frames = Counter(row.burst_of for row in rows)
+    shown = {row.burst_of: row for row in reversed(rows)}
+    shown |= {row.burst_of: row for row in rows if row.rel_path == row.burst_of}
+    return [
+        (row, frames[row.burst_of] if row.burst_of else 1)
+        for row in rows
+        if not row.burst_of or row is shown[row.burst_of]
+    ]
 
 
 def _unplaced(rows: Sequence[Row], link: str | None) -> Iterator[str]:
@@ -230,9 +348,10 @@ def _line(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _photo(row: Row, link: str | None) -> str:
+def _photo(row: Row, link: str | None, frames: int = 1) -> str:
     name = escaped(row.rel_path) or "?"
-    return name if link is None else f"[{name}]({link}{_url(row.rel_path)})"
+    burst = f" (\u00d7{frames})" if frames > 1 else ""
+    return (name if link is None else f"[{name}]({link}{_url(row.rel_path)})") + burst
 
 
 def _url(path: str) -> str:

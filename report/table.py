@@ -15,6 +15,7 @@ import math
 import os
 import re
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from backends.errors import StopRunError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from library.moments import Moment
+    from report.chunks import Chunk
     from report.naming import Group, Label
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -37,7 +40,10 @@ class Row(NamedTuple):
     """One walked file; the fields are the columns.
 
     `cluster_id` is None for what has no place (videos, broken files), -1 for what is in no group. `x` and `y` are the
-    place on the map.
+    place on the map. `taken_at` is ISO 8601 by the clock of the place, with the offset where it is known; `taken_from` is
+    `exif`, or `file` for the file's own date. `chunk_id` is None where no file was opened, -1 without a date.
+    `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
+    outside of bursts.
     """
 
     rel_path: str
@@ -49,9 +55,16 @@ class Row(NamedTuple):
     nearest_cluster: int | None
     x: float | None
     y: float | None
+    taken_at: str = ""
+    taken_from: str = ""
+    chunk_id: int | None = None
+    chunk_label: str = ""
+    burst_of: str = ""
 
 
 COLUMNS = Row._fields
+_FIRST_COLUMNS = frozenset(COLUMNS) - Row._field_defaults.keys()
+"""Those of the first version; an export without the later ones still gives its names on."""
 
 
 def make_rows(
@@ -62,6 +75,10 @@ def make_rows(
     distances: NDArray[np.floating],
     nearest: NDArray[np.integer],
     xy: NDArray[np.floating],
+    *,
+    moments: Sequence[Moment] = (),
+    chunks: Sequence[Chunk] = (),
+    bursts: Sequence[int] | NDArray[np.integer] = (),
 ) -> list[Row]:
     """Join what is known of every file, in the order of `labels`.
 
@@ -73,17 +90,21 @@ def make_rows(
         distances: (n,) cosine distance to the centroid of the own cluster, or of the nearest one for those in none.
         nearest: (n,) index into `groups`, -1 if there is none.
         xy: (n, 2) place on the map.
+        moments: of each of `labels`, or none where no file was opened.
+        chunks: whose members are places among `labels`.
+        bursts: of each of `labels`, the place of the frame that stands for its burst, -1 for none.
     """
     rows = {rel_path: row for row, rel_path in enumerate(rel_paths)}
     ids = {-1: -1} | {index: group.id for index, group in enumerate(groups)}
     headings = {-1: UNCLUSTERED} | {index: group.heading for index, group in enumerate(groups)}
     clusters_, nearest_ = clusters.tolist(), nearest.tolist()
     distances_, xy_ = distances.tolist(), xy.tolist()
+    later = _later_cells(list(labels), moments, chunks, bursts)
     table = []
-    for rel_path, label in labels.items():
+    for (rel_path, label), cells in zip(labels.items(), later, strict=True):
         row = rows.get(rel_path)
         if row is None:
-            table.append(Row(rel_path, None, "", label.text, label.source, None, None, None, None))
+            table.append(Row(rel_path, None, "", label.text, label.source, None, None, None, None, *cells))
             continue
         cluster = clusters_[row]
         table.append(
@@ -97,9 +118,31 @@ def make_rows(
                 ids[nearest_[row]] if nearest_[row] >= 0 else None,
                 _known(xy_[row][0]),
                 _known(xy_[row][1]),
+                *cells,
             )
         )
     return table
+
+
+def _later_cells(
+    rel_paths: Sequence[str],
+    moments: Sequence[Moment],
+    chunks: Sequence[Chunk],
+    bursts: Sequence[int] | NDArray[np.integer],
+) -> Iterator[tuple[str, str, int | None, str, str]]:
+    """Yield what is known of the time of each file: `taken_at` and the columns after it."""
+    chunk_of = {place: chunk for chunk in chunks for place in chunk.members}
+    for place in range(len(rel_paths)):
+        moment = moments[place] if moments else None
+        chunk = chunk_of.get(place)
+        frame = int(bursts[place]) if len(bursts) else -1
+        yield (
+            moment.at.isoformat(timespec="seconds") if moment and moment.at else "",
+            moment.source if moment else "",
+            chunk.id if chunk else None,
+            chunk.title if chunk else "",
+            rel_paths[frame] if frame >= 0 else "",
+        )
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
@@ -126,12 +169,19 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
                     row.nearest_cluster,
                     _fixed(row.x, 4),
                     _fixed(row.y, 4),
+                    row.taken_at,
+                    row.taken_from,
+                    row.chunk_id,
+                    guarded(row.chunk_label),
+                    guarded(row.burst_of),
                 )
             )
 
 
 def read_csv(path: Path) -> Iterator[Row]:
-    """Yield the rows of a CSV that `write_csv` made, with the texts as they were; later columns are ignored.
+    """Yield the rows of a CSV that `write_csv` made, now or before there were chunks, with the texts as they were.
+
+    Columns that it does not know are ignored.
 
     Raises:
         OSError: it cannot be read.
@@ -142,7 +192,7 @@ def read_csv(path: Path) -> Iterator[Row]:
     )  # the usual 131,072 would refuse one overlong caption, and with it the whole file
     with path.open(encoding="utf-8-sig", newline="") as file:  # Excel adds a mark when it saves
         reader = csv.DictReader(file, strict=True)
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
+        missing = _FIRST_COLUMNS - set(reader.fieldnames or ())
         if missing:
             raise ValueError(f"it has no column {min(missing)}")
         for cells in reader:
@@ -158,11 +208,20 @@ def read_csv(path: Path) -> Iterator[Row]:
                 _integer(cells["nearest_cluster"]),
                 _number(cells["x"]),
                 _number(cells["y"]),
+                cells.get("taken_at", ""),
+                cells.get("taken_from", ""),
+                _integer(cells.get("chunk_id", "")),
+                plain(cells.get("chunk_label", "")),
+                plain(cells.get("burst_of", "")),
             )
 
 
 def write_parquet(path: Path, rows: Sequence[Row]) -> None:
     """Write the rows with types and the texts as they are, for Embedding Atlas and for programs.
+
+    `taken_at` is a timestamp by the clock of the place, without its offset, which the CSV has: Embedding Atlas draws a
+    histogram of a timestamp, in which a span can be picked, and nothing of a text with more than 1000 values
+    (packages/viewer/src/charts/default_charts.ts).
 
     Files without a place have nulls in `x` and `y`, which Embedding Atlas (0.26) would draw: leave them out with
     `--query "SELECT * FROM data WHERE x IS NOT NULL"`.
@@ -177,24 +236,29 @@ def write_parquet(path: Path, rows: Sequence[Row]) -> None:
         raise StopRunError(
             f"{path.name} needs pyarrow ({error}): run `uv sync --extra report`, then the report again."
         ) from None
-    types = {"cluster_id": pa.int64(), "nearest_cluster": pa.int64()}
+    types = dict.fromkeys(("cluster_id", "nearest_cluster", "chunk_id"), pa.int64())
     types |= dict.fromkeys(("distance_to_centroid", "x", "y"), pa.float64())
+    types["taken_at"] = pa.timestamp("s")
+    values = dict(zip(COLUMNS, zip(*rows, strict=True) if rows else [()] * len(COLUMNS), strict=True))
+    values["taken_at"] = tuple(
+        datetime.fromisoformat(at).replace(tzinfo=None) if at else None for at in values["taken_at"]
+    )
     columns = {
         name: pa.array(
-            [_encodable(value) if isinstance(value, str) else value for value in values],
+            [_encodable(value) if isinstance(value, str) else value for value in column],
             types.get(name, pa.string()),
         )
-        for name, values in zip(
-            COLUMNS, zip(*rows, strict=True) if rows else [()] * len(COLUMNS), strict=True
-        )
+        for name, column in values.items()
     }
     with replaced(path) as new:
         pq.write_table(pa.table(columns), new, compression="zstd")
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[Path]:
+def replaced(path: Path, flag: str = "--out-dir") -> Iterator[Path]:
     """Lend the name of a new file that takes the place of `path` when the block ends well, at once and whole.
+
+    `flag` is the one that says where it lies.
 
     Raises:
         StopRunError: it cannot be written; what was at `path` is still there.
@@ -210,7 +274,7 @@ def replaced(path: Path) -> Iterator[Path]:
         os.replace(new, path)
     except OSError as error:
         raise StopRunError(
-            f"{path} cannot be written ({error.strerror or error}): free the disk, or give another --out-dir."
+            f"{path} cannot be written ({error.strerror or error}): free the disk, or give another {flag}."
         ) from None
     finally:
         with suppress(OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from backends.errors import StopRunError
+from library.moments import Moment
+from report.chunks import UNDATED, Chunk
 from report.markdown import escaped, photos_link, write_markdown
 from report.naming import UNCLUSTERED, Group, Label, Theme, one_line
 from report.table import COLUMNS, Row, guarded, make_rows, plain, read_csv, write_csv, write_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from markdown_it.token import Token
 
@@ -75,6 +78,11 @@ def tables(draw: st.DrawFn) -> list[Row]:
             draw(st.none() | st.integers(0, 3)),
             draw(NUMBER),
             draw(NUMBER),
+            draw(st.sampled_from(["", "2019-07-12T09:10:00", "2019-07-12T09:10:00-04:30"])),
+            draw(st.sampled_from(["", "exif", "file"])),
+            draw(st.sampled_from([None, -1, 1, 2])),
+            draw(LINE),
+            draw(NAME),
         )
         for name in names
     ]
@@ -116,7 +124,7 @@ def test_the_csv_gives_back_what_was_written_and_is_the_same_again(
     assert cells[0] == list(COLUMNS)
     assert {len(line) for line in cells} == {len(COLUMNS)}
     for line in cells[1:]:
-        for column in (0, 2, 3):
+        for column in (0, 2, 3, 12, 13):
             assert line[column][:1] not in set("=+-@\t\r")
     assert os.listdir(path.parent) == [path.name]
 
@@ -135,18 +143,64 @@ def test_every_file_has_a_row_with_a_place_where_it_has_one(tmp_path: Path) -> N
     )
     path = tmp_path / "cluster_export.csv"
     write_csv(path, rows)
-    assert path.read_text().splitlines() == [
-        "rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y",
-        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000",
-        "b.mov,,,,error,,,,",
-        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000",
+    lines = path.read_text().splitlines()
+    assert lines[0] == (
+        "rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y,"
+        "taken_at,taken_from,chunk_id,chunk_label,burst_of"
+    )
+    assert lines[1:] == [
+        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,",
+        "b.mov,,,,error,,,,,,,,,",
+        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,",
     ]
+
+
+def test_every_file_has_its_time_its_chunk_and_its_burst() -> None:
+    labels = {name: Label("", "none") for name in ("a", "b", "c.mov", "d")}
+    noon = datetime(2019, 7, 12, 12, 0, 0, 500_000)  # noqa: DTZ001 - a wall clock
+    moments = [
+        Moment(noon.replace(tzinfo=timezone(timedelta(hours=2))), "exif"),
+        Moment(noon, "exif"),
+        Moment(noon, "file"),
+        Moment(),
+    ]
+    chunks = [
+        Chunk(1, "12 July 2019", noon, noon, (), (1, 0)),
+        Chunk(-1, UNDATED, None, None, (), (2, 3)),
+    ]
+    rows = make_rows(
+        labels,
+        ["b"],
+        np.array([-1]),
+        [],
+        np.array([np.nan]),
+        np.array([-1]),
+        np.zeros((1, 2)),
+        moments=moments,
+        chunks=chunks,
+        bursts=np.array([1, 1, -1, -1]),
+    )
+    assert [row[9:] for row in rows] == [
+        ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b"),
+        ("2019-07-12T12:00:00", "exif", 1, "12 July 2019", "b"),
+        ("2019-07-12T12:00:00", "file", -1, UNDATED, ""),
+        ("", "", -1, UNDATED, ""),
+    ]
+
+
+def test_an_export_from_before_there_were_chunks_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "cluster_export.csv"
+    path.write_text(",".join(COLUMNS[:9]) + "\r\na,7,b,c,caption,0.5,7,0,0\r\n")
+    assert list(read_csv(path)) == [Row("a", 7, "b", "c", "caption", 0.5, 7, 0, 0)]
+    path.write_text(",".join(COLUMNS[:8]) + "\r\n")
+    with pytest.raises(ValueError, match="no column y"):
+        list(read_csv(path))
 
 
 def test_later_columns_and_a_byte_order_mark_do_not_hinder_reading(tmp_path: Path) -> None:
     path = tmp_path / "cluster_export.csv"
-    path.write_text("\ufeffmore," + ",".join(COLUMNS) + "\r\n1,a,7,'=x,y,caption,0.5,7,0,0\r\n")
-    assert list(read_csv(path)) == [Row("a", 7, "=x", "y", "caption", 0.5, 7, 0, 0)]
+    path.write_text("\ufeffmore," + ",".join(COLUMNS) + "\r\n1,a,7,'=x,y,caption,0.5,7,0,0,,,2,'=z,\r\n")
+    assert list(read_csv(path)) == [Row("a", 7, "=x", "y", "caption", 0.5, 7, 0, 0, "", "", 2, "=z", "")]
 
 
 def test_a_caption_beyond_all_measure_is_read_again(tmp_path: Path) -> None:
@@ -178,12 +232,18 @@ def test_the_parquet_file_has_types_and_the_texts_as_they_are(tmp_path: Path) ->
     path = tmp_path / "cluster_export.parquet"
     rows = [Row(f"{i}.jpg", 1, text, text, "caption", 0.5, 1, 0.0, 1.0) for i, text in enumerate(HOSTILE)]
     rows.append(Row("b.mov", None, "", "", "error", None, None, None, None))
+    rows.append(rows[0]._replace(taken_at="2019-07-12T09:10:11+02:00", chunk_id=3, chunk_label="=x"))
     write_parquet(path, rows)
     table: Any = pq.read_table(path)
     assert table.column_names == list(COLUMNS)
-    assert [Row(**row) for row in table.to_pylist()] == rows
+    times = [None] * (len(rows) - 1) + [datetime(2019, 7, 12, 9, 10, 11)]  # noqa: DTZ001 - a wall clock
+    assert [Row(**row) for row in table.to_pylist()] == [
+        row._replace(taken_at=time)  # type: ignore[arg-type]
+        for row, time in zip(rows, times, strict=True)
+    ]
     types = {field.name: str(field.type) for field in table.schema}
     assert (types["cluster_id"], types["x"], types["label"]) == ("int64", "double", "string")
+    assert (types["chunk_id"], types["taken_at"]) == ("int64", "timestamp[ms]")
     write_parquet(path, [])
     assert pq.read_table(path).num_rows == 0
 
@@ -221,7 +281,7 @@ def test_an_escaped_text_is_one_cell_and_reads_as_it_was(text: str) -> None:
     assert [shown([cell]) for cell in cells] == [one_line(text), "end", one_line(text) or "x"]
 
 
-def report(path: Path, rows: list[Row], link: str | None = None) -> str:
+def report(path: Path, rows: list[Row], link: str | None = None, chunks: Sequence[Chunk] = ()) -> str:
     groups = [
         Group(0, "first =x|y", "caption", ("a|b",), ()),
         Group(1, "<b>second</b>", "vocabulary", (), ()),
@@ -233,6 +293,7 @@ def report(path: Path, rows: list[Row], link: str | None = None) -> str:
         [Theme("t|heme", (0, 1))],
         summary="3 captioned, 0 errors, 0 vocabulary fallbacks",
         method="UMAP and HDBSCAN",
+        chunks=chunks,
         notes=["it is | so"],
         link=link,
     )
@@ -245,7 +306,9 @@ def test_no_caption_or_name_breaks_the_page(
     rows: list[Row], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("page") / "cluster_report.md"
-    tokens = parsed(report(path, rows, "../photos/"))
+    noon = datetime(2019, 7, 12, 12)  # noqa: DTZ001 - a wall clock
+    chunks = [Chunk(1, "12 July \u00b7 a|b", noon, noon, (), ()), Chunk(2, "<b>", noon, noon, (), ())]
+    tokens = parsed(report(path, rows, "../photos/", chunks))
     kinds = {token.type for token in inside(tokens)}
     assert not {
         kind for kind in kinds if kind.startswith(("html", "image", "fence", "blockquote", "code_block"))
@@ -267,7 +330,7 @@ def test_no_caption_or_name_breaks_the_page(
     expected = ["Cluster report", "Themes", "Groups by size"]
     assert shown_headings[:3] == expected
     assert set(shown_headings[3:5]) == {"first =x|y", "<b>second</b>"}
-    assert shown_headings[5] == UNCLUSTERED
+    assert shown_headings[5:8] == [UNCLUSTERED, "Chunks", "Chunks by theme"]
 
 
 def placed(name: str, group: int | None, distance: float | None, label: str = "a") -> Row:
@@ -307,6 +370,64 @@ def test_the_unclustered_are_shown_with_their_nearest_group_and_counted(tmp_path
     assert "- On no map, because there is no picture to look at (videos, broken files): 1" in text
     assert "| clip.mov | *error* |" in text
     assert "152 files, 151 of them on the map, in 2 groups and 1 theme" in text
+
+
+def test_chunks_are_listed_in_the_order_of_time_with_their_groups_and_themes(tmp_path: Path) -> None:
+    noon = datetime(2019, 7, 12, 12, 5)  # noqa: DTZ001 - a wall clock
+    chunks = [
+        Chunk(1, "12 July 2019 \u00b7 <b>", noon, noon.replace(hour=14), (), ()),
+        Chunk(2, "1 May 2021", noon.replace(2021), noon.replace(2021), (), ()),
+        Chunk(-1, UNDATED, None, None, (), (6, 7)),
+    ]
+    groups = [(1, 0), (1, 0), (1, 1), (1, -1), (2, None), (2, 1), (-1, -1), (-1, None)]
+    rows = [
+        placed(f"{i}.jpg", group, 0.1)._replace(chunk_id=chunk) for i, (chunk, group) in enumerate(groups)
+    ]
+    text = report(tmp_path / "r.md", rows, chunks=chunks)
+    assert "- In time: 2 chunks, 2019\u20132021; 2 files without a date\n" in text
+    most = "first =x&#124;y (2); &lt;b&gt;second&lt;/b&gt; (1)"
+    lines = text[text.index("## Chunks") : text.index("## Without a picture")].splitlines()
+    assert [line for line in lines if line.startswith("|") and "---" not in line] == [
+        "| Chunk | Id | Photos | From | To | Most of them in |",
+        f"| 12 July 2019 \u00b7 &lt;b&gt; | 1 | 4 | 2019-07-12 12:05 | 2019-07-12 14:05 | {most} |",
+        "| 1 May 2021 | 2 | 2 | 2021-07-12 12:05 | 2021-07-12 12:05 | &lt;b&gt;second&lt;/b&gt; (1) |",
+        "| Without a date | -1 | 2 |  |  |  |",
+        "| Chunk | t&#124;heme | Unclustered | Without a picture |",
+        "| 12 July 2019 \u00b7 &lt;b&gt; | 3 | 1 |  |",
+        "| 1 May 2021 | 1 |  | 1 |",
+        "| Without a date |  | 1 | 1 |",
+    ]
+
+
+def test_of_many_chunks_the_largest_are_shown_and_it_says_so(tmp_path: Path) -> None:
+    noon = datetime(2019, 7, 12)  # noqa: DTZ001 - a wall clock
+    chunks = [Chunk(i, f"chunk {i}", noon, noon, (), ()) for i in range(1, 1102)]
+    chunks.append(Chunk(-1, UNDATED, None, None, (), ()))
+    rows = [placed(f"{i}.jpg", 0, 0.1)._replace(chunk_id=i) for i in range(1, 1102) if i != 500]
+    text = report(tmp_path / "r.md", [*rows, rows[-1]._replace(rel_path="b.jpg")], chunks=chunks)
+    assert "Here the 1,000 largest of 1,101; all are in `cluster_export.csv`, by `chunk_id`." in text
+    assert "Here the 100 largest of 1,101;" in text
+    assert text.count("\n| chunk ") == 1100
+    assert "| chunk 500 |" not in text
+    assert text.count("| chunk 1101 |") == text.count(f"| {UNDATED} |") == 2
+
+
+def test_one_frame_is_shown_for_all_of_a_burst(tmp_path: Path) -> None:
+    rows = [
+        placed(f"{i}.jpg", 0, i / 10)._replace(burst_of=burst)
+        for i, burst in enumerate(["2.jpg", "2.jpg", "2.jpg", "", "gone.jpg", "gone.jpg"])
+    ]
+    rows += [placed(f"{i}.jpg", -1, i / 10)._replace(burst_of="8.jpg") for i in (7, 8)]
+    text = report(tmp_path / "r.md", rows, "p/")
+    shown_rows = [line.split(" | ")[:2] for line in text.splitlines() if ".jpg](" in line]
+    assert shown_rows == [
+        ["| nearest", "[2.jpg](p/2.jpg) (\u00d73)"],
+        ["| nearest", "[3.jpg](p/3.jpg)"],
+        ["| oddest", "[4.jpg](p/4.jpg) (\u00d72)"],
+        ["| [8.jpg](p/8.jpg) (\u00d72)", "a"],
+    ]
+    assert "6 photos, group 0." in text
+    assert "2 photos in no group, in `cluster_export.csv` with `cluster_id` -1.\n" in text
 
 
 def test_an_empty_library_has_a_page_too(tmp_path: Path) -> None:

@@ -1,0 +1,272 @@
+"""Owns cluster_report.html: the library as one page to look through. Decides no name and no group, and opens no photo.
+
+The page opens from the disk, fetches nothing and asks no server. Captions, names of files and headings are what strangers
+and models wrote: they travel as JSON in which nothing can end the script element, the page's program makes only text of
+them, and a content-security policy lets run what this module hashed and nothing else. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import calendar
+import itertools
+import json
+import re
+from base64 import b64encode
+from collections import defaultdict
+from datetime import datetime
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from backends.errors import StopRunError
+from library.walk import VIDEO_EXTENSIONS, extension
+from report.table import replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from report.chunks import Chunk
+    from report.naming import Group, Theme
+    from report.pictures import Picture
+    from report.table import Row
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_PROGRAM = ("map.js", "page.js")
+_TERMS = 5
+_MAP_STEPS = 65_535
+"""Places on the map are whole numbers up to this: finer than a pixel at the deepest zoom."""
+_STATUSES = {"caption": "c", "error": "e", "vocabulary": "v"}
+"""One letter a file; `m` is a video (movie), `n` has nothing."""
+_CLIMBS = re.compile(r"(^|/)\.\.?(/|$)|^/")
+"""A path that a browser would resolve to somewhere else."""
+_UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+"""What could end a script element or a line of it, and the halves of characters that UTF-8 cannot hold."""
+
+
+def write_page(
+    path: Path,
+    rows: Sequence[Row],
+    groups: Sequence[Group],
+    themes: Sequence[Theme],
+    chunks: Sequence[Chunk],
+    pictures: Sequence[Picture],
+    *,
+    summary: str,
+    method: str,
+    notes: Sequence[str],
+    link: str | None,
+) -> None:
+    """Write the page. The file is replaced whole or not at all.
+
+    Args:
+        path: where to; the thumbnails' paths are relative to its folder.
+        rows: of all walked files.
+        groups: as they were named; those of `rows`.
+        themes: the groups gathered; may be empty.
+        chunks: in the order of time, what has no date last; may be empty.
+        pictures: what there is to show of each row.
+        summary: the line with the counts.
+        method: how the groups were made, in words.
+        notes: whatever else a reader must know.
+        link: from `photos_link`; None for a page that does not lead to the photos.
+
+    Raises:
+        StopRunError: it cannot be written, or a package of the report is missing.
+    """
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from markupsafe import Markup
+
+        d3 = Path(str(distribution("mpld3").locate_file("mpld3/js/d3.v5.min.js"))).read_text(encoding="utf-8")
+    except (ImportError, PackageNotFoundError, OSError) as error:
+        raise StopRunError(
+            f"{path.name} needs jinja2 and mpld3 ({error}): run `uv sync --extra report`, then the report again."
+        ) from None
+    style = _template("page.css")
+    scripts = [d3, "\n".join(map(_template, _PROGRAM))]
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    text = environment.get_template("page.html").render(
+        policy=_policy(style, scripts),
+        headline=headline(rows, groups, themes),
+        about=[summary, f"{method}.", *notes],
+        licence=_template("d3_licence.txt"),
+        style=Markup(style),  # noqa: S704 - ours
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours
+        data=Markup(_json(_data(rows, groups, themes, chunks, pictures, link))),  # noqa: S704 - escaped there
+    )
+    with replaced(path) as new:
+        new.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def headline(rows: Sequence[Row], groups: Sequence[Group], themes: Sequence[Theme]) -> list[str]:
+    """Return the parts of the page's first line; what there is none of is left out."""
+    videos = sum(_is_video(row) for row in rows)
+    errors = sum(row.label_source == "error" and not _is_video(row) for row in rows)
+    placed = sum(row.cluster_id is not None for row in rows)
+    loose = sum(row.cluster_id == -1 for row in rows)
+    years = sorted({row.taken_at[:4] for row in rows if row.taken_from == "exif"})
+    parts = [_number(len(rows) - videos, "photo")]
+    if years:
+        parts.append(years[0] if len(years) == 1 else f"{years[0]}\u2013{years[-1]}")
+    if groups:
+        parts.append(
+            _number(len(groups), "group") + (f" in {_number(len(themes), 'theme')}" if themes else "")
+        )
+    if loose:
+        parts.append(f"{max(1, round(100 * loose / placed))} % unclustered")
+    if errors:
+        parts.append(_number(errors, "error"))
+    if videos:
+        parts.append(_number(videos, "video"))
+    return parts
+
+
+def _data(
+    rows: Sequence[Row],
+    groups: Sequence[Group],
+    themes: Sequence[Theme],
+    chunks: Sequence[Chunk],
+    pictures: Sequence[Picture],
+    link: str | None,
+) -> dict[str, Any]:
+    """Return what the page's program reads: a list per column, and places in lists where a text would come up again."""
+    place = {group.id: index for index, group in enumerate(groups)}
+    theme_of = {group: index for index, theme in enumerate(themes) for group in theme.groups}
+    folders: dict[str, int] = {}
+    labels: dict[str, int] = {}
+    bursts: dict[str, list[int]] = defaultdict(list)
+    split = [row.rel_path.rpartition("/") for row in rows]
+    for index, row in enumerate(rows):
+        if row.burst_of:
+            bursts[row.burst_of].append(index)
+    return {
+        "link": link,
+        "folders": folders,  # filled by the columns below, and a dictionary keeps its order
+        "groups": [
+            {
+                "id": group.id,
+                "heading": group.heading,
+                "terms": group.terms[:_TERMS],
+                "theme": theme_of.get(index, -1),
+            }
+            for index, group in enumerate(groups)
+        ],
+        "themes": [{"name": theme.name, "groups": theme.groups} for theme in themes],
+        "chunks": [
+            {
+                "id": chunk.id,
+                "title": chunk.title,
+                "start": chunk.start and _seconds(chunk.start),
+                "end": chunk.end and _seconds(chunk.end),
+                "members": chunk.members,
+            }
+            for chunk in chunks
+        ],
+        "bursts": [
+            sorted(frames, key=lambda frame: rows[frame].rel_path != shown)  # the one shown for all first
+            for shown, frames in bursts.items()
+            if len(frames) > 1
+        ],
+        "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
+        "thumbnails": _paths([picture.thumbnail for picture in pictures]),
+        "previews": _paths([picture.preview for picture in pictures]),
+        "photos": {
+            "folder": [folders.setdefault(folder + slash, len(folders)) for folder, slash, _ in split],
+            "name": [name for _, _, name in split],
+            # A caption that was there before is the place of that row.
+            "label": [
+                row.label
+                if not row.label or (first := labels.setdefault(row.label, index)) == index
+                else first
+                for index, row in enumerate(rows)
+            ],
+            "status": "".join(
+                "m" if _is_video(row) else _STATUSES.get(row.label_source, "n") for row in rows
+            ),
+            # -1 is in no group, -2 has no picture to look at.
+            "group": [-2 if row.cluster_id is None else place.get(row.cluster_id, -1) for row in rows],
+            "nearest": [
+                place.get(row.nearest_cluster, -1) if row.nearest_cluster is not None else -1 for row in rows
+            ],
+            "distance": [_scaled(row.distance_to_centroid, 1000) for row in rows],
+            **_spread(rows),
+            "at": [_seconds(datetime.fromisoformat(row.taken_at)) if row.taken_at else None for row in rows],
+            "clock": "".join("f" if row.taken_from == "file" else "e" for row in rows),
+            "aspect": [_scaled(p.size[0] / p.size[1], 100) if p.size else None for p in pictures],
+        },
+    }
+
+
+def _spread(rows: Sequence[Row]) -> dict[str, list[int | None]]:
+    """Return the places on the map in whole steps, on the same scale both ways."""
+    known = [(row.x, row.y) for row in rows if row.x is not None and row.y is not None]
+    if not known:
+        return {"x": [None] * len(rows), "y": [None] * len(rows)}
+    left, low = (min(side) for side in zip(*known, strict=True))
+    right, high = (max(side) for side in zip(*known, strict=True))
+    step = _MAP_STEPS / (max(right - left, high - low) or 1.0)
+    return {
+        "x": [None if row.x is None or row.y is None else round((row.x - left) * step) for row in rows],
+        # Down is more, as on the screen.
+        "y": [None if row.x is None or row.y is None else round((high - row.y) * step) for row in rows],
+    }
+
+
+def _paths(paths: Sequence[str | None]) -> dict[str, Any]:
+    """Return paths as links, with what all begin and end with apart."""
+    links = [None if path is None else quote(path) for path in paths]
+    before = _beginning([one for one in links if one is not None])
+    rest = [None if one is None else one[len(before) :] for one in links]
+    after = _beginning([one[::-1] for one in rest if one is not None])[::-1]
+    between = [None if one is None else one[: len(one) - len(after)] for one in rest]
+    return {"before": before, "after": after, "between": between}
+
+
+def _beginning(texts: Sequence[str]) -> str:
+    """Return what all texts begin with: what the first and the last of them in order do."""
+    first, last = min(texts, default=""), max(texts, default="")
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return "".join(letter for letter, _ in same)
+
+
+def _json(data: dict[str, Any]) -> str:
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _policy(style: str, scripts: Iterable[str]) -> str:
+    """Return the content-security policy. `file:` because to some browsers no file is 'self'; `data:` is the icon's."""
+    return (
+        "default-src 'none'; img-src 'self' file: data:; "
+        f"style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _template(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _seconds(moment: datetime) -> int:
+    """Return the wall clock as seconds since 1970, wherever it hung."""
+    return calendar.timegm(moment.timetuple())
+
+
+def _scaled(value: float | None, factor: float) -> int | None:
+    return None if value is None else round(value * factor)
+
+
+def _is_video(row: Row) -> bool:
+    return extension(row.rel_path) in VIDEO_EXTENSIONS
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
