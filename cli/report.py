@@ -15,7 +15,7 @@ from cli.signals import Stopper
 from report.albums import export_albums
 from report.chunks import bursts, cut, name_chunks
 from report.clustering import check_fast, cluster
-from report.inheritance import inherit, read_previous
+from report.inheritance import inherit, read_previous, stay
 from report.markdown import photos_link, write_markdown
 from report.naming import count, label_photos, name_groups, name_themes
 from report.page import write_page
@@ -74,9 +74,10 @@ def make_report(options: ReportOptions) -> ExitCode:
     counts = count(labels, library.records)
     previous, note = read_previous(options.out_dir / CSV)
     heirs = inherit(previous, placed, clusters.labels, labels)
+    members = stay(previous, placed, clusters.labels, clusters.nearest, heirs.ids)
     groups = name_groups(
         placed,
-        clusters.labels,
+        members,
         clusters.distances,
         labels,
         match=match,
@@ -89,7 +90,7 @@ def make_report(options: ReportOptions) -> ExitCode:
     rows = make_rows(
         labels,
         placed,
-        clusters.labels,
+        members,
         groups,
         clusters.distances,
         clusters.nearest,

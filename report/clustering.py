@@ -30,7 +30,7 @@ THEMES = range(8, 21)
 _RETRIES = 3
 _MIN_SAMPLES = 5
 """Of HDBSCAN; fixed, for tied to `min_cluster_size` it makes ever more unclustered (hdbscan's parameter_selection.rst)."""
-_MAP_EPOCHS = 100
+_MAP_EPOCHS = 75
 _FAST_EPOCHS = 50
 _ONE_SUBJECT = 0.1
 """Cosine distance within which a few photos are one group, as the shots of a burst are; silhouettes cannot say "one"."""

@@ -5,6 +5,9 @@ first, each old group at most once. Where a group was split its largest part goe
 largest one does; a pair counts only if it shares more than half of the smaller of the two, so that no id passes to a
 group that merely brushed the old one. All others get new ids above all old ones.
 
+A photo that was in a group and would be in none now stays where it was, if that group goes on and is still the nearest: where
+density ends is a matter of a few photos more or less.
+
 A heading stays with its id as long as something in the group vouches for it, although its photo may no longer be the
 one nearest to the centroid: a photo arriving must not rename what people know by name. It is made anew when
 
@@ -21,6 +24,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from report.naming import shorten
 from report.table import read_csv
 from report.vocabulary import VOCABULARY
@@ -28,6 +33,8 @@ from report.vocabulary import VOCABULARY
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from report.naming import Label
 
@@ -126,6 +133,29 @@ def inherit(
         heirs[cluster] = free
         free += 1
     return Heirs(heirs, headings)
+
+
+def stay(
+    previous: Previous,
+    rel_paths: Sequence[str],
+    clusters: NDArray[np.integer],
+    nearest: NDArray[np.integer],
+    ids: Mapping[int, int],
+) -> NDArray[np.int64]:
+    """Return the clusters, (n,), with old members that would be in none now back in their group.
+
+    Args:
+        previous: the earlier report.
+        rel_paths: of the clustered photos.
+        clusters: (n,) the cluster of each, -1 for none.
+        nearest: (n,) the cluster whose centroid is nearest, -1 if there is none.
+        ids: of the clusters, as inherited.
+    """
+    stayed = clusters.astype(np.int64)
+    for row in np.flatnonzero((clusters < 0) & (nearest >= 0)).tolist():
+        if previous.groups.get(rel_paths[row]) == ids[int(nearest[row])]:
+            stayed[row] = nearest[row]
+    return stayed
 
 
 def _stands(previous: Previous, old: int, members: Iterable[str], labels: Mapping[str, Label]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 from backends.errors import StopRunError
 from report import clustering, neighbours
 from report.clustering import Clusters, cluster
+from report.map import NEIGHBOURS, load_umap
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -214,6 +216,70 @@ def test_longer_steps_say_their_time(library: tuple[Floats, Ints, Clusters], sai
 def test_the_same_vectors_give_the_same_bytes(library: tuple[Floats, Ints, Clusters]) -> None:
     vectors, _, found = library
     assert digest(run(vectors)) == digest(found)
+
+
+@pytest.mark.slow
+def test_evoc_finds_known_groups_and_gives_the_same_bytes_again() -> None:
+    """All of `fast` in one test, for where nothing is compiled yet numba takes minutes for it."""
+    vectors, truth = doubled()
+    lines: list[str] = []
+    found = cluster(vectors, fast=True, say=lines.append)
+    check(vectors, found)
+    assert found.method.startswith("EVoC (base_min_cluster_size 15, min_samples 5, seed 42, ")
+    assert lines[0] == "Loading evoc; the first time takes minutes."
+    assert any(line.startswith("Groups of") and line.endswith(" s") for line in lines), lines
+    grouped = truth >= 0
+    assert adjusted_mutual_info_score(truth[grouped], found.labels[grouped]) > 0.9
+    assert set(found.labels[truth == len(SIZES)]) != {-1}
+    assert digest(run(vectors, fast=True)) == digest(found)
+
+
+class OneBlob:
+    """An EVoC whose most persistent layer is one group of everything, the next twenty groups."""
+
+    persistence_scores_ = (0.1, 0.9)
+
+    def __init__(self, **options: object) -> None:
+        self.options = options
+
+    def fit(self, vectors: Floats) -> OneBlob:
+        rows = np.arange(len(vectors))
+        self.cluster_layers_ = [rows % 20, 0 * rows]
+        self.nn_inds_ = neighbours._exact_graph(vectors, 15)[0]
+        return self
+
+
+def test_evocs_blob_gives_way_to_its_next_layer_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "evoc", SimpleNamespace(EVoC=OneBlob))
+    vectors, _ = known_groups([30] * 20, 0)
+    found = clustering._by_evoc(vectors, np.ones(len(vectors), np.int64), 15, 42, print)
+    assert found.labels.max() == 19
+    assert "its most persistent layer of 2" in found.method
+    assert found.notes == [
+        "EVoC's most persistent layer had 1 groups, the largest of 100% of the photos; took the next that was better."
+    ]
+
+
+@pytest.mark.slow
+def test_the_search_for_neighbours_in_a_large_library() -> None:
+    """More rows than are compared each with each: nearly all neighbours are found, and the same ones again.
+
+    Nearly all of its time goes into compiling, which numba does anew in every process.
+    """
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((500, 16))
+    vectors = unit(centres[rng.integers(0, 500, 33_000)] + 0.5 * rng.standard_normal((33_000, 16)))
+    umap = load_umap(print)
+    near, away = neighbours.neighbour_graph(vectors, NEIGHBOURS, 42, umap)
+    again, _ = neighbours.neighbour_graph(vectors, NEIGHBOURS, 42, umap)
+    assert again.tobytes() == near.tobytes()
+    assert near.shape == (33_000, NEIGHBOURS)
+    sample = rng.choice(len(vectors), 500, replace=False)
+    exact = np.argpartition(-(vectors[sample] @ vectors.T), NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+    recall = [len(set(near[row]) & set(best)) / NEIGHBOURS for row, best in zip(sample, exact, strict=True)]
+    assert np.mean(recall) > 0.9, np.mean(recall)
+    expected = 1 - (vectors[sample, None] * vectors[near[sample]]).sum(axis=2)
+    assert np.allclose(away[sample], expected, atol=1e-5)
 
 
 def blobs(sizes: list[int]) -> Floats:
