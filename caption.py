@@ -25,6 +25,7 @@ from cli.exit_codes import ExitCode
 from cli.leaving import leave, prepare_streams
 
 if TYPE_CHECKING:
+    from cli.selection import Shard
     from journal import Status
 
 DEFAULT_PROMPT = (
@@ -66,6 +67,12 @@ RetryOption = Annotated[
         "--retry-status", help="Try photos again that have these statuses, as in error_api,error_model."
     ),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", help="Only this part of the library, as in 2/8: for machines that share nothing."
+    ),
+]
 
 
 @app.command("run")
@@ -90,6 +97,16 @@ def run_command(
     restart_every: Annotated[
         int, typer.Option(min=0, help="Exit with code 2 after so many photos if more are left (run_loop.sh).")
     ] = 0,
+    shard: ShardOption = None,
+    engine: Annotated[
+        str, typer.Option(help="Who shares out the work: threads (this machine), or ray (many machines).")
+    ] = "threads",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="The Ray cluster to join, as 10.0.0.5:6379, or auto; without it this machine alone."
+        ),
+    ] = None,
     quantize: Annotated[
         str | None,
         typer.Option(help="Precision of a local model: none, int8 or int4; by default what fits the card."),
@@ -120,6 +137,9 @@ def run_command(
         force=force,
         dry_run=dry_run,
         restart_every=restart_every,
+        shard=_part(shard),
+        ray=_is_ray(engine, ray_address),
+        ray_address=ray_address,
         quantize=_precision(quantize),
         trust_remote_code=trust_remote_code,
         mock_options={
@@ -160,6 +180,7 @@ def estimate(
     max_workers: WorkersOption = None,
     limit: LimitOption = None,
     retry_status: RetryOption = None,
+    shard: ShardOption = None,
     all_: Annotated[
         bool, typer.Option("--all", help="One row per cloud provider with its default model, cheapest first.")
     ] = False,
@@ -171,6 +192,7 @@ def estimate(
         raise typer.BadParameter("--all is for every provider: leave out --backend, --model and --base-url.")
     known = None if all_ else _known_backend(backend)
     folder, statuses, server = _folder(photos_dir), _known_statuses(retry_status), _server(base_url, backend)
+    part = _part(shard)
     leave(
         lambda: print_estimate(
             known,
@@ -182,6 +204,7 @@ def estimate(
             max_workers=max_workers,
             limit=limit,
             retry_statuses=statuses,
+            shard=part,
         )
     )
 
@@ -264,6 +287,35 @@ def _money(text: str | None, backend: str | None) -> Decimal | None:
             "it is for cloud backends with known prices: leave it out here.", param_hint="--budget"
         )
     return amount
+
+
+def _part(text: str | None) -> Shard | None:
+    from cli.selection import Shard
+
+    if text is None:
+        return None
+    parts = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", text, re.ASCII)
+    shard = Shard(int(parts[1]), int(parts[2])) if parts else Shard(1, 0)
+    if shard.number > shard.count:
+        raise typer.BadParameter(
+            f"{text!r} is no part of a whole: the second of eight machines gives 2/8.", param_hint="--shard"
+        )
+    return shard
+
+
+def _is_ray(engine: str, address: str | None) -> bool:
+    if engine not in {"threads", "ray"}:
+        raise typer.BadParameter(f"there is no {engine!r}: give threads or ray.", param_hint="--engine")
+    if address is not None and engine != "ray":
+        raise typer.BadParameter("--ray-address is for --engine ray: leave it out, or add that.")
+    if address is not None and not re.fullmatch(
+        r"auto|[\w.-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}", address
+    ):
+        raise typer.BadParameter(
+            "it is no address of a cluster: give auto, or what `ray start --head` has printed, as 10.0.0.5:6379.",
+            param_hint="--ray-address",
+        )
+    return engine == "ray"
 
 
 def _precision(quantize: str | None) -> str | None:

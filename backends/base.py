@@ -64,6 +64,7 @@ class CaptionBackend(ABC):
     Attributes:
         max_workers: how many calls in flight suit it when the user does not say.
         single_threaded: whether it makes one call at a time whatever the user says, as a model on one card does.
+        copies: how many of it work side by side: one, unless it stands for models on many cards.
         batch_size: the most pictures that `caption_batch` gets; halved by the engine when they do not fit.
         checked: whether its captions are judged (engines/checks.py) before they count.
         host: where it sends pixels to, as in `api.openai.com`; None when they stay on this machine.
@@ -73,6 +74,7 @@ class CaptionBackend(ABC):
     max_workers: ClassVar[int] = 1
     single_threaded: ClassVar[bool] = False
     checked: ClassVar[bool] = True
+    copies: int = 1
     batch_size: int = 1
     host: str | None = None
     max_output_tokens: int = 0

@@ -19,7 +19,7 @@ from statistics import median
 from make_photos import TINY, make_library
 from processes import ROOT, Took, bare_pool, output, product, start
 
-_WORDS = "a the two people dog beach garden sitting on with under red blue tree table child sky old street at of".split()
+WORDS = "a the two people dog beach garden sitting on with under red blue tree table child sky old street at of".split()
 _MEASURE = """
 import resource, sys, time
 {load}
@@ -47,7 +47,7 @@ def write_journal(path: Path, lines: int) -> None:
         for number in range(lines):
             record = {
                 "rel_path": f"{1990 + number * 35 // lines}/{number // 500:04}/IMG_{number:07}.jpg",
-                "caption": " ".join(chance.choices(_WORDS, k=25)),
+                "caption": " ".join(chance.choices(WORDS, k=25)),
                 "status": "success",
                 "model": "openai/gpt-4o-mini",
                 "at": f"2026-11-20T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from backends import BACKENDS
 from cli.exit_codes import ExitCode
-from cli.selection import load_records, pending_photos, photos_folder
+from cli.selection import Shard, keep_shard, load_records, pending_photos, photos_folder
 from config import load_settings
 from image_loader import sent_size
 from journal import MOCK, CaptionJournal
@@ -31,6 +31,7 @@ def print_estimate(
     max_workers: int | None,
     limit: int | None,
     retry_statuses: frozenset[Status],
+    shard: Shard | None,
 ) -> ExitCode:
     """Print what is left to do, and the tokens, money and time it would take; without `backend`, for every provider.
 
@@ -41,6 +42,7 @@ def print_estimate(
     found = walk(folder)
     journal = CaptionJournal(captions_jsonl)
     load_records(journal, found, folder, retry_statuses, redo_mock=backend != MOCK)
+    keep_shard(found, shard)
     pending = pending_photos(journal, found)
     chosen = pending[:limit]
     photos, sizes = sample_sizes(chosen, sent_size)

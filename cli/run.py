@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ from backends.image_tokens import image_tokens
 from cli.exit_codes import ExitCode
 from cli.log import log, start_log
 from cli.progress import Progress
-from cli.selection import load_records, pending_photos, photos_folder
+from cli.selection import Shard, keep_shard, load_records, pending_photos, photos_folder
 from cli.signals import Stopper
 from config import load_settings
 from engines.checks import Alike
 from engines.driver import Result, drive, record
+from engines.ray import ray_cluster
 from engines.spending import Spending
 from engines.threads import caption_photos
 from journal import MOCK, CaptionJournal, Status, tally
@@ -28,10 +30,12 @@ from library.walk import Walk, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from decimal import Decimal
     from pathlib import Path
 
     from backends.base import CaptionBackend
+    from engines.cluster import Cluster
     from engines.outcome import Outcome
 
 _RETRIABLE: tuple[Status, ...] = (
@@ -57,6 +61,9 @@ class RunOptions:
     force: bool
     dry_run: bool
     restart_every: int
+    shard: Shard | None
+    ray: bool
+    ray_address: str | None
     quantize: str | None
     trust_remote_code: bool
     mock_options: dict[str, float]
@@ -87,22 +94,27 @@ def run(options: RunOptions) -> ExitCode:
     settings = load_settings()
     photos_dir = photos_folder(options.photos_dir, settings)
     journal = CaptionJournal(options.captions_jsonl)
-    with journal.lock():
+    with journal.lock(), ExitStack() as stack:
         start_log(journal.path.with_name("caption.log"))
         found = walk(photos_dir)
         for warning in found.warnings:
             log.warning(warning)
         if not options.force:
             load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=not options.mock)
-            if not options.dry_run and any(journal.is_done(photo.rel_path) for photo in found.photos):
-                log.info(journal.summary([photo.rel_path for photo in found.photos]))
+        if sentence := keep_shard(found, options.shard):
+            log.info(sentence)
+        done = [photo.rel_path for photo in found.photos if journal.is_done(photo.rel_path)]
+        if done and not options.dry_run:
+            log.info(journal.summary(done))
         name = MOCK if options.mock else options.backend
         pending = found.photos if options.dry_run else pending_photos(journal, found)
         quota = min(len(pending), options.limit or len(pending), options.restart_every or len(pending))
         if not quota:  # no model to load, no key to ask for
             _summarise(options, found, Result())
             return _end(options, journal, found, Result(), quota=0, left=0, signalled=None)
-        backend = load_backend(name, options.model, settings, options.prompt, **options.backend_options)
+        cluster = stack.enter_context(_ray(options, stopper)) if options.ray else None
+        load = cluster.load_backend if cluster else load_backend
+        backend = load(name, options.model, settings, options.prompt, **options.backend_options)
         spending = _spending(options, backend)
         if options.force and (backup := journal.set_aside()):
             log.info(f"The old captions are kept as {backup.name}.")
@@ -112,7 +124,9 @@ def run(options: RunOptions) -> ExitCode:
         if options.dry_run:
             log.info(f"Opening {counts}, without captioning them.")
         else:
-            log.info(f"Captioning {counts} with {label}, {max(workers, backend.batch_size)} at a time.")
+            log.info(
+                f"Captioning {counts} with {label}, {max(workers, backend.copies * backend.batch_size)} at a time."
+            )
         if backend.host and all(entry.get("model") != label for entry in journal.records.values()):
             log.info(
                 f"The bare pixels of your photos go to {backend.host}; what that means: docs/api_providers.md"
@@ -135,6 +149,7 @@ def run(options: RunOptions) -> ExitCode:
                     max_side=MAX_SIDE,
                     stop=stopper.event,
                     spending=spending,
+                    decoders=cluster.decoders if cluster else None,
                 ),
                 _keep_dry_run(journal) if options.dry_run else _keep(journal),
                 stop=stopper.event,
@@ -148,6 +163,13 @@ def run(options: RunOptions) -> ExitCode:
         return _end(
             options, journal, found, result, quota=quota, left=len(pending) - quota, signalled=stopper.code
         )
+
+
+def _ray(options: RunOptions, stopper: Stopper) -> AbstractContextManager[Cluster]:
+    log.info(f"Joining Ray at {options.ray_address}." if options.ray_address else "Starting Ray.")
+    return ray_cluster(
+        options.ray_address, max_workers=options.max_workers, max_side=MAX_SIDE, stop=stopper.event
+    )
 
 
 def _workers(options: RunOptions, backend: CaptionBackend) -> int:
@@ -304,8 +326,9 @@ def _mention_compact(options: RunOptions, journal: CaptionJournal) -> None:
 
 
 def _prefix(options: RunOptions, *, extra: bool = False) -> str:
-    needed = BACKENDS[options.backend].extra if extra else None
-    return f"uv run {f'--extra {needed} ' if needed else ''}python {shlex.quote(sys.argv[0])}"
+    needed = [BACKENDS[options.backend].extra, "ray" if options.ray else None] if extra else []
+    extras = "".join(f"--extra {name} " for name in needed if name)
+    return f"uv run {extras}python {shlex.quote(sys.argv[0])}"
 
 
 def _journal_flag(options: RunOptions) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,18 @@ if TYPE_CHECKING:
     from config import Settings
     from journal import CaptionJournal, Status
     from library.walk import Photo, Walk
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part `number`, from 1, of `count`: for machines that share nothing."""
+
+    number: int
+    count: int
+
+    def holds(self, rel_path: str) -> bool:
+        """Tell whether the photo is in this part: the same on every machine, whatever other photos there are."""
+        return int.from_bytes(sha256(rel_path.encode()).digest()[:8]) % self.count == self.number - 1
 
 
 def photos_folder(given: Path | None, settings: Settings) -> Path:
@@ -49,6 +63,18 @@ def load_records(
             f"{journal.path} belongs to another folder: none of its {journal.known:,} photos is in {photos_dir}. "
             "Give the --photos-dir it was made with (paths count from there), or another --captions-jsonl."
         )
+
+
+def keep_shard(found: Walk, shard: Shard | None) -> str | None:
+    """Leave out the other machines' photos; return a sentence about that, None if there is nothing to say.
+
+    Only after `load_records`: a journal that holds other shards' records is no other library's.
+    """
+    if shard is None:
+        return None
+    total = len(found.photos)
+    found.photos = [photo for photo in found.photos if shard.holds(photo.rel_path)]
+    return f"Shard {shard.number} of {shard.count}: {len(found.photos):,} of {total:,} photos."
 
 
 def pending_photos(journal: CaptionJournal, found: Walk) -> list[Photo]:

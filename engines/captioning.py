@@ -26,6 +26,7 @@ from backends.errors import (
     RateLimitError,
     StopRunError,
     TransientAPIError,
+    UnavailableImageError,
 )
 from engines.checks import folded, trouble
 from engines.outcome import Outcome
@@ -123,8 +124,9 @@ class Captioner:
                 text, reason = self._judged(self._ask(self._backend.recaption, image))
         except StopRunError as error:
             return Outcome(photo, None, error=str(error), fatal=True)
-        except MemoryError:
-            return Outcome(photo, None, error="not enough memory to caption it")
+        except (MemoryError, UnavailableImageError) as error:  # the latter: a picture lost with its machine
+            reason = getattr(error, "reason", "not enough memory to caption it")
+            return Outcome(photo, None, error=reason, gone=getattr(error, "gone", False))
         except CorruptImageError as error:
             return Outcome(photo, "error_corrupt", error=error.reason, model=self._model)
         except APIError as error:

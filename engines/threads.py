@@ -12,9 +12,9 @@ import os
 import threading
 import time
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from backends.errors import CorruptImageError, UnavailableImageError
+from backends.errors import CorruptImageError, StopRunError, UnavailableImageError
 from decoding.decoder import Decoder
 from engines.captioning import Captioner
 from engines.outcome import Outcome
@@ -22,7 +22,7 @@ from engines.spending import Spending
 from journal import VIDEO
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from PIL.Image import Image
 
@@ -37,6 +37,16 @@ LONG_GRACE = 60.0
 _Item = Outcome | BaseException | None
 
 
+class PictureSource(Protocol):
+    """What decodes photos: a `Decoder`, or what stands for one elsewhere. One thread at a time uses it."""
+
+    def load(self, path: str) -> Image: ...
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 def caption_photos(
     photos: Iterable[Photo],
     backend: CaptionBackend,
@@ -46,17 +56,19 @@ def caption_photos(
     max_side: int,
     stop: threading.Event,
     spending: Spending | None = None,
+    decoders: Sequence[PictureSource] | None = None,
 ) -> Generator[list[Outcome], None, None]:
     """Caption `photos` with up to `workers` calls at once; yield what is ready together, in the order it gets ready.
 
-    `model` is the name that outcomes of the backend carry; `spending` counts what is used. After `stop` is set no photo is begun, and the iterator
+    `model` is the name that outcomes of the backend carry; `spending` counts what is used; `decoders` are one a core of
+    this machine unless given. After `stop` is set no photo is begun, and the iterator
     ends within `GRACE` seconds.
     """
     captioner = Captioner(backend, model, spending=spending or Spending(), stop=stop)
     # One thread's batch is in the model while the other's is prepared; the backend sees to it that no two are in it.
-    workers = 2 if backend.single_threaded else workers
-    engine = _Threads(captioner, workers=workers, max_side=max_side, stop=stop)
-    return engine.run(photos)
+    workers = 2 * backend.copies if backend.single_threaded else workers
+    decoders = decoders or [Decoder(max_side) for _ in range(cores())]
+    return _Threads(captioner, decoders, workers=workers, models=backend.copies, stop=stop).run(photos)
 
 
 def cores() -> int:
@@ -65,11 +77,20 @@ def cores() -> int:
 
 
 class _Threads:
-    def __init__(self, captioner: Captioner, *, workers: int, max_side: int, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        captioner: Captioner,
+        decoders: Sequence[PictureSource],
+        *,
+        workers: int,
+        models: int,
+        stop: threading.Event,
+    ) -> None:
         self._captioner = captioner
+        self._decoders = decoders
         self._workers = workers
+        self._models = models
         self._stop = stop
-        self._decoders = [Decoder(max_side) for _ in range(cores())]
         # What every caption thread holds, one batch more, and some ready per core, whatever the library's size.
         batch = captioner.batch_size
         self._room = threading.Semaphore(workers * batch + batch - 1 + 2 * len(self._decoders))
@@ -122,7 +143,7 @@ class _Threads:
             decoder.stop()
             self._room.release()
 
-    def _decode(self, source: Iterator[Photo], decoder: Decoder) -> None:
+    def _decode(self, source: Iterator[Photo], decoder: PictureSource) -> None:
         try:
             while not self._ended:
                 self._room.acquire()
@@ -133,7 +154,10 @@ class _Threads:
                     break
                 outcome = self._load(photo, decoder)
                 if outcome is not None:
-                    if not self._ended:  # a stop ends decoders in mid-photo, which is nobody's fault
+                    late = self._ended  # a stop ends decoders in mid-photo, which is nobody's fault
+                    if outcome.fatal:
+                        self._end()
+                    if not late:
                         self._outcomes.put(outcome)
                     self._room.release()
         except BaseException as error:  # noqa: BLE001 - a fault in the engine must reach the driver
@@ -146,7 +170,7 @@ class _Threads:
                     for _ in range(self._workers):
                         self._pictures.put(None)
 
-    def _load(self, photo: Photo, decoder: Decoder) -> Outcome | None:
+    def _load(self, photo: Photo, decoder: PictureSource) -> Outcome | None:
         """Decode the photo and pass it on; return its outcome if it has one already."""
         if photo.is_video:
             return Outcome(photo, "error_corrupt", error=VIDEO)
@@ -156,15 +180,17 @@ class _Threads:
             return Outcome(photo, None, error=error.reason, gone=error.gone)
         except CorruptImageError as error:
             return Outcome(photo, "error_corrupt", error=error.reason)
+        except StopRunError as error:  # what decodes is elsewhere and gone
+            return Outcome(photo, None, error=str(error), fatal=True)
         self._pictures.put((photo, image))
         return None
 
     def _gather(self) -> list[tuple[Photo, Image]]:
-        """Return pictures, as many as the backend takes, or what is ready when it has nothing to do; none at the end."""
+        """Return pictures, as many as the backend takes, or what is ready when a model has nothing to do; none at the end."""
         with self._gathering:
             batch: list[tuple[Photo, Image]] = []
             while len(batch) < self._captioner.batch_size:
-                if batch and not self._busy and self._pictures.empty():
+                if batch and len(self._busy) < self._models and self._pictures.empty():
                     break
                 try:
                     item = self._pictures.get(timeout=0.05 if batch else None)
@@ -183,12 +209,11 @@ class _Threads:
             while batch := self._gather():
                 outcomes = () if self._ended else self._captioner.caption_batch(batch)
                 for outcome in outcomes:
+                    # At once, not when the driver hears of it: every call may cost money.
+                    if outcome is not None and outcome.fatal:
+                        self._end()
                     if outcome is not None:
                         self._outcomes.put(outcome)
-                    if (
-                        outcome is not None and outcome.fatal
-                    ):  # at once, not when the driver hears of it: every call may cost money
-                        self._end()
                 self._busy.discard(threading.get_ident())
                 for _ in batch:
                     self._room.release()

@@ -195,6 +195,29 @@ def test_works_from_its_own_folder_also_through_a_symlink(
     assert not list(elsewhere.iterdir())
 
 
+def test_two_shards_side_by_side_make_one_library(project: Path, photos: Path, tmp_path: Path) -> None:
+    """A stop in the middle included: the same command goes on with its own shard."""
+    halves = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for number, journal in enumerate(halves, 1):
+        words = mock(photos, journal, "--shard", f"{number}/2")
+        if number == 2:
+            process = start(project / "run_loop.sh", *words, "--mock-latency", "1", BATCH="3")
+            wait_for_records(journal, 1)
+            process.terminate()
+            assert end(process).code == 143
+        ended = loop(project / "run_loop.sh", *words, BATCH="3")
+        assert (ended.code, ended.out[-1]) == (0, DONE), ended.err
+    names = [{record["rel_path"] for record in records(journal)} for journal in halves]
+    assert names[0]
+    assert names[1]
+    assert not names[0] & names[1]
+    assert len(names[0] | names[1]) == PHOTOS
+    joined = tmp_path / "captions.jsonl"
+    with joined.open("wb") as file:
+        subprocess.run(["awk", "1", *halves], stdout=file, check=True)
+    assert len(records(joined)) == PHOTOS
+
+
 def test_retries_on_every_pass(project: Path, photos: Path, tmp_path: Path) -> None:
     journal = tmp_path / "captions.jsonl"
     write_records(journal, ["error_api"] * 5 + ["success"] * 7)
@@ -402,6 +425,12 @@ QWEN = "--model Qwen/Qwen2.5-VL-3B-Instruct"
             "--backend openai --model gpt-4o --restart-every 5000 --max-workers 3",
         ),
         ("gemini --max-workers 3", " --extra api", "--backend gemini --restart-every 5000 --max-workers 3"),
+        ("mock --engine ray", " --extra ray", "--backend mock --restart-every 5000 --engine ray"),
+        (
+            "xai --shard 2/8 --engine=ray",
+            " --extra api --extra ray",
+            "--backend xai --restart-every 5000 --shard 2/8 --engine=ray",
+        ),
     ],
 )
 def test_words_become_an_extra_and_flags(uv: StandIn, words: str, extra: str, flags: str) -> None:

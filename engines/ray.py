@@ -1,0 +1,131 @@
+"""Owns how Ray is started or joined, and how it ends. Imports nothing of Ray before it is asked to.
+
+The Ray engine is the engine of `engines.threads`: what decides stays in the driver, attempts, checks, pace, budget and
+journal. What takes time is done by workers on all nodes (`engines.cluster`), which are given paths and never pixels.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from backends.errors import StopRunError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
+    from engines.cluster import Cluster
+
+# Ray reads these while it is imported.
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
+    # Ray would pack the working folder, config.env and journal included, and have every worker unpack it and call uv.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what it will do one day
+}
+# The name is about other systems; what it does everywhere is to keep a Ray that is started here on loopback.
+_STARTING = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_JOINING = {
+    "RAY_gcs_server_port_wait_time_s": "2"
+}  # tries, of five seconds: for a cluster that is there, one is enough
+
+
+@contextmanager
+def ray_cluster(
+    address: str | None, *, max_workers: int | None, max_side: int, stop: threading.Event
+) -> Iterator[Cluster]:
+    """Join the cluster at `address`, or start a Ray that only this machine can reach and that ends with the run.
+
+    Raises:
+        StopRunError: Ray is not installed, does not start, or does not answer.
+    """
+    os.environ.update(_ENVIRONMENT | (_JOINING if address else _STARTING))
+    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
+        del os.environ[name]  # all of Ray's processes would inherit it; workers are told what they need
+    try:
+        from engines.cluster import Cluster  # noqa: PLC0415 - Ray takes seconds, and reads the variables
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "ray":
+            raise
+        raise StopRunError(
+            "The ray engine needs packages that are not installed (ray): run the same command with "
+            "`uv run --extra ray ...` besides the backend's own extra, or leave out --engine ray."
+        ) from None
+    # Not below TMPDIR: the name of a socket may not be longer than a hundred characters.
+    folder = None if address else tempfile.mkdtemp(prefix="captioner-ray-", dir="/tmp")  # new, mode 700
+    try:
+        _init(address, folder)
+        cluster = Cluster(max_workers=max_workers, max_side=max_side, stop=stop)
+        try:
+            yield cluster
+        finally:
+            # With a thread in a call Ray would abort the process. Without this, Ray ends when the process does.
+            if cluster.close():
+                _leave()
+    finally:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_silent(address: str) -> bool:
+    """Tell at once what Ray would take a minute to find out. It reads `auto` and loopback in its own way."""
+    host, _, port = address.rpartition(":")
+    if host in {"", "localhost", "127.0.0.1"}:
+        return False
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError:
+        return True
+    return False
+
+
+def _init(address: str | None, folder: str | None) -> None:
+    import ray  # noqa: PLC0415
+
+    if address and _is_silent(address):
+        raise _refusal(address, "nothing answers there")
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    if address:
+        options["address"] = address
+    else:
+        options |= {"address": "local", "include_dashboard": False, "_temp_dir": folder}
+    handler = signal.getsignal(signal.SIGTERM)
+    # A Ray that is started gets a second chance: on a busy machine it gives up on itself after half a minute.
+    for last_try in (True,) if address else (False, True):
+        try:
+            ray.init(**options)
+        except SystemExit:  # Ray's answer to a SIGTERM, in place of ours
+            signal.signal(signal.SIGTERM, handler)
+            signal.raise_signal(signal.SIGTERM)
+            raise
+        except Exception as error:  # noqa: BLE001 - Ray raises whatever it meets
+            _leave()
+            if last_try:
+                raise _refusal(address, " ".join(str(error).split())[:200]) from None
+        else:
+            return
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+
+
+def _refusal(address: str | None, reason: str) -> StopRunError:
+    return StopRunError(
+        f"No Ray cluster can be joined at {address} ({reason}): start one as docs/scaling.md says, or leave out "
+        "--ray-address to use this machine alone."
+        if address
+        else f"Ray does not start on this machine ({reason}): mend that, or leave out --engine ray."
+    )
+
+
+def _leave() -> None:
+    import ray  # noqa: PLC0415
+
+    with suppress(Exception):  # the cluster may be gone
+        ray.shutdown()

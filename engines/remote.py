@@ -1,0 +1,407 @@
+"""Owns the driver's side of Ray's workers: a decoder and a backend that work elsewhere, and what happens when one dies.
+
+To the engine `RemoteDecoder` and `RemoteBackend` are a `Decoder` and a `CaptionBackend` like any other; a picture is a
+`RemotePicture`, which only the remote backend opens. A photo whose worker died goes to another worker, and is decoded
+again if its picture died too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import ray
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+
+from backends.base import CaptionBackend
+from backends.errors import CorruptImageError, StopRunError, TransientAPIError, UnavailableImageError
+from engines.workers import Failure, Lost, Shot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from PIL.Image import Image
+    from ray.actor import ActorHandle
+
+    from backends.base import Caption
+    from engines.workers import CaptioningWorker, DecodingWorker
+
+CRASHES = 3
+"""So many workers may die with a photo alone in hand before it is the photo's fault."""
+TRIES = 6
+"""So many workers or pictures may be lost with a photo in hand, for whatever reason, before it is left open."""
+DEATHS = 9
+"""So many workers beyond their number may die without one good answer between: then it is not the photos."""
+PLACE_SECONDS = 120.0
+"""A worker that has no place by then gets none: other jobs hold the processors or cards."""
+
+_log = logging.getLogger("captioner.engine")
+_T = TypeVar("_T")
+
+
+class WorkerDiedError(Exception):
+    """The worker died in the middle of a call; `alone`: nothing but this call can be the cause."""
+
+    def __init__(self, reason: str, *, alone: bool) -> None:
+        super().__init__(reason)
+        self.alone = alone
+
+
+class RunStoppedError(Exception):
+    """The run was stopped before a worker was free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a worker is started: on which node, with room for how many calls, and what it answers when it is ready."""
+
+    node: str
+    room: int
+    make: Callable[[], Any]
+    prepare: Callable[[Any], ray.ObjectRef[Any]]
+
+
+class _Worker:
+    """One life of an actor. `in_hand` counts its calls; `reserved` is held by one that must be alone."""
+
+    def __init__(self, start: Start) -> None:
+        self.start = start
+        self.actor = start.make()
+        self.placed = self.actor.ready.remote()
+        self.prepared = start.prepare(self.actor)
+        self.since = time.monotonic()
+        self.has_place = self.ready = self.reserved = self.dead = self.was_shared = False
+        self.in_hand = 0
+
+    @property
+    def free(self) -> bool:
+        return self.ready and not self.dead and not self.reserved and self.in_hand < self.start.room
+
+
+class Pool:
+    """Workers of one kind. A call goes to the one with the most room; one that dies is replaced on its node.
+
+    After `stop` is set, if it is given, no call is begun. Safe for threads.
+    """
+
+    def __init__(self, kind: str, starts: Iterable[Start], stop: threading.Event | None = None) -> None:
+        self._kind = kind
+        self._stop = stop or threading.Event()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._calls = 0
+        self._deaths = 0  # since the last good answer
+        self._trouble = ""
+        self._looked = 0.0
+        self._first: list[Any] = []
+        self._workers = [_Worker(start) for start in starts]
+
+    def add(self, starts: Iterable[Start]) -> None:
+        """Start more workers; they join in when they are ready."""
+        with self._changed:
+            self._workers += [_Worker(start) for start in starts]
+
+    def wait_for_one(self) -> Any:  # noqa: ANN401 - what `prepare` gives is the caller's
+        """Wait until a worker is ready; return what its preparation gave.
+
+        Raises:
+            StopRunError: none can be.
+        """
+        with self._changed:
+            while not self._first:
+                self._look()
+                self._changed.wait(0.05)
+            return self._first[0]
+
+    def call(self, ask: Callable[[Any], _T], *, alone: bool = False) -> _T:
+        """Have a worker do it; `alone` waits for one that has nothing else in hand, and keeps it so.
+
+        Raises:
+            WorkerDiedError: it died meanwhile.
+            RunStoppedError: the run was stopped before a worker was free.
+            StopRunError: no worker is left, or they die whatever they do.
+        """
+        worker = self._take(alone=alone)
+        try:
+            answer = ask(worker.actor)
+        except RayTaskError:  # the worker lives; what it wanted to say could not be sent
+            raise
+        except RayError as error:
+            raise self._died(worker, error) from None
+        finally:
+            with self._changed:
+                self._calls -= 1
+                worker.in_hand -= 1
+                worker.reserved = worker.reserved and not alone
+                self._changed.notify_all()
+        self._deaths = 0
+        return answer
+
+    def close(self) -> None:
+        """End the workers, whatever they do; calls in flight raise."""
+        with self._changed:
+            self._closed = True
+            for worker in self._workers:
+                _kill(worker)
+            self._changed.notify_all()
+
+    def wait_until_idle(self) -> bool:
+        """Wait a moment for calls to come back from the dead; tell whether none is left."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._calls, timeout=2)
+
+    def _take(self, *, alone: bool) -> _Worker:
+        with self._changed:
+            while True:
+                if self._closed or self._stop.is_set():
+                    raise RunStoppedError
+                self._look()
+                free = [worker for worker in self._workers if worker.free]
+                if free:
+                    worker = min(free, key=lambda worker: worker.in_hand / worker.start.room)
+                    if not alone or self._cleared(worker):
+                        self._calls += 1
+                        worker.in_hand += 1
+                        return worker
+                else:
+                    self._changed.wait(0.2)
+
+    def _cleared(self, worker: _Worker) -> bool:
+        """Keep others from the worker until it has nothing in hand; False if it does not live to see that."""
+        worker.reserved = True
+        while worker.in_hand and not worker.dead:
+            self._changed.wait(0.2)
+        return not worker.dead
+
+    def _look(self) -> None:
+        """See what has become of the workers that start.
+
+        Raises:
+            StopRunError: there is none left.
+        """
+        now = time.monotonic()
+        if now - self._looked < 0.05:
+            return
+        self._looked = now
+        for worker in [worker for worker in self._workers if not worker.ready]:
+            if ray.wait([worker.prepared], timeout=0)[0]:
+                self._see(worker)
+            elif not worker.has_place:
+                worker.has_place = bool(ray.wait([worker.placed], timeout=0)[0])
+                if not worker.has_place and now - worker.since > PLACE_SECONDS:
+                    self._drop(worker, "its processors or cards are taken by other jobs")
+        if not self._workers:
+            raise StopRunError(self._trouble)
+
+    def _see(self, worker: _Worker) -> None:
+        try:
+            prepared = ray.get(worker.prepared)
+        except RayError as error:
+            if isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False):
+                reason = str(error).strip().splitlines()[-1].strip()[:200]
+                self._drop(worker, f"is this project there, at the same path? {reason}")
+            else:
+                self._replace(worker, error)
+            return
+        if isinstance(prepared, Failure):
+            fault = prepared.exception()
+            self._trouble = str(fault) if isinstance(fault, StopRunError) else ""
+            self._drop(worker, " ".join(f"{type(fault).__name__}: {fault}".split())[:300])
+            return
+        worker.ready = True
+        self._first.append(prepared)
+        self._changed.notify_all()
+
+    def _died(self, worker: _Worker, error: RayError) -> WorkerDiedError:
+        with self._changed:
+            if not worker.dead:
+                worker.was_shared = worker.in_hand > 1
+                self._replace(worker, error)
+            excused = isinstance(error, OutOfMemoryError) or not _is_alive(worker.start.node)
+            return WorkerDiedError(_first_line(error), alone=not worker.was_shared and not excused)
+
+    def _replace(self, worker: _Worker, error: RayError) -> None:
+        worker.dead = True
+        _kill(worker)  # it may only be out of reach
+        if self._closed or self._stop.is_set():
+            return
+        if not _is_alive(worker.start.node):
+            self._drop(worker, "the node has died")
+            return
+        self._deaths += 1
+        if self._deaths > DEATHS + len(self._workers):
+            raise StopRunError(
+                f"Ray's workers that {self._kind} die one after another ({_first_line(error)}): "
+                "look into Ray's logs on the nodes, mend the cause and run the same command again."
+            )
+        self._workers[self._workers.index(worker)] = _Worker(worker.start)
+
+    def _drop(self, worker: _Worker, reason: str) -> None:
+        worker.dead = True
+        _kill(worker)
+        self._workers.remove(worker)
+        self._changed.notify_all()
+        if self._workers:
+            _log.warning(f"Going on without a worker on node {worker.start.node[:8]}: {reason}.")
+        else:
+            self._trouble = self._trouble or (
+                f"No Ray worker is left to {self._kind} ({reason}): see to the cluster and run the same command again."
+            )
+
+
+class RemotePicture:
+    """A picture that lies on a node; it remembers what its photo did to workers."""
+
+    def __init__(self, path: str, decoders: Pool) -> None:
+        self._path = path
+        self._decoders = decoders
+        self._crashes = self._losses = 0
+        self.shot = self._decode()
+
+    def renew(self) -> None:
+        """Decode the photo again: its picture was lost with a node."""
+        self.lost(alone=False)
+        self.shot = self._decode()
+
+    def lost(self, *, alone: bool) -> None:
+        """Note that a worker or the picture was lost.
+
+        Raises:
+            CorruptImageError: it was this photo that ended its workers.
+            UnavailableImageError: that happens too often to go on, and may not be the photo's fault.
+        """
+        self._crashes += alone
+        self._losses += 1
+        self.check()
+
+    def check(self) -> None:
+        """Raise what `lost` has found out about the photo, if it has."""
+        if self._crashes >= CRASHES:
+            raise CorruptImageError(self._path, f"it crashes its worker ({CRASHES} times)")
+        if self._losses >= TRIES:
+            raise UnavailableImageError(self._path, "its workers were lost again and again")
+
+    def _decode(self) -> Shot:
+        alone = False
+        while True:
+            try:
+                verdict, pixels = self._decoders.call(partial(_load, self._path), alone=alone)
+            except WorkerDiedError as error:
+                self.lost(alone=error.alone)
+                alone = True
+            except RunStoppedError:
+                raise UnavailableImageError(self._path, "the run was stopped") from None
+            else:
+                if isinstance(verdict, CorruptImageError):
+                    raise verdict
+                return Shot(os.path.basename(self._path), verdict, pixels)
+
+
+class RemoteDecoder:
+    """A `Decoder` whose work is done by any worker of the pool; the engine has one for each call in flight."""
+
+    def __init__(self, decoders: Pool) -> None:
+        self._decoders = decoders
+
+    def load(self, path: str) -> Image:
+        """Return the picture where it lies: to the engine it is a thing to pass on.
+
+        Raises:
+            UnavailableImageError: it could not be read this time.
+            CorruptImageError: there is no picture in it, or it crashes what decodes it.
+            StopRunError: no worker is left.
+        """
+        return cast("Image", RemotePicture(path, self._decoders))
+
+    def stop(self) -> None:
+        """End the workers in the middle of their photos."""
+        self._decoders.close()
+
+    def close(self) -> None:
+        """Do nothing: the workers are still needed for pictures that get lost, and end with the cluster."""
+
+
+class RemoteBackend(CaptionBackend):
+    """A `CaptionBackend` whose work is done by workers that each have the real one."""
+
+    def __init__(self, workers: Pool, facts: Mapping[str, object], copies: int) -> None:
+        vars(self).update(facts)
+        self.copies = copies
+        self._workers = workers
+
+    def caption(self, image: Image) -> Caption | str:
+        return self._one("caption", image)
+
+    def recaption(self, image: Image) -> Caption | str:
+        return self._one("recaption", image)
+
+    def caption_batch(self, images: Sequence[Image]) -> list[Caption | str]:
+        try:
+            return self._answers("caption_batch", [cast("RemotePicture", image) for image in images])
+        except WorkerDiedError:
+            # Any of them may have been the cause, and most were not: each by itself finds out.
+            return [self._one("caption", image, alone=True) for image in images]
+
+    def _one(self, method: str, image: Image, *, alone: bool = False) -> Caption | str:
+        picture = cast("RemotePicture", image)
+        picture.check()
+        while True:
+            try:
+                return self._answers(method, [picture], alone=alone)[0]
+            except WorkerDiedError as error:
+                picture.lost(alone=error.alone)
+                alone = True
+
+    def _answers(
+        self, method: str, pictures: list[RemotePicture], *, alone: bool = False
+    ) -> list[Caption | str]:
+        while True:
+            shots = [picture.shot for picture in pictures]
+            try:
+                answer = self._workers.call(partial(_ask, method, shots), alone=alone)
+            except RunStoppedError:
+                raise TransientAPIError("the run was stopped") from None
+            if isinstance(answer, Failure):
+                raise answer.exception()
+            if not isinstance(answer, Lost):
+                return answer
+            for picture in pictures:
+                picture.renew()
+
+
+def _load(
+    path: str, actor: ActorHandle[DecodingWorker]
+) -> tuple[tuple[int, int] | CorruptImageError, ray.ObjectRef[bytes]]:
+    refs: list[ray.ObjectRef[Any]] = actor.load.remote(path)  # two, as its decorator says
+    return ray.get(refs[0]), refs[1]
+
+
+def _ask(
+    method: str, shots: Sequence[Shot], actor: ActorHandle[CaptioningWorker]
+) -> list[Caption | str] | Lost | Failure:
+    return ray.get(actor.ask.remote(method, shots))
+
+
+def alive_nodes() -> list[dict[str, Any]]:
+    """Return Ray's own word on the machines that live."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node for node in nodes if node["Alive"]]
+
+
+def _kill(worker: _Worker) -> None:
+    with suppress(Exception):  # it is dead already, or the cluster is
+        ray.kill(worker.actor)
+
+
+def _is_alive(node: str) -> bool:
+    return any(one["NodeID"] == node for one in alive_nodes())
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,148 @@
+"""Owns what runs in Ray's worker processes: decoders of one machine, and a backend of the worker's own.
+
+`engines.remote` makes actors of these classes. They never raise: what went wrong is returned, so that an error that
+does come out of Ray is always about a worker and never about a photo. No picture goes through the driver: what a
+decoder returns lies in Ray's object store, and the captioning worker fetches it from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import ray
+from PIL import Image
+from ray.exceptions import RayError
+
+from backends import load_backend
+from backends.errors import APIError, CorruptImageError, StopRunError
+from decoding.decoder import Decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from backends.base import Caption, CaptionBackend
+    from config import Settings
+
+FACTS = ("model", "host", "checked", "single_threaded", "batch_size", "max_workers", "max_output_tokens")
+"""What the driver wants to know of a backend that lives in a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A decoded picture: its file's base name, width and height, and its pixels, which lie in Ray's object store."""
+
+    name: str
+    size: tuple[int, int]
+    pixels: ray.ObjectRef[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A picture is no longer in the object store: the node that held it has died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a backend raised.
+
+    The program's own errors travel as they are. Of others, which may hold an SDK's client with its key, only name and
+    text do; `ends` says that the error would have ended the program.
+    """
+
+    error: Exception | None
+    name: str = ""
+    text: str = ""
+    ends: bool = False
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        if isinstance(error, CorruptImageError | APIError | StopRunError | MemoryError):
+            return cls(error)
+        return cls(None, type(error).__name__, str(error), ends=not isinstance(error, Exception))
+
+    def exception(self) -> BaseException:
+        """Return it as it was raised, or an exception of the same name and text."""
+        if self.error is not None:
+            return self.error
+        kind: type[BaseException] = type(self.name, (BaseException if self.ends else Exception,), {})
+        return kind(self.text)
+
+
+class DecodingWorker:
+    """The decoding children of one machine: as many as it has processors for them."""
+
+    def __init__(self, max_side: int, count: int) -> None:
+        self._idle: SimpleQueue[Decoder] = SimpleQueue()
+        for _ in range(count):
+            self._idle.put(Decoder(max_side))
+
+    def ready(self) -> None:
+        """Answer, which only a worker does that has a place and has started."""
+
+    @ray.method(num_returns=2)
+    def load(self, path: str) -> tuple[tuple[int, int] | CorruptImageError, bytes]:
+        """Return the size of the picture, or why there is none; and its pixels as `image.tobytes("raw", "RGBX")`."""
+        decoder = self._idle.get()
+        try:
+            image = decoder.load(path)
+        except CorruptImageError as error:
+            return error, b""
+        finally:
+            self._idle.put(decoder)
+        return image.size, image.tobytes("raw", "RGBX")  # Pillow's own layout: copied, not packed
+
+
+class CaptioningWorker:
+    """One backend in a process of its own: a model on its card, or so many threads that call a server."""
+
+    _backend: CaptionBackend
+
+    def ready(self) -> None:
+        """Answer, which only a worker does that has a place and has started."""
+
+    def prepare(
+        self, name: str, model: str | None, settings: Settings, prompt: str, options: Mapping[str, Any]
+    ) -> tuple[dict[str, object], list[str]] | Failure:
+        """Make the backend; return the facts about it, and what it has said meanwhile."""
+        said = _Said()
+        logging.getLogger("captioner").addHandler(said)
+        logging.getLogger("captioner").setLevel(logging.INFO)
+        try:
+            self._backend = load_backend(name, model, settings, prompt, **options)
+        except BaseException as error:  # noqa: BLE001 - it is the driver that says so
+            return Failure.of(error)
+        finally:
+            logging.getLogger("captioner").removeHandler(said)
+        return {fact: getattr(self._backend, fact) for fact in FACTS}, said.lines
+
+    def ask(self, method: str, shots: Sequence[Shot]) -> list[Caption | str] | Lost | Failure:
+        """Call the backend's `caption`, `recaption` or `caption_batch` with these pictures."""
+        try:
+            pixels = ray.get([shot.pixels for shot in shots])
+        except RayError:
+            return Lost()
+        images = [_image(shot, data) for shot, data in zip(shots, pixels, strict=True)]
+        del pixels
+        call = getattr(self._backend, method)
+        try:
+            return list(call(images)) if method == "caption_batch" else [call(images[0])]
+        except BaseException as error:  # noqa: BLE001 - a model can raise anything, an SDK can end the program
+            return Failure.of(error)
+
+
+class _Said(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def _image(shot: Shot, pixels: bytes) -> Image.Image:
+    image = Image.frombytes("RGB", shot.size, pixels, "raw", "RGBX")
+    image.filename = shot.name  # type: ignore[attr-defined]
+    return image

@@ -1,0 +1,45 @@
+"""Owns backends that harm the process they run in, as a model's native code may: photos say how, by their names."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from backends.base import CaptionBackend
+from backends.errors import APIError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL.Image import Image
+
+
+class FragileBackend(CaptionBackend):
+    """Dies of `killer*`, always; raises for `odd*`, `api*` and `exit*`; takes a while over all others."""
+
+    max_workers = 4
+
+    def caption(self, image: Image) -> str:
+        name: str = vars(image)["filename"]
+        if name.startswith("killer"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if name.startswith("odd"):
+            raise ValueError("no such shape")
+        if name.startswith("api"):
+            raise APIError("HTTP 500")
+        if name.startswith("exit"):
+            raise SystemExit(3)
+        time.sleep(0.02)
+        return f"A photo called {name} by {os.getpid()}."
+
+
+class FragileBatches(FragileBackend):
+    """The same as a model on a card: in batches."""
+
+    single_threaded: ClassVar[bool] = True
+    batch_size = 4
+
+    def caption_batch(self, images: Sequence[Image]) -> list[str]:
+        return [self.caption(image) for image in images]

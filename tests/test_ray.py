@@ -1,0 +1,509 @@
+"""The contract of both engines, and what only the Ray engine can meet: workers, nodes and a driver that die.
+
+One real cluster of two nodes serves the whole file. The contract runs inside pytest, which joins it once; promises
+about processes are kept by the product as a process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from backends import BACKENDS, BackendInfo, load_backend
+from backends.base import CaptionBackend
+from backends.errors import RateLimitError, StopRunError, TransientAPIError, UnavailableImageError
+from cli.run import _keep
+from config import Settings
+from engines.driver import Result, drive
+from engines.ray import ray_cluster
+from engines.spending import Spending
+from engines.threads import GRACE, caption_photos
+from journal import CaptionJournal
+from library.prices import Price, price_of
+from library.walk import walk
+from tests.conftest import Product, draw, wait_for
+from tests.provider import Provider, closed_port
+from tests.ray_cluster import LOOPBACK, RayNodes
+from tests.tiny_model import build
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]  # one cluster, not one a process
+KEY = "sk-secret-0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[RayNodes]:
+    with RayNodes(2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def joined(nodes: RayNodes) -> Iterator[RayNodes]:
+    """The cluster, with pytest itself as a driver."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in LOOPBACK.items():
+            patch.setenv(name, value)
+        for name in ("fragile", "fragile-batches"):
+            patch.setitem(BACKENDS, name, BackendInfo("tests.fragile", _class(name), None, None, "fragile"))
+        with ray_cluster(nodes.address, max_workers=None, max_side=64, stop=threading.Event()):
+            yield nodes
+
+
+def _class(name: str) -> str:
+    return "FragileBatches" if name.endswith("batches") else "FragileBackend"
+
+
+class Run:
+    """A library of tiny pictures, its journal, and runs over them with one of the engines."""
+
+    def __init__(self, folder: Path, engine: str) -> None:
+        self.photos_dir = folder / "photos"
+        self.journal = CaptionJournal(folder / "captions.jsonl")
+        self.engine = engine
+        self.stop = threading.Event()
+        self.spending = Spending()
+
+    def draw(self, *names: str) -> None:
+        for name in names:
+            draw(self.photos_dir / name, size=(8, 8))
+
+    def __call__(self, name: str, *, workers: int = 4, **options: object) -> Result:
+        self.stop.clear()
+        settings = Settings(OPENAI_API_KEY=SecretStr(KEY))
+        if self.engine == "threads":
+            backend = load_backend(name, None, settings, "prompt", **options)
+            try:
+                return self._drive(backend, None, workers)
+            finally:
+                if hasattr(backend, "_http"):
+                    backend._http.close()
+        from engines.cluster import Cluster  # noqa: PLC0415 - Ray is only for those who ask for it
+
+        cluster = Cluster(max_workers=workers, max_side=64, stop=self.stop)
+        try:
+            remote = cluster.load_backend(name, None, settings, "prompt", **options)
+            return self._drive(remote, cluster.decoders, workers)
+        finally:
+            cluster.close()
+
+    def _drive(self, backend: CaptionBackend, decoders: Any, workers: int) -> Result:
+        self.journal.load()
+        photos = [photo for photo in walk(self.photos_dir).photos if not self.journal.is_done(photo.rel_path)]
+        engine = caption_photos(
+            photos,
+            backend,
+            "test/model",
+            workers=workers,
+            max_side=64,
+            stop=self.stop,
+            spending=self.spending,
+            decoders=decoders,
+        )
+        with self.journal.lock():
+            return drive(
+                engine,
+                _keep(self.journal),
+                stop=self.stop,
+                photos_dir=self.photos_dir,
+                redone=frozenset(),
+                seen=lambda _: None,
+            )
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the journal's records, of which no photo may have two."""
+        text = self.journal.path.read_text() if self.journal.path.exists() else ""
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert len({line["rel_path"] for line in lines}) == len(lines)
+        return lines
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        return {line["rel_path"]: line for line in self.lines()}
+
+
+@pytest.fixture(params=["threads", "ray"])
+def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    if request.param == "ray":
+        request.getfixturevalue("joined")
+    for name in ("fragile", "fragile-batches"):
+        monkeypatch.setitem(BACKENDS, name, BackendInfo("tests.fragile", _class(name), None, None, "fragile"))
+    return Run(tmp_path, request.param)
+
+
+@pytest.fixture
+def on_ray(joined: RayNodes, tmp_path: Path) -> Run:
+    return Run(tmp_path, "ray")
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider("openai").serve() as running:
+        yield running
+
+
+# --- the contract ----------------------------------------------------------------------------------------------------
+
+
+def test_every_photo_has_one_record_of_the_right_kind(run: Run, photos: Path) -> None:
+    """Broken ones, videos and what a backend can raise included."""
+    run.draw("odd.png", "api.png", *(f"{n:02}.png" for n in range(12)))
+    result = run("fragile")
+    assert result.stopped is None
+    assert result.statuses == {"success": 12 + 9 + 1, "error_corrupt": 2, "error_model": 1, "error_api": 1}
+    assert result.videos == 1
+    records = run.records()
+    assert set(records) == {photo.rel_path for photo in walk(photos).photos}
+    assert records["odd.png"]["error"] == "ValueError: no such shape"
+    assert records["api.png"]["error"] == "HTTP 500"
+    assert records["2024/IMG_0009.JPG"]["error"].startswith("cut short")
+    assert records["2024/IMG_0010.MOV"]["error"] == "video"
+    assert records["05.png"]["caption"].startswith("A photo called 05.png by ")
+    where = {line["caption"].rpartition(" ")[2] for line in run.lines() if line["status"] == "success"}
+    assert len(where) == (2 if run.engine == "ray" else 1), "both nodes have captioned"
+
+
+def test_batches(run: Run) -> None:
+    run.draw("odd.png", *(f"{n:02}.png" for n in range(30)))
+    result = run("fragile-batches")
+    assert result.statuses == {"success": 30, "error_model": 1}
+
+
+def test_answers_are_judged_and_asked_for_again(run: Run, provider: Provider) -> None:
+    run.draw(*(f"{n:02}.png" for n in range(10)))
+    provider.script = lambda number, _: (
+        provider.good("I'm sorry, I can't help with that.")
+        if number == 0
+        else provider.good("A  dog\n on a lawn.")
+        if number % 2
+        else None
+    )
+    result = run("openai", base_url=provider.base_url)
+    assert result.statuses == {"success": 10}
+    assert len(provider.requests) == 11
+    assert {line["caption"] for line in run.lines()} == {"A brown dog on a lawn.", "A dog on a lawn."}
+    assert provider.most_at_once <= 4
+    assert run.spending.input_tokens == 11_000
+
+
+def test_a_streak_of_failures_is_not_recorded(run: Run, provider: Provider) -> None:
+    run.draw(*(f"{n:02}.png" for n in range(30)))
+    provider.script = lambda number, _: provider.error(400, message="no credit") if number >= 3 else None
+    result = run("openai", base_url=provider.base_url)
+    assert result.stopped
+    assert "20 photos in a row failed" in result.stopped
+    assert {line["status"] for line in run.lines()} == {"success"}
+
+
+def test_a_refused_key_stops_the_run(run: Run, provider: Provider) -> None:
+    run.draw(*(f"{n:02}.png" for n in range(20)))
+    provider.script = lambda number, _: provider.error(401) if number == 5 else None
+    result = run("openai", base_url=provider.base_url)
+    assert "refuses the key" in str(result.stopped)
+    assert KEY not in str(result.stopped)
+    assert 5 <= len(run.lines()) == len(provider.requests) - 1 <= 12
+
+
+def test_one_server_one_rate(run: Run, provider: Provider) -> None:
+    """A 429 is everybody's, on whichever node: nobody sends for as long as the server asks."""
+    run.draw(*(f"{n:02}.png" for n in range(24)))
+    provider.script = lambda number, _: provider.error(429, Retry_After="2") if number == 6 else None
+    result = run("openai", base_url=provider.base_url)
+    assert result.statuses == {"success": 24}
+    times = [request.at for request in provider.requests]
+    pauses = [later - sooner for sooner, later in pairwise(times)]
+    assert max(pauses) > 1.5
+    assert len(provider.requests) == 25
+
+
+def test_a_budget_holds_over_all_workers(run: Run, provider: Provider) -> None:
+    run.draw(*(f"{n:02}.png" for n in range(12)))
+    price: Price = price_of("openai", "gpt-4o-mini")
+    run.spending = Spending(price, Decimal("0.001"), Decimal("0.00061"))
+    result = run("openai", base_url=provider.base_url)
+    assert "The budget of $0.001 has no room for another photo" in str(result.stopped)
+    assert len(provider.requests) == 3 == len(run.lines())
+
+
+def test_a_stop_leaves_the_rest_undone(run: Run, provider: Provider) -> None:
+    run.draw(*(f"{n:02}.png" for n in range(20)))
+    stopped: list[float] = []
+
+    def answer(number: int, _: object) -> Any:
+        reply = provider.good()
+        if number >= 5:
+            stopped.append(time.monotonic())
+            run.stop.set()
+            reply.delay = 30
+        return reply
+
+    provider.script = answer
+    result = run("openai", workers=1, base_url=provider.base_url)
+    assert time.monotonic() - stopped[0] < GRACE + 5
+    assert result.stopped is None
+    assert len(run.lines()) == 5
+
+
+def test_an_sdk_that_ends_the_program_ends_no_worker(run: Run) -> None:
+    run.draw("exit.png")
+    result = run("fragile")
+    assert result.stopped == "The backend gave up (SystemExit: 3): mend it and run the same command again."
+    assert not run.lines()
+
+
+def test_a_missing_key_is_said_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.draw("1.png")
+    with pytest.raises(StopRunError, match="XAI_API_KEY is not set: add the line"):
+        run("xai")
+
+
+# --- what dies -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["fragile", "fragile-batches"])
+def test_a_photo_that_kills_its_worker_again_and_again(on_ray: Run, backend: str) -> None:
+    on_ray.draw("killer.png", *(f"{n:02}.png" for n in range(30)))
+    result = on_ray(backend)
+    assert result.stopped is None
+    assert result.statuses == {"success": 30, "error_corrupt": 1}
+    assert on_ray.records()["killer.png"]["error"] == "it crashes its worker (3 times)"
+
+
+def test_workers_that_die_of_everything_stop_the_run(on_ray: Run) -> None:
+    on_ray.draw(*(f"killer{n}.png" for n in range(12)))
+    result = on_ray("fragile", workers=1)
+    assert "die one after another" in str(result.stopped)
+    assert len(on_ray.lines()) < 6
+
+
+def killed_midway(run: Run, kill: Callable[[], object], count: int = 150) -> None:
+    """Run over `count` photos, and call `kill` when a fifth of them is done; every photo must have its caption."""
+    run.draw(*(f"{n:03}.png" for n in range(count)))
+    answers: list[Result] = []
+    thread = threading.Thread(target=lambda: answers.append(run("fragile")))
+    thread.start()
+    path = run.journal.path
+    wait_for(lambda: path.exists() and path.read_bytes().count(b"\n") > count // 5, 120)
+    kill()
+    thread.join(timeout=120)
+    assert answers[0].stopped is None
+    assert answers[0].statuses == {"success": count}
+    assert len(run.lines()) == count
+
+
+@pytest.mark.parametrize("kind", ["CaptioningWorker", "DecodingWorker"])
+def test_a_worker_that_dies(on_ray: Run, joined: RayNodes, kind: str) -> None:
+    killed_midway(on_ray, lambda: os.kill(joined.workers(kind)[0], signal.SIGKILL))
+
+
+def test_a_node_that_dies(on_ray: Run, joined: RayNodes) -> None:
+    killed_midway(on_ray, lambda: os.kill(joined.raylets.pop(), signal.SIGKILL))
+    joined.add()
+
+
+# --- the product as a process ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def member(product: Product, nodes: RayNodes) -> Product:
+    product.env |= LOOPBACK
+    return product
+
+
+def test_the_product_on_a_cluster(member: Product, nodes: RayNodes, provider: Provider) -> None:
+    """A key in config.env, two nodes; the driver killed in mid-run, then a Ctrl-C, and the shown command goes on."""
+    (member.folder / "config.env").write_text(f"OPENAI_API_KEY={KEY}\n")
+    for number in range(40):
+        draw(member.photos / "many" / f"{number:02}.png", size=(8, 8))
+    flags = [
+        "run",
+        "--backend",
+        "openai",
+        "--base-url",
+        provider.base_url,
+        "--photos-dir",
+        str(member.photos),
+    ]
+    flags += ["--engine", "ray", "--ray-address", nodes.address, "--shard", "1/1", "--max-workers", "2"]
+
+    slow = provider.good()
+    slow.delay = 0.2
+    provider.script = lambda number, _: slow
+    process = member.popen(*flags)
+    wait_for_lines(member, process, 4)
+    process.kill()
+    said = process.communicate()[1]
+    assert "Ray has 2 nodes for this run." in said
+    assert f"pixels of your photos go to {provider.url.removeprefix('http://')}" in said
+    wait_for(lambda: not nodes.workers("CaptioningWorker") + nodes.workers("DecodingWorker"), 60)
+    assert len(member.lines()) == len(member.records()) < 30
+    process = member.popen(*flags)
+    wait_for_lines(member, process, member.line_count() + 4)
+    os.killpg(process.pid, signal.SIGINT)
+    code, said = member.finish(process, 60)
+    assert code == 130, said
+    way = said[said.index("Go on with:") :]
+    assert "uv run --extra api --extra ray python" in way
+    assert f"--engine ray --ray-address {nodes.address} --shard 1/1" in way
+    provider.script = lambda number, _: None
+    member.call(*flags)
+    assert len(member.lines()) == len(member.records()) == 52
+    assert len(provider.requests) <= 50 + 2 + 2  # what is in flight when a driver ends may be paid for twice
+    assert {request.headers["authorization"] for request in provider.requests} == {f"Bearer {KEY}"}
+
+
+def wait_for_lines(product: Product, process: subprocess.Popen[str], count: int) -> None:
+    """Wait for a run that is under way; what it said is shown if it ends before."""
+    wait_for(lambda: product.line_count() >= count or process.poll() is not None, 240)
+    assert process.poll() is None, process.communicate()[1]
+
+
+def started(mark: str) -> dict[int, str]:
+    """Return the processes that bear the mark in their environment, and how they call themselves."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdecimal() and mark.encode() in (folder / "environ").read_bytes():
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+    return found
+
+
+def test_a_ray_of_the_runs_own(product: Product, provider: Provider) -> None:
+    """It is out of reach of other machines, knows no key but by being told, and dies with its driver."""
+    product.env |= {"RAY_TEST_MARK": product.folder.name + str(os.getpid()), "OPENAI_API_KEY": KEY}
+    mark = f"RAY_TEST_MARK={product.env['RAY_TEST_MARK']}"
+    reply = provider.good()
+    reply.delay = 0.3
+    provider.script = lambda number, _: reply
+    flags = [
+        "run",
+        "--backend",
+        "openai",
+        "--base-url",
+        provider.base_url,
+        "--photos-dir",
+        str(product.photos),
+    ]
+    flags += ["--engine", "ray", "--max-workers", "1"]
+    before = set(Path("/tmp").glob("captioner-ray-*"))
+    process = product.popen(*flags)
+    wait_for_lines(product, process, 4)
+    ours = started(mark)
+    assert any("raylet" in name for name in ours.values())
+    assert any("ray::CaptioningWorker" in name for name in ours.values())
+    for pid in set(ours) - {process.pid}:
+        assert KEY.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+        assert KEY not in ours[pid]
+    (folder,) = set(Path("/tmp").glob("captioner-ray-*")) - before
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert KEY.encode() not in path.read_bytes(), path
+    for family in ("/proc/net/tcp", "/proc/net/tcp6"):
+        inodes = {
+            os.readlink(fd) for pid in ours for fd in Path(f"/proc/{pid}/fd").glob("*") if _is_socket(fd)
+        }
+        for line in Path(family).read_text().splitlines()[1:]:
+            _, local, _, state, *_rest = line.split()
+            if state == "0A" and f"socket:[{line.split()[9]}]" in inodes:
+                assert local.partition(":")[0] in LOOPBACKS, "it listens to others"
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not started(mark), 30)
+    done = product.line_count()
+    assert product.call(*flags).stderr.count("Starting Ray.") == 1
+    assert len(product.lines()) == len(product.records()) == 12
+    assert product.line_count() > done
+    assert not started(mark)
+    assert set(Path("/tmp").glob("captioner-ray-*")) - before == {folder}  # that of the run that was killed
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    folder.rmdir()
+
+
+LOOPBACKS = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+"""127.0.0.1, the same as IPv6 has it, and ::1, as the kernel writes them."""
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return os.readlink(path).startswith("socket:")
+    except OSError:
+        return False
+
+
+def test_a_model_on_every_card(member: Product, nodes: RayNodes, tmp_path: Path) -> None:
+    """Two nodes with a card each, which are a number in Ray's books: two models side by side, in batches."""
+    model = build("qwen2_5_vl", tmp_path / "tiny-qwen2_5_vl")
+    for number in range(30):
+        draw(member.photos / "many" / f"{number:02}.png", size=(96, 96))
+    flags = ["run", "--backend", "local", "--model", str(model), "--photos-dir", str(member.photos)]
+    flags += ["--engine", "ray", "--ray-address", nodes.address, "--max-workers", "8"]
+    process = member.popen(*flags)
+    wait_for_lines(member, process, 6)
+    assert len(nodes.workers("CaptioningWorker")) == 2
+    code, said = member.finish(process, 240)
+    assert code == 0
+    assert "as float32" in said
+    assert "Ignoring --max-workers." in said
+    assert "with local/tiny-qwen2_5_vl, 8 at a time" in said
+    records = member.records().values()
+    assert sum(line["status"] == "success" for line in records) == 40
+    assert {line.get("model") for line in records} == {"local/tiny-qwen2_5_vl", None}
+
+
+def test_a_cluster_that_is_not_there(product: Product) -> None:
+    start = time.monotonic()
+    address = f"127.0.0.2:{closed_port()}"
+    said = product.run("--engine", "ray", "--ray-address", address, code=1)
+    assert f"No Ray cluster can be joined at {address}" in said
+    assert "leave out --ray-address to use this machine alone." in said
+    assert time.monotonic() - start < 40
+    assert not product.lines()
+
+
+def test_without_the_package(product: Product, tmp_path: Path) -> None:
+    (tmp_path / "shim").mkdir()
+    (tmp_path / "shim" / "sitecustomize.py").write_text("import sys\nsys.modules['ray'] = None\n")
+    product.env["PYTHONPATH"] = str(tmp_path / "shim")
+    said = product.run("--engine", "ray", code=1)
+    assert "`uv run --extra ray ...`" in said
+    assert not product.lines()
+    product.run("--engine", "threads")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--ray-address", "auto"],
+        ["--engine", "spark"],
+        ["--engine", "ray", "--ray-address", "ray://10.0.0.1:10001"],
+        ["--engine", "ray", "--ray-address", "nowhere"],
+    ],
+)
+def test_wrong_flags(product: Product, flags: list[str]) -> None:
+    product.run(*flags, code=64)
+
+
+def test_errors_survive_the_way_between_processes() -> None:
+    stop = StopRunError("spent")
+    for error in (
+        UnavailableImageError("a.jpg", "gone", gone=True),
+        RateLimitError("429", retry_after=2.0, exhausted=stop),
+        TransientAPIError("500", retry_after=None),
+    ):
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        assert {k: str(v) for k, v in vars(again).items()} == {k: str(v) for k, v in vars(error).items()}
