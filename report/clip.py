@@ -122,6 +122,8 @@ class _Model:
         self.folder = Path(model).expanduser()
         if self.folder.is_dir():
             self.name = f"{self.folder.resolve().name} {_fingerprint(self.folder)}"
+        elif model.startswith(("/", "~", ".")):
+            raise StopRunError(f"There is no folder {model}: check {flag}.")
         else:
             full_name = model if "/" in model else _OWNER + model
             self.folder = _fetch(full_name, flag, way_out)

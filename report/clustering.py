@@ -132,9 +132,11 @@ def _few(vectors: Floats, copies: Ints, size: int) -> _Found:
             into = 1 + int(np.argmax([_silhouette(away, cut) for cut in cuts[1:]]))
         labels = cuts[into].astype(np.int64)
         labels[np.bincount(labels, weights=copies)[labels] < size] = -1
-    note = f"Only {count} distinct photos: too few for UMAP and HDBSCAN, which find groups by density."
+    notes = [f"Only {count} distinct photos: too few for UMAP and HDBSCAN, which find groups by density."]
+    if size > 2 and (labels < 0).all():
+        notes.append(f"None of their groups has {size} photos: give a smaller --min-cluster-size.")
     method = f"average linkage by cosine distance, cut where the mean silhouette is best, groups of {size} or more; map by PCA"
-    return _Found(labels, project(vectors), method, [note])
+    return _Found(labels, project(vectors), method, notes)
 
 
 def _silhouette(away: NDArray[np.float64], labels: NDArray[Any]) -> float:
@@ -159,8 +161,6 @@ def _by_density(vectors: Floats, copies: Ints, size: int, seed: int, say: Say) -
         space = embed(vectors, graph, seed, umap)
     with timed(say, "Groups by HDBSCAN"):
         labels, used, notes = _guarded(space, copies, size)
-    for note in notes:
-        say(note)
     with timed(say, "Map by UMAP"):
         xy = lay_out(vectors, graph, project(space), _MAP_EPOCHS, seed, umap)
     method = (
@@ -204,7 +204,7 @@ def _faults(labels: Ints, copies: Ints) -> tuple[int, float, str]:
     """Return how degenerate groups are (0: not at all), the number of unclustered photos, and what to say of them."""
     photos = np.bincount(labels + 1, weights=copies)
     groups, largest = len(photos) - 1, photos[1:].max(initial=0) / copies.sum()
-    shape = f"{groups} groups, the largest of {largest:.0%} of the photos"
+    shape = f"{groups} group{'' if groups == 1 else 's'}, the largest of {largest:.0%} of the photos"
     return int(groups < 5) + int(largest >= 0.5), float(photos[0]), shape
 
 
