@@ -30,8 +30,12 @@ _ENVIRONMENT = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what it will do one day
 }
-# The name is about other systems; what it does everywhere is to keep a Ray that is started here on loopback.
-_STARTING = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_STARTING = {
+    # The name is about other systems; what it does everywhere is to keep Ray on loopback.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Ray's helpers outlive a run that was killed by so many seconds, in which they look for the rest of it.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+}
 _JOINING = {
     "RAY_gcs_server_port_wait_time_s": "2"
 }  # tries, of five seconds: for a cluster that is there, one is enough

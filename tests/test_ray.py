@@ -420,7 +420,7 @@ def test_a_ray_of_the_runs_own(product: Product, provider: Provider) -> None:
                 assert local.partition(":")[0] in LOOPBACKS, "it listens to others"
     process.kill()
     process.communicate()
-    wait_for(lambda: not started(mark), 30)
+    wait_for(lambda: not started(mark), 90)
     done = product.line_count()
     assert product.call(*flags).stderr.count("Starting Ray.") == 1
     assert len(product.lines()) == len(product.records()) == 12
