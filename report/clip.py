@@ -123,7 +123,7 @@ class _Model:
         if self.folder.is_dir():
             self.name = f"{self.folder.resolve().name} {_fingerprint(self.folder)}"
         elif model.startswith(("/", "~", ".")):
-            raise StopRunError(f"There is no folder {model}: check {flag}.")
+            raise StopRunError(f"{model} is neither a folder nor a model of the Hub: check {flag}.")
         else:
             full_name = model if "/" in model else _OWNER + model
             self.folder = _fetch(full_name, flag, way_out)

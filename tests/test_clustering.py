@@ -256,7 +256,7 @@ def test_evocs_blob_gives_way_to_its_next_layer_and_that_is_said(monkeypatch: py
     assert found.labels.max() == 19
     assert "its most persistent layer of 2" in found.method
     assert found.notes == [
-        "EVoC's most persistent layer had 1 groups, the largest of 100% of the photos; took the next that was better."
+        "EVoC's most persistent layer had 1 group, the largest of 100% of the photos; took the next that was better."
     ]
 
 

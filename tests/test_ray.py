@@ -199,7 +199,7 @@ def test_answers_are_judged_and_asked_for_again(run: Run, provider: Provider) ->
 def test_a_streak_of_failures_is_not_recorded(run: Run, provider: Provider) -> None:
     run.draw(*(f"{n:02}.png" for n in range(30)))
     provider.script = lambda number, _: provider.error(400, message="no credit") if number >= 3 else None
-    result = run("openai", base_url=provider.base_url)
+    result = run("openai", workers=1, base_url=provider.base_url)
     assert result.stopped
     assert "20 photos in a row failed" in result.stopped
     assert {line["status"] for line in run.lines()} == {"success"}
