@@ -15,11 +15,11 @@ from cli.signals import Stopper
 from report.albums import export_albums
 from report.chunks import bursts, cut, name_chunks
 from report.clustering import check_fast, cluster
-from report.inheritance import inherit, read_previous, stay
+from report.inheritance import inherit, read_previous
 from report.markdown import photos_link, write_markdown
 from report.naming import count, label_photos, name_groups, name_themes
 from report.page import write_page
-from report.table import make_rows, write_csv, write_parquet
+from report.table import make_rows, read_grouped_by, write_csv, write_parquet
 from report.vocabulary import VOCABULARY, prompt
 
 if TYPE_CHECKING:
@@ -61,23 +61,29 @@ def make_report(options: ReportOptions) -> ExitCode:
         return stopper.code or ExitCode.INTERRUPTED
     stopper.graceful = False
 
+    placed = [rel_paths[place] for place in vectors.places]
+    previous, note = read_previous(options.out_dir / CSV)
+    # Who asks for other groups gets them; names stay all the same.
+    stays = bool(previous.groups) and read_grouped_by(options.out_dir / PARQUET) == _grouped_by(options)
+    if stays:
+        log.info(
+            f"Photos stay in their groups of the earlier report; without its {CSV} all are grouped anew."
+        )
     clusters = cluster(
         vectors.rows,
         min_cluster_size=options.min_cluster_size,
         seed=options.seed,
         fast=options.fast,
+        earlier=previous.of(placed) if stays else None,
         say=log.info,
     )
-    placed = [rel_paths[place] for place in vectors.places]
     match = _match(placed, vectors)
     labels = label_photos(rel_paths, library.records, placed=set(placed), match=match)
     counts = count(labels, library.records)
-    previous, note = read_previous(options.out_dir / CSV)
     heirs = inherit(previous, placed, clusters.labels, labels)
-    members = stay(previous, placed, clusters.labels, clusters.nearest, heirs.ids)
     groups = name_groups(
         placed,
-        members,
+        clusters.labels,
         clusters.distances,
         labels,
         match=match,
@@ -90,7 +96,7 @@ def make_report(options: ReportOptions) -> ExitCode:
     rows = make_rows(
         labels,
         placed,
-        members,
+        clusters.labels,
         groups,
         clusters.distances,
         clusters.nearest,
@@ -128,7 +134,7 @@ def make_report(options: ReportOptions) -> ExitCode:
         link=link,
     )
     write_csv(options.out_dir / CSV, rows)
-    write_parquet(options.out_dir / PARQUET, rows)
+    write_parquet(options.out_dir / PARQUET, rows, _grouped_by(options))
     for line in notes:
         log.info(line)
     unclustered = sum(row.cluster_id == -1 for row in rows)
@@ -183,6 +189,12 @@ def _match(placed: Sequence[str], vectors: Vectors) -> Callable[[Sequence[str]],
         return [VOCABULARY[index] for index in best.tolist()]
 
     return match
+
+
+def _grouped_by(options: ReportOptions) -> str:
+    """Spell out what was asked for; not what came of it, such as a size that grows with the library."""
+    size = options.min_cluster_size or "by the library's size"
+    return f"{_by(options)}; groups of {size}, seed {options.seed}{', fast' if options.fast else ''}"
 
 
 def _by(options: ReportOptions) -> str:

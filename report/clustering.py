@@ -14,6 +14,7 @@ from scipy.cluster.hierarchy import cut_tree, linkage
 from backends.errors import StopRunError
 from report.map import MAP_NEIGHBOURS, NEIGHBOURS, embed, lay_out, load_umap, project, timed
 from report.neighbours import distinct_rows, measured_graph, nearest_centroid, neighbour_graph
+from report.staying import ARRIVED, Earlier, keep_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,13 +76,19 @@ def check_fast() -> None:
 
 
 def cluster(
-    vectors: Floats, *, min_cluster_size: int | None = None, seed: int = 42, fast: bool = False, say: Say
+    vectors: Floats,
+    *,
+    min_cluster_size: int | None = None,
+    seed: int = 42,
+    fast: bool = False,
+    earlier: Earlier | None = None,
+    say: Say,
 ) -> Clusters:
     """Group (n, d) rows of length 1; a row of zeros stays unclustered, equal rows share everything.
 
     The same rows and seed give the same bytes on a machine (and on as many cores of it). `min_cluster_size`, 2 or
-    more, is by default `max(15, sqrt(n) / 8)`, and 2 where rows are too few for density. `say` gets a line per longer
-    step. StopRunError if a number is NaN or infinite, or if `fast` lacks its package.
+    more, is by default `max(15, sqrt(n) / 8)`, and 2 where rows are too few for density. `earlier` groups, of the same
+    rows, stay as report/staying.py says. `say` gets a line per longer step. StopRunError if a number is NaN or infinite, or if `fast` lacks its package.
     """
     if not np.isfinite(vectors).all():
         raise StopRunError(
@@ -100,6 +107,8 @@ def cluster(
         size = min_cluster_size or max(15, round(math.sqrt(len(vectors)) / 8))
         found = (_by_evoc if fast else _by_density)(distinct, copies, size, seed, say)
     _group_copies(found.labels, copies, size)
+    if earlier:
+        found.labels = keep_groups(distinct, found.labels, _of_distinct(earlier, of, len(first)), size)
 
     # Index -1, which rows of zeros have in `of`, is the last entry: nowhere, and in the middle of the map.
     labels = _by_size(np.append(found.labels, -1)[of])
@@ -110,6 +119,14 @@ def cluster(
     themes = _themes(centroids, np.bincount(labels[labels >= 0], minlength=len(centroids)))
     xy = np.vstack([found.xy, middle])[of]
     return Clusters(labels, centroids, distances[of], nearest[of], xy, themes, found.method, found.notes)
+
+
+def _of_distinct(earlier: Earlier, of: Ints, count: int) -> Earlier:
+    """Return what was said of any of the rows that each distinct one stands for."""
+    groups, distances = np.full(count, ARRIVED), np.full(count, np.nan, np.float32)
+    np.maximum.at(groups, of[of >= 0], earlier.groups[of >= 0])
+    np.fmax.at(distances, of[of >= 0], earlier.distances[of >= 0])
+    return Earlier(groups, distances)
 
 
 def _group_copies(labels: Ints, copies: Ints, size: int) -> None:

@@ -5,9 +5,6 @@ first, each old group at most once. Where a group was split its largest part goe
 largest one does; a pair counts only if it shares more than half of the smaller of the two, so that no id passes to a
 group that merely brushed the old one. All others get new ids above all old ones.
 
-A photo that was in a group and would be in none now stays where it was, if that group goes on and is still the nearest: where
-density ends is a matter of a few photos more or less.
-
 A heading stays with its id as long as something in the group vouches for it, although its photo may no longer be the
 one nearest to the centroid: a photo arriving must not rename what people know by name. It is made anew when
 
@@ -19,6 +16,7 @@ one nearest to the centroid: a photo arriving must not rename what people know b
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -27,14 +25,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from report.naming import shorten
+from report.staying import ARRIVED, Earlier
 from report.table import read_csv
 from report.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from report.naming import Label
 
@@ -52,11 +49,23 @@ class Previous:
         groups: the id of every photo that was in a group, by rel_path.
         headings: of each id.
         captioned: the photos whose label was a caption.
+        distances: to a centroid, of every photo that had a vector; NaN without any group.
     """
 
     groups: Mapping[str, int] = field(default_factory=dict)
     headings: Mapping[int, str] = field(default_factory=dict)
     captioned: frozenset[str] = frozenset()
+    distances: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, rel_paths: Sequence[str]) -> Earlier:
+        """Return what it said of these photos, a row each."""
+        return Earlier(
+            np.array(
+                [self.groups.get(name, -1 if name in self.distances else ARRIVED) for name in rel_paths],
+                np.int64,
+            ),
+            np.array([self.distances.get(name, math.nan) for name in rel_paths], np.float32),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +81,17 @@ def read_previous(path: Path) -> tuple[Previous, str | None]:
     groups: dict[str, int] = {}
     headings: dict[int, str] = {}
     captioned = set()
+    distances: dict[str, float] = {}
     try:
         for row in read_csv(path):
             if row.label_source == "caption":
                 captioned.add(row.rel_path)
-            if row.cluster_id is None or row.cluster_id == -1:
+            if row.cluster_id is None:
+                continue
+            distances[row.rel_path] = (
+                math.nan if row.distance_to_centroid is None else row.distance_to_centroid
+            )
+            if row.cluster_id == -1:
                 continue
             if not 0 <= row.cluster_id <= _HIGHEST_ID:
                 raise ValueError(f"no group has the id {row.cluster_id}")
@@ -91,7 +106,7 @@ def read_previous(path: Path) -> tuple[Previous, str | None]:
             f"Names of the earlier report were not kept: {path.name} cannot be used ({shorten(str(error), 200)}). "
             "Groups are numbered and named anew."
         )
-    return Previous(groups, headings, frozenset(captioned)), None
+    return Previous(groups, headings, frozenset(captioned), distances), None
 
 
 def inherit(
@@ -133,29 +148,6 @@ def inherit(
         heirs[cluster] = free
         free += 1
     return Heirs(heirs, headings)
-
-
-def stay(
-    previous: Previous,
-    rel_paths: Sequence[str],
-    clusters: NDArray[np.integer],
-    nearest: NDArray[np.integer],
-    ids: Mapping[int, int],
-) -> NDArray[np.int64]:
-    """Return the clusters, (n,), with old members that would be in none now back in their group.
-
-    Args:
-        previous: the earlier report.
-        rel_paths: of the clustered photos.
-        clusters: (n,) the cluster of each, -1 for none.
-        nearest: (n,) the cluster whose centroid is nearest, -1 if there is none.
-        ids: of the clusters, as inherited.
-    """
-    stayed = clusters.astype(np.int64)
-    for row in np.flatnonzero((clusters < 0) & (nearest >= 0)).tolist():
-        if previous.groups.get(rel_paths[row]) == ids[int(nearest[row])]:
-            stayed[row] = nearest[row]
-    return stayed
 
 
 def _stands(previous: Previous, old: int, members: Iterable[str], labels: Mapping[str, Label]) -> bool:

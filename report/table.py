@@ -63,6 +63,7 @@ class Row(NamedTuple):
 
 
 COLUMNS = Row._fields
+_GROUPED_BY = "grouped_by"
 _FIRST_COLUMNS = frozenset(COLUMNS) - Row._field_defaults.keys()
 """Those of the first version; an export without the later ones still gives its names on."""
 
@@ -216,8 +217,10 @@ def read_csv(path: Path) -> Iterator[Row]:
             )
 
 
-def write_parquet(path: Path, rows: Sequence[Row]) -> None:
+def write_parquet(path: Path, rows: Sequence[Row], grouped_by: str = "") -> None:
     """Write the rows with types and the texts as they are, for Embedding Atlas and for programs.
+
+    `grouped_by` says how they were grouped; `read_grouped_by` returns it.
 
     `taken_at` is a timestamp by the clock of the place, without its offset, which the CSV has: Embedding Atlas draws a
     histogram of a timestamp, in which a span can be picked, and nothing of a text with more than 1000 values
@@ -251,7 +254,19 @@ def write_parquet(path: Path, rows: Sequence[Row]) -> None:
         for name, column in values.items()
     }
     with replaced(path) as new:
-        pq.write_table(pa.table(columns), new, compression="zstd")
+        pq.write_table(pa.table(columns, metadata={_GROUPED_BY: grouped_by}), new, compression="zstd")
+
+
+def read_grouped_by(path: Path) -> str | None:
+    """Return what the parquet file at `path` says of how its rows were grouped; None if it says nothing."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        said = (pq.read_schema(path).metadata or {}).get(_GROUPED_BY.encode())
+    except (ImportError, OSError, pa.ArrowException):
+        return None
+    return said.decode() if said else None
 
 
 @contextmanager

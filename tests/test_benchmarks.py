@@ -23,6 +23,11 @@ from tests.conftest import ROOT
         "local",
         "embedding",
         "report_files",
+        "arrivals",
+        "million",
+        "ray_engine",
+        "page",
+        "thumbnails",
     ],
 )
 def test_a_benchmark_prints_its_table(command: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from report.inheritance import Heirs, Previous, inherit, read_previous, stay
+from report.inheritance import Heirs, Previous, inherit, read_previous
 from report.naming import (
     HEADING_LENGTH,
     Label,
@@ -497,10 +497,3 @@ def test_no_earlier_report_is_no_trouble(tmp_path: Path) -> None:
     assert read_previous(tmp_path / "none.csv") == (Previous(), None)
     assert read_previous(tmp_path)[0] == Previous()
     assert inherit(Previous(), ["a", "b"], [1, 0], labelled([])) == Heirs({0: 0, 1: 1}, {})
-
-
-def test_a_member_at_the_edge_stays_with_its_group() -> None:
-    paths = ["old member", "moved away", "new", "never in one", "its group ended"]
-    old = previous(["old member", "moved away", "its group ended"], [7, 7, 3], {7: "a", 3: "b"})
-    stayed = stay(old, paths, np.full(5, -1), np.array([0, 1, 0, 0, 1]), {0: 7, 1: 8})
-    assert stayed.tolist() == [0, -1, -1, -1, -1]
