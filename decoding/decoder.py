@@ -74,6 +74,13 @@ class Decoder:
         path = os.path.abspath(path)
         return self._picture(path, self._answer(path, path))
 
+    def load_pixels(self, path: str) -> tuple[tuple[int, int], bytes]:
+        """Return what `load` does as width and height, and the pixels as Pillow keeps them, four bytes each (RGBX)."""
+        path = os.path.abspath(path)
+        size, pixels = self._pixels(path, self._answer(path, path))
+        with pixels:
+            return size, bytes(pixels)
+
     def look(self, path: str, max_side: int) -> tuple[Image.Image | CorruptImageError, Moment | None]:
         """Return the photo at `max_side`, the decoder's at most, or what `load` would raise; and its moment.
 
@@ -147,15 +154,23 @@ class Decoder:
         return answer
 
     def _picture(self, path: str, answer: protocol.Pixels | protocol.Failure) -> Image.Image:
+        size, pixels = self._pixels(path, answer)
+        with pixels:
+            image = Image.frombytes("RGB", size, pixels, "raw", "RGBX")
+        image.filename = os.path.basename(path)  # type: ignore[attr-defined]
+        return image
+
+    def _pixels(
+        self, path: str, answer: protocol.Pixels | protocol.Failure
+    ) -> tuple[tuple[int, int], memoryview]:
+        """Return the size, and the pixels where they lie until the next photo is asked for."""
         if isinstance(answer, protocol.Failure):
             if answer.unavailable:
                 raise UnavailableImageError(path, answer.reason, gone=answer.gone)
             raise CorruptImageError(path, answer.reason)
         width, height = answer.size
-        with memoryview(self._memory) as pixels:
-            image = Image.frombytes("RGB", answer.size, pixels[: width * height * 4], "raw", "RGBX")
-        image.filename = os.path.basename(path)  # type: ignore[attr-defined]
-        return image
+        with memoryview(self._memory) as memory:
+            return answer.size, memory[: width * height * 4]
 
     def _receive(self, pipe: Connection) -> object:
         # Counted in seconds that this process was awake: after a frozen container or a paused machine no photo that

@@ -17,14 +17,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import ray
-from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.exceptions import ObjectLostError, OutOfMemoryError, RayError, RayTaskError
 
 from backends.base import CaptionBackend
 from backends.errors import CorruptImageError, StopRunError, TransientAPIError, UnavailableImageError
-from engines.workers import Failure, Lost, Shot
+from engines.workers import Failure, Shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pickle import PickleBuffer
 
     from PIL.Image import Image
     from ray.actor import ActorHandle
@@ -130,7 +131,10 @@ class Pool:
         worker = self._take(alone=alone)
         try:
             answer = ask(worker.actor)
-        except RayTaskError:  # the worker lives; what it wanted to say could not be sent
+        except (
+            RayTaskError,
+            ObjectLostError,
+        ):  # the worker lives: it could not send its answer, or lacks a picture
             raise
         except RayError as error:
             raise self._died(worker, error) from None
@@ -300,7 +304,8 @@ class RemotePicture:
             else:
                 if isinstance(verdict, CorruptImageError):
                     raise verdict
-                return Shot(os.path.basename(self._path), verdict, pixels)
+                self.pixels = pixels
+                return Shot(os.path.basename(self._path), verdict)
 
 
 class RemoteDecoder:
@@ -362,30 +367,32 @@ class RemoteBackend(CaptionBackend):
         self, method: str, pictures: list[RemotePicture], *, alone: bool = False
     ) -> list[Caption | str]:
         while True:
-            shots = [picture.shot for picture in pictures]
             try:
-                answer = self._workers.call(partial(_ask, method, shots), alone=alone)
+                answer = self._workers.call(partial(_ask, method, pictures), alone=alone)
             except RunStoppedError:
                 raise TransientAPIError("the run was stopped") from None
+            except ObjectLostError:  # the node that held a picture has died
+                for picture in pictures:
+                    picture.renew()
+                continue
             if isinstance(answer, Failure):
                 raise answer.exception()
-            if not isinstance(answer, Lost):
-                return answer
-            for picture in pictures:
-                picture.renew()
+            return answer
 
 
 def _load(
     path: str, actor: ActorHandle[DecodingWorker]
-) -> tuple[tuple[int, int] | CorruptImageError, ray.ObjectRef[bytes]]:
+) -> tuple[tuple[int, int] | CorruptImageError, ray.ObjectRef[PickleBuffer]]:
     refs: list[ray.ObjectRef[Any]] = actor.load.remote(path)  # two, as its decorator says
     return ray.get(refs[0]), refs[1]
 
 
 def _ask(
-    method: str, shots: Sequence[Shot], actor: ActorHandle[CaptioningWorker]
-) -> list[Caption | str] | Lost | Failure:
-    return ray.get(actor.ask.remote(method, shots))
+    method: str, pictures: Sequence[RemotePicture], actor: ActorHandle[CaptioningWorker]
+) -> list[Caption | str] | Failure:
+    # Pixels as arguments of their own: Ray brings them to the worker, which need not ask for them.
+    shots = [picture.shot for picture in pictures]
+    return ray.get(actor.ask.remote(method, shots, *(picture.pixels for picture in pictures)))
 
 
 def alive_nodes() -> list[dict[str, Any]]:

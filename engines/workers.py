@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pickle import PickleBuffer
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import ray
 from PIL import Image
-from ray.exceptions import RayError
 
 from backends import load_backend
 from backends.errors import APIError, CorruptImageError, StopRunError
@@ -32,16 +32,10 @@ FACTS = ("model", "host", "checked", "single_threaded", "batch_size", "max_worke
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A decoded picture: its file's base name, width and height, and its pixels, which lie in Ray's object store."""
+    """A decoded picture: its file's base name, width and height. Its pixels lie in Ray's object store."""
 
     name: str
     size: tuple[int, int]
-    pixels: ray.ObjectRef[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A picture is no longer in the object store: the node that held it has died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +77,16 @@ class DecodingWorker:
         """Answer, which only a worker does that has a place and has started."""
 
     @ray.method(num_returns=2)
-    def load(self, path: str) -> tuple[tuple[int, int] | CorruptImageError, bytes]:
-        """Return the size of the picture, or why there is none; and its pixels as `image.tobytes("raw", "RGBX")`."""
+    def load(self, path: str) -> tuple[tuple[int, int] | CorruptImageError, PickleBuffer]:
+        """Return the size of the picture, or why there is none; and its pixels, as `Decoder.load_pixels` does."""
         decoder = self._idle.get()
         try:
-            image = decoder.load(path)
+            size, pixels = decoder.load_pixels(path)
         except CorruptImageError as error:
-            return error, b""
+            return error, PickleBuffer(b"")
         finally:
             self._idle.put(decoder)
-        return image.size, image.tobytes("raw", "RGBX")  # Pillow's own layout: copied, not packed
+        return size, PickleBuffer(pixels)  # which Ray lends to who reads it; of bytes it makes a copy
 
 
 class CaptioningWorker:
@@ -118,14 +112,9 @@ class CaptioningWorker:
             logging.getLogger("captioner").removeHandler(said)
         return {fact: getattr(self._backend, fact) for fact in FACTS}, said.lines
 
-    def ask(self, method: str, shots: Sequence[Shot]) -> list[Caption | str] | Lost | Failure:
+    def ask(self, method: str, shots: Sequence[Shot], *pixels: PickleBuffer) -> list[Caption | str] | Failure:
         """Call the backend's `caption`, `recaption` or `caption_batch` with these pictures."""
-        try:
-            pixels = ray.get([shot.pixels for shot in shots])
-        except RayError:
-            return Lost()
         images = [_image(shot, data) for shot, data in zip(shots, pixels, strict=True)]
-        del pixels
         call = getattr(self._backend, method)
         try:
             return list(call(images)) if method == "caption_batch" else [call(images[0])]
@@ -142,7 +131,7 @@ class _Said(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def _image(shot: Shot, pixels: bytes) -> Image.Image:
-    image = Image.frombytes("RGB", shot.size, pixels, "raw", "RGBX")
+def _image(shot: Shot, pixels: PickleBuffer) -> Image.Image:
+    image = Image.frombytes("RGB", shot.size, memoryview(pixels), "raw", "RGBX")
     image.filename = shot.name  # type: ignore[attr-defined]
     return image

@@ -279,7 +279,8 @@ def test_a_photo_that_kills_its_worker_again_and_again(on_ray: Run, backend: str
     assert on_ray.records()["killer.png"]["error"] == "it crashes its worker (3 times)"
 
 
-def test_workers_that_die_of_everything_stop_the_run(on_ray: Run) -> None:
+def test_workers_that_die_of_everything_stop_the_run(on_ray: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engines.remote.DEATHS", 2)  # each takes seconds
     on_ray.draw(*(f"killer{n}.png" for n in range(12)))
     result = on_ray("fragile", workers=1)
     assert "die one after another" in str(result.stopped)
@@ -360,6 +361,22 @@ def test_the_product_on_a_cluster(member: Product, nodes: RayNodes, provider: Pr
     assert len(member.lines()) == len(member.records()) == 52
     assert len(provider.requests) <= 50 + 2 + 2  # what is in flight when a driver ends may be paid for twice
     assert {request.headers["authorization"] for request in provider.requests} == {f"Bearer {KEY}"}
+
+
+def test_pictures_that_are_lost_with_a_node(member: Product, nodes: RayNodes) -> None:
+    """Pictures too large for Ray's messages, which lie on the node that decoded them and wait for the other's backend."""
+    for number in range(40):
+        draw(member.photos / "many" / f"{number:02}.png", size=(500, 400))
+    flags = ["run", "--backend", "mock", "--mock-latency", "0.5", "--photos-dir", str(member.photos)]
+    flags += ["--engine", "ray", "--ray-address", nodes.address, "--max-workers", "4"]
+    process = member.popen(*flags)
+    wait_for_lines(member, process, 8)
+    os.kill(nodes.raylets.pop(), signal.SIGKILL)
+    code, said = member.finish(process, 120)
+    nodes.add()
+    assert code == 0, said
+    assert len(member.lines()) == len(member.records()) == 52
+    assert sum(line["status"] == "success" for line in member.records().values()) == 50
 
 
 def wait_for_lines(product: Product, process: subprocess.Popen[str], count: int) -> None:

@@ -955,4 +955,7 @@ show(location.hash || "#groups");
 settle();
 isUp = true;
 // Search is ready before it is asked for, but after the first picture.
-setTimeout(prepare, 200);
+setTimeout(() => {
+  prepare();
+  inOrder("time");
+}, 200);
