@@ -1,6 +1,6 @@
 """The contract of both engines, and what only the Ray engine can meet: workers, nodes and a driver that die.
 
-One real cluster of two nodes serves the whole file. The contract runs inside pytest, which joins it once; promises
+A real cluster of two nodes serves all tests of a test process. The contract runs inside pytest, which joins it once; promises
 about processes are kept by the product as a process.
 """
 
@@ -39,7 +39,7 @@ from tests.provider import Provider, closed_port
 from tests.ray_cluster import LOOPBACK, RayNodes
 from tests.tiny_model import build
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]  # one cluster, not one a process
+pytestmark = pytest.mark.slow
 KEY = "sk-secret-0123456789abcdef"
 
 
