@@ -262,9 +262,11 @@ def read_grouped_by(path: Path) -> str | None:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
-
+    except ImportError:
+        return None  # `write_parquet` will say so
+    try:
         said = (pq.read_schema(path).metadata or {}).get(_GROUPED_BY.encode())
-    except (ImportError, OSError, pa.ArrowException):
+    except (OSError, pa.ArrowException):
         return None
     return said.decode() if said else None
 

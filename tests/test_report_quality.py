@@ -140,3 +140,38 @@ def check_counts(report: Report, *, captioned: int, errors: int) -> None:
     assert told == [sources[source] for source in ("caption", "error", "vocabulary", "none")]
     assert told[:3] == [captioned, errors, 0]
     assert sum(told) == len(rows)
+
+
+def groups(report: Report) -> set[frozenset[str]]:
+    ids = {name: row["cluster_id"] for name, row in report.rows().items() if row["cluster_id"] != "-1"}
+    return {frozenset(name for name in ids if ids[name] == id_) for id_ in set(ids.values())}
+
+
+def test_photos_stay_only_where_the_same_was_asked_of_the_same_photos(tmp_path: Path) -> None:
+    report = Report(tmp_path / "out", tmp_path / "photos")
+    report.folder.mkdir()
+    report.photos.mkdir()
+
+    def library(motifs: list[int]) -> set[frozenset[str]]:
+        """Draw photos of these motifs; return which of them belong together."""
+        names = [f"{number:02}.png" for number in range(len(motifs))]
+        for name, motif in zip(names, motifs, strict=True):
+            draw(report.photos / name, motif, np.random.default_rng(int(name[:2])))
+        return {
+            frozenset(name for name, one in zip(names, motifs, strict=True) if one == motif)
+            for motif in motifs
+        }
+
+    thirds = library([number // 10 for number in range(30)])
+    assert "Photos stay" not in report.make("--min-cluster-size", "5")
+    assert groups(report) == thirds
+    assert "Photos stay" in report.make("--min-cluster-size", "5")
+    assert groups(report) == thirds
+
+    assert "Photos stay" not in report.make("--min-cluster-size", "12")
+    assert groups(report) != thirds
+
+    report.make("--min-cluster-size", "5")
+    others = library([number % 3 for number in range(30)])  # under the same names
+    report.make("--min-cluster-size", "5")
+    assert groups(report) == others
