@@ -131,11 +131,8 @@ class Pool:
         worker = self._take(alone=alone)
         try:
             answer = ask(worker.actor)
-        except (
-            RayTaskError,
-            ObjectLostError,
-        ):  # the worker lives: it could not send its answer, or lacks a picture
-            raise
+        except (RayTaskError, ObjectLostError):
+            raise  # the worker lives: it could not send its answer, or a picture was lost
         except RayError as error:
             raise self._died(worker, error) from None
         finally:

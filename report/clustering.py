@@ -90,7 +90,8 @@ def cluster(
 
     The same rows and seed give the same bytes on a machine (and on as many cores of it). `min_cluster_size`, 2 or
     more, is by default `max(15, sqrt(n) / 8)`, and 2 where rows are too few for density. `earlier` groups, of the same
-    rows, stay as report/staying.py says. `say` gets a line per longer step. StopRunError if a number is NaN or infinite, or if `fast` lacks its package.
+    rows, stay as report/staying.py says. `say` gets a line per longer step. StopRunError if a number is NaN or
+    infinite, or if `fast` lacks its package.
     """
     if not np.isfinite(vectors).all():
         raise StopRunError(
