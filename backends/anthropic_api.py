@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from backends.base import Caption
+from backends.base import INSTRUCTION, Caption
 from backends.cloud import THINKING_TOKENS, CloudBackend, base64
 from backends.image_tokens import for_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
 # How to keep a model from thinking, by the beginning of its name, the longest that fits; the older do not think unless
@@ -29,6 +33,14 @@ class AnthropicBackend(CloudBackend):
 
     url = "https://api.anthropic.com"
     key = "ANTHROPIC_API_KEY"
+    request_path = "/v1/messages"
+    families = ("claude-",)
+    ends: ClassVar[Mapping[str, date | None]] = {
+        "claude-sonnet-4-2025": date(2026, 6, 15),
+        "claude-sonnet-4-0": date(2026, 6, 15),
+        "claude-opus-4-2025": date(2026, 6, 15),
+        "claude-opus-4-0": date(2026, 6, 15),
+    }
 
     def _connect(self, key: str) -> None:
         import anthropic
@@ -41,7 +53,12 @@ class AnthropicBackend(CloudBackend):
         thinking = for_model(_THINKING, self.model) or {}
         if thinking is _LITTLE:
             self.max_output_tokens = THINKING_TOKENS
-        self._options = {"model": self.model, "max_tokens": self.max_output_tokens, **thinking}
+        self._options = {
+            "model": self.model,
+            "max_tokens": self.max_output_tokens,
+            "system": INSTRUCTION,
+            **thinking,
+        }
 
     def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:
         content = [
@@ -49,7 +66,7 @@ class AnthropicBackend(CloudBackend):
             {"type": "text", "text": self.prompt},
         ]
         body = {**self._options, **sampling, "messages": [{"role": "user", "content": content}]}
-        message = self._client.post("/v1/messages", cast_to=self._answer_type, body=body)
+        message = self._client.post(self.request_path, cast_to=self._answer_type, body=body)
         blocks = getattr(message, "content", None)
         if blocks is None:
             raise self._no_answer(message)
@@ -58,6 +75,8 @@ class AnthropicBackend(CloudBackend):
         return Caption(
             text,
             _FINISH.get(message.stop_reason or "", message.stop_reason),
+            only_thoughts=not text.strip() and any(block.type == "thinking" for block in blocks),
+            answered_by=self._other(getattr(message, "model", None)),
             input_tokens=usage.input_tokens if usage else None,
             output_tokens=usage.output_tokens if usage else None,
         )

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from backends.errors import (
     APIError,
     CorruptImageError,
+    NotReadyError,
     RateLimitError,
     StopRunError,
     TransientAPIError,
@@ -20,6 +22,7 @@ from backends.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
     from decimal import Decimal
 
     from PIL.Image import Image
@@ -28,11 +31,13 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "INSTRUCTION",
     "MAX_SIDE",
     "APIError",
     "Caption",
     "CaptionBackend",
     "CorruptImageError",
+    "NotReadyError",
     "RateLimitError",
     "StopRunError",
     "TransientAPIError",
@@ -42,13 +47,19 @@ __all__ = [
 MAX_SIDE = 1024
 """Longer side in pixels of the pictures that backends get; 768 to 1024 is the field's consensus for short captions."""
 
+INSTRUCTION = (
+    "Answer with the caption alone: no preamble, no quotation marks around it, no markup, no closing remark."
+)
+"""The system line that every chat model gets besides the user's prompt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caption:
     """A backend's answer: the text and, where the backend knows it, what it took to make it.
 
     `finish_reason` is in OpenAI's words, whatever the provider calls it: `stop`, `length` (cut off by the token limit),
-    `content_filter`; and `refusal`.
+    `content_filter`; and `refusal`. `only_thoughts`: the model has thought and not answered. `answered_by` is the model
+    that answered, where that is another than the one asked for.
     """
 
     text: str
@@ -56,6 +67,8 @@ class Caption:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: Decimal | None = None  # US dollars
+    only_thoughts: bool = False
+    answered_by: str | None = None
 
 
 class CaptionBackend(ABC):
@@ -69,6 +82,7 @@ class CaptionBackend(ABC):
         checked: whether its captions are judged (engines/checks.py) before they count.
         host: where it sends pixels to, as in `api.openai.com`; None when they stay on this machine.
         max_output_tokens: the most that one caption may take, thinking included; 0 where nothing is billed.
+        end_date: the day on which the provider switches the model off; None if no such day is known.
     """
 
     max_workers: ClassVar[int] = 1
@@ -88,6 +102,10 @@ class CaptionBackend(ABC):
         self.model = model
         self.settings = settings
         self.prompt = prompt
+
+    @cached_property
+    def end_date(self) -> date | None:
+        return None
 
     @abstractmethod
     def caption(self, image: Image) -> Caption | str:

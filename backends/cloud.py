@@ -7,20 +7,25 @@ records and messages, without anything that looks like a key.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import threading
 import time
+import zlib
 from abc import abstractmethod
 from base64 import b64encode
+from datetime import UTC, date
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from backends.base import Caption, CaptionBackend
-from backends.errors import APIError, RateLimitError, StopRunError, TransientAPIError
+from backends.errors import APIError, NotReadyError, RateLimitError, StopRunError, TransientAPIError
+from backends.image_tokens import for_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,8 +54,15 @@ _SPENT = {
     "billing_error",
     "enforced_spend_limit_reached",
     "contract_spend_limit_reached",
-    "FAILED_PRECONDITION",  # Gemini: billing must be switched on
 }
+_NOT_SERVED = "FAILED_PRECONDITION"
+"""Gemini's word for billing that is off and for a country that it does not serve alike."""
+_EPOCH = 1e9
+"""A wait of so many seconds is meant as a time since 1970; of a thousand times as many, as one in milliseconds."""
+_NO_WAIT = 31 * 86400.0
+"""Nobody means to ask for a longer wait."""
+_SNAPSHOT = re.compile(r"[-@](?:v\d|\d{3}|latest|preview|exp\b)")
+"""What begins the name of a dated or numbered version of a model."""
 _CODE_FIELDS = ("code", "type", "status", "reason", "error_code", "quotaId")
 _FILTERED = {"content_policy_violation", "content_filter", "refusal"}
 _KEYS = re.compile(r"\S{0,99}(?:\*{2,}|…|\.{3})\S{0,99}|\b(?:sk|xai|AIza)[-\w]{8,}")
@@ -65,6 +77,12 @@ class CloudBackend(CaptionBackend):
     max_workers = 8
     url: ClassVar[str]
     key: ClassVar[str]
+    request_path: ClassVar[str]
+    """What the SDK adds to the base URL, up to the model's name."""
+    families: ClassVar[tuple[str, ...]]
+    """How names of the provider's own models begin."""
+    ends: ClassVar[Mapping[str, date | None]] = {}
+    """The days on which models end, by the beginning of their names, the longest that fits. Sources: docs/api_providers.md."""
 
     def __init__(self, model: str, settings: Settings, prompt: str, *, base_url: str | None = None) -> None:
         super().__init__(model, settings, prompt)
@@ -86,6 +104,7 @@ class CloudBackend(CaptionBackend):
         self._http = httpx2.Client(
             timeout=httpx2.Timeout(self.read_seconds, connect=CONNECT_SECONDS, pool=None),
             transport=_transport_per_thread(self.base_url),
+            event_hooks={"response": [_check_text]},
         )
         self._connect(key or "none")  # an SDK wants some key even for a server that wants none
 
@@ -108,6 +127,27 @@ class CloudBackend(CaptionBackend):
         self._forbidden = 0
         return caption
 
+    @cached_property
+    def end_date(self) -> date | None:
+        return None if self.own_server else for_model(self.ends, self.model)
+
+    def _other(self, answered: object) -> str | None:
+        """Return the name of the model that answered, if it is another than the one asked for.
+
+        A version of the same model is the same, and a name that means "the newest" may mean any. A server of one's own
+        calls its models as it likes; there only two names of the provider's own tell.
+        """
+        asked = self.model.rpartition("/")[2].partition(":")[0].lower()
+        name = answered.rpartition("/")[2].partition(":")[0].lower() if isinstance(answered, str) else ""
+        if not name or "latest" in asked:
+            return None
+        if self.own_server and not (asked.startswith(self.families) and name.startswith(self.families)):
+            return None
+        short, long = sorted((asked, name), key=len)
+        if short == long or (long.startswith(short) and _SNAPSHOT.match(long[len(short) :])):
+            return None
+        return self._clean(str(answered))
+
     @abstractmethod
     def _connect(self, key: str) -> None:
         """Import the SDK and make its client, without retries of its own and with `self._http`."""
@@ -121,6 +161,8 @@ class CloudBackend(CaptionBackend):
         import httpx2
 
         response = getattr(error, "response", None)
+        if isinstance(response, httpx2.Response) and 300 <= response.status_code < 400:
+            return self._redirected(response)
         if isinstance(response, httpx2.Response) and response.status_code >= 300:
             body = _json(response)
             filtered = _FILTERED.intersection(_values(body, _CODE_FIELDS))
@@ -135,6 +177,9 @@ class CloudBackend(CaptionBackend):
             )
         if isinstance(cause, httpx2.TransportError):
             silent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
+            unsent = silent or isinstance(
+                cause, httpx2.PoolTimeout | httpx2.ProxyError | httpx2.UnsupportedProtocol
+            )
             return TransientAPIError(
                 f"{type(cause).__name__}: {self._clean(str(cause))}".rstrip(": "),
                 exhausted=StopRunError(
@@ -144,13 +189,31 @@ class CloudBackend(CaptionBackend):
                 )
                 if silent
                 else None,
+                billed=not unsent,
             )
-        malformed = isinstance(error, json.JSONDecodeError) or isinstance(
-            error.__cause__, json.JSONDecodeError
-        )
-        if malformed or isinstance(response, httpx2.Response):
-            return TransientAPIError("the server's answer is not the JSON it should be")
+        unreadable = (json.JSONDecodeError, UnicodeDecodeError, httpx2.DecodingError, zlib.error)
+        if any(isinstance(one, unreadable) for one in _chain(error)) or isinstance(response, httpx2.Response):
+            return TransientAPIError("the server's answer is not the JSON it should be", billed=True)
         return None
+
+    def _redirected(self, response: httpx2.Response) -> StopRunError:
+        """Return the sentence that names the address to use. Pixels go only where the user sends them."""
+        target = urlsplit(urljoin(str(response.request.url), response.headers.get("location", "")))
+        address = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
+        base, found, _ = address.partition(self.request_path)
+        what = f"{self.host} sends requests on to another address (HTTP {response.status_code})"
+        if not response.headers.get("location") or not found or base == self.base_url:
+            where = self._clean(address) if response.headers.get("location") else "which it does not name"
+            return StopRunError(
+                f"{what}, {where}: check {'--base-url' if self.own_server else 'the network'}, and run the same command again."
+            )
+        if not self.own_server:
+            return StopRunError(
+                f"{what}, {self._clean(address)}: check the network, and run the same command again."
+            )
+        return StopRunError(
+            f"{what}: if you trust it, run the same command again with --base-url {self._clean(base)}"
+        )
 
     def fault(self, status: int, body: object, headers: Mapping[str, str]) -> Exception:
         """Return what an answer that is an error means: for the photo, for all, or for the run."""
@@ -166,12 +229,13 @@ class CloudBackend(CaptionBackend):
             return StopRunError(
                 f"The account at {self.host} has no credit or quota left ({reason}): top it up, {again}"
             )
-        if status == 403:
-            if self._forbidden is not None and self._forbidden < 2:
+        if status == 403 or _NOT_SERVED in codes:
+            if status == 403 and self._forbidden is not None and self._forbidden < 2:
                 self._forbidden += 1  # one photo may be forbidden; three in a row are the account's trouble
                 return APIError(reason)
             return StopRunError(
-                f"{self.host} does not allow it ({reason}): check the rights of the key and the account's credit, {again}"
+                f"{self.host} does not allow it ({reason}): check the rights of the key, the account's billing and the country "
+                f"it is used from, {again}"
             )
         if status == 404:
             what = "--model and --base-url" if self.own_server else "--model"
@@ -183,7 +247,10 @@ class CloudBackend(CaptionBackend):
                 )
             return RateLimitError(reason, retry_after=_retry_after(headers, body))
         if status in {408, 409} or status >= 500:
-            return TransientAPIError(reason, retry_after=_retry_after(headers, body))
+            # Before the first good answer a proxy's word for a server that is still loading counts as well.
+            loading = status == 503 or (status in {502, 504} and self._forbidden is None)
+            kind = NotReadyError if loading else TransientAPIError
+            return kind(reason, retry_after=_retry_after(headers, body), billed=status >= 500)
         return APIError(reason)
 
     def _no_answer(self, answer: object) -> Exception:
@@ -193,7 +260,7 @@ class CloudBackend(CaptionBackend):
         if isinstance(status, int) and 400 <= status < 600:
             return self.fault(status, {"error": error}, {})
         text = next(_texts({"error": error} if error else str(answer)), "")
-        return APIError(f"HTTP 200 without an answer: {self._clean(text)}")
+        return APIError(f"HTTP 200 without an answer: {self._clean(text)}", billed=True)
 
     def _clean(self, text: str) -> str:
         """Return a server's text fit for records: short, on one line, without keys."""
@@ -248,9 +315,35 @@ def encode(image: Image) -> bytes:
     return buffer.getvalue()
 
 
+def joined(content: object) -> str:
+    """Return the text of an answer's content, which may be a text or a list of parts; thoughts are left out."""
+    if isinstance(content, list):
+        return " ".join(filter(None, map(joined, content)))
+    if isinstance(content, str):
+        return content
+    part: dict[str, object] = content if isinstance(content, dict) else getattr(content, "__dict__", {})
+    text: object = part.get("text") if "text" in str(part.get("type", "text")) else None
+    return text if isinstance(text, str) else ""
+
+
 def base64(jpeg: bytes) -> str:
     """Return the JPEG in the alphabet that JSON bodies carry pictures in."""
     return b64encode(jpeg).decode("ascii")
+
+
+def _check_text(response: httpx2.Response) -> None:
+    """Raise for a good answer that is not UTF-8: some SDKs would put other letters in place of what is damaged."""
+    if response.status_code == 200:
+        response.read().decode()
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield the error and what it came of."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _json(response: httpx2.Response) -> object:
@@ -261,7 +354,7 @@ def _json(response: httpx2.Response) -> object:
 
 
 def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
-    """Return the seconds that the server asks to wait; it may say them in four ways."""
+    """Return the seconds that the server asks to wait; it may say them in five ways. Nonsense counts as none."""
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
             return _bounded(float(milliseconds) / 1000)
@@ -269,7 +362,8 @@ def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
             try:
                 return _bounded(float(value))
             except ValueError:
-                return _bounded(parsedate_to_datetime(value).timestamp() - time.time())
+                moment = parsedate_to_datetime(value)
+                return _bounded((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
         for delay in _values(body, ("retryDelay",)):  # Gemini: "19s"
             return _bounded(float(delay.removesuffix("s")))
     except (ValueError, OverflowError):
@@ -277,8 +371,13 @@ def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
     return None
 
 
-def _bounded(seconds: float) -> float:
-    return min(max(0.0, seconds), 1e7)
+def _bounded(seconds: float) -> float | None:
+    """Return seconds from now, where `seconds` may be meant as a time; None if nobody can mean it."""
+    if seconds >= _EPOCH * 1000:
+        seconds /= 1000
+    if seconds >= _EPOCH:
+        seconds = max(0.0, seconds - time.time())
+    return seconds if math.isfinite(seconds) and 0 <= seconds <= _NO_WAIT else None
 
 
 def _values(body: object, fields: tuple[str, ...]) -> Iterator[str]:

@@ -6,7 +6,8 @@ From the photo's own fault to the whole run's:
      └─ UnavailableImageError   it could not be read now (disk, memory) -> no record, stays open
     APIError                    a request failed for good               -> error_api
      └─ TransientAPIError       it may succeed if it is tried again     -> tried again, then as `exhausted` says
-         └─ RateLimitError      too many requests (HTTP 429)            -> everybody waits; the photo's turn comes again
+         ├─ RateLimitError      too many requests (HTTP 429)            -> everybody waits; the photo's turn comes again
+         └─ NotReadyError       the server is still loading (HTTP 503)  -> everybody waits; the photo's turn comes again
     any other exception         the model failed                        -> error_model
     StopRunError                set-up, account, disk                   -> the run stops with exit 1
 """
@@ -43,7 +44,14 @@ class UnavailableImageError(CorruptImageError):
 
 
 class APIError(Exception):
-    """A request for one photo failed for good; the text is the reason that goes into the record."""
+    """A request for one photo failed for good; the text is the reason that goes into the record.
+
+    `billed` is true when the request went out whole, so that it may have to be paid although no answer came.
+    """
+
+    def __init__(self, reason: str, *, billed: bool = False) -> None:
+        super().__init__(reason)
+        self.billed = billed
 
 
 class TransientAPIError(APIError):
@@ -54,15 +62,24 @@ class TransientAPIError(APIError):
     """
 
     def __init__(
-        self, reason: str, *, retry_after: float | None = None, exhausted: StopRunError | None = None
+        self,
+        reason: str,
+        *,
+        retry_after: float | None = None,
+        exhausted: StopRunError | None = None,
+        billed: bool = False,
     ) -> None:
-        super().__init__(reason)
+        super().__init__(reason, billed=billed)
         self.retry_after = retry_after
         self.exhausted = exhausted
 
 
 class RateLimitError(TransientAPIError):
     """The server admits no more requests for now (HTTP 429): no fault of the photo, and a wait for all."""
+
+
+class NotReadyError(TransientAPIError):
+    """The server is there but cannot work yet, as while it loads a model (HTTP 503): a wait for all."""
 
 
 class StopRunError(Exception):

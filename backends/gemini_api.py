@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from backends.base import Caption
+from backends.base import INSTRUCTION, Caption
 from backends.cloud import THINKING_TOKENS, CloudBackend
 from backends.image_tokens import for_model, is_gemini_2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
 _FILTERED = "content_filter"
@@ -30,6 +34,14 @@ class GeminiBackend(CloudBackend):
 
     url = "https://generativelanguage.googleapis.com"
     key = "GEMINI_API_KEY"
+    request_path = "/v1beta/models/"
+    families = ("gemini-",)
+    ends: ClassVar[Mapping[str, date | None]] = {
+        "gemini-2.0": date(2026, 6, 1),
+        "gemini-2.5-flash": date(2026, 12, 1),
+        "gemini-2.5-pro": date(2026, 12, 1),
+        "gemini-2.5-flash-lite": None,
+    }
     max_workers = 20
 
     def _connect(self, key: str) -> None:
@@ -55,6 +67,7 @@ class GeminiBackend(CloudBackend):
         resolution = "MEDIUM" if is_gemini_2(self.model) else "LOW"
         self._config = types.GenerateContentConfig(
             max_output_tokens=self.max_output_tokens,
+            system_instruction=INSTRUCTION,
             media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{resolution}"),
             thinking_config=types.ThinkingConfig(**thinking) if thinking else None,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
@@ -79,6 +92,7 @@ class GeminiBackend(CloudBackend):
             if usage
             else {}
         )
+        counted["answered_by"] = self._other(getattr(answer, "model_version", None))
         if not answer.candidates:
             if not usage and not answer.prompt_feedback:
                 raise self._no_answer(answer)
@@ -88,4 +102,7 @@ class GeminiBackend(CloudBackend):
         said = (candidate.content and candidate.content.parts) or []
         text = "".join(part.text or "" for part in said if not part.thought)
         reason = candidate.finish_reason.value if candidate.finish_reason else None
-        return Caption(text, _FINISH.get(reason, _FILTERED) if reason else None, **counted)
+        thoughts = not text.strip() and any(part.thought for part in said)
+        return Caption(
+            text, _FINISH.get(reason, _FILTERED) if reason else None, only_thoughts=thoughts, **counted
+        )

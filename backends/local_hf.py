@@ -9,13 +9,14 @@ import logging
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
-from backends.base import MAX_SIDE, Caption, CaptionBackend
+from backends.base import INSTRUCTION, MAX_SIDE, Caption, CaptionBackend
 from backends.errors import StopRunError
 from backends.model_files import check_code, fetch
 from backends.precision import (
@@ -157,15 +158,25 @@ class LocalHFBackend(CaptionBackend):
             return _FLORENCE_TASK
         if not getattr(self._processor, "chat_template", None):
             return self.prompt
-        content = [{"type": "image"}, {"type": "text", "text": self.prompt}]
+        for system in ([{"type": "text", "text": INSTRUCTION}], INSTRUCTION):
+            with suppress(Exception):  # templates of some models know no system role, or only one form of it
+                text = self._templated(self.prompt, system)
+                if INSTRUCTION in text:
+                    return text
+        return self._templated(f"{INSTRUCTION}\n{self.prompt}")
+
+    def _templated(self, prompt: str, system: object = None) -> str:
+        messages: list[dict[str, object]] = [
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}
+        ]
+        if system:
+            messages.insert(0, {"role": "system", "content": system})
         # A model that can think would spend all its tokens on that.
-        text = self._processor.apply_chat_template(
-            [{"role": "user", "content": content}],
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=False,
+        return str(
+            self._processor.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+            )
         )
-        return str(text)
 
     def caption(self, image: Image.Image) -> Caption:
         return self._generate([image], do_sample=False)[0]

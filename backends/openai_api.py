@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import threading
+from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from backends.base import Caption
-from backends.cloud import THINKING_TOKENS, CloudBackend, base64
+from backends.base import INSTRUCTION, Caption
+from backends.cloud import CONNECT_SECONDS, THINKING_TOKENS, CloudBackend, base64, joined
 from backends.image_tokens import detail, for_model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from openai.types.chat import ChatCompletion
     from PIL.Image import Image
 
@@ -38,6 +44,21 @@ class OpenAIBackend(CloudBackend):
 
     url = "https://api.openai.com/v1"
     key = "OPENAI_API_KEY"
+    request_path = "/chat/completions"
+    families: ClassVar[tuple[str, ...]] = ("gpt-", "chatgpt-", "o1", "o3", "o4")
+    ends: ClassVar[Mapping[str, date | None]] = {
+        "gpt-5": date(2026, 12, 11),
+        "gpt-5.": None,
+        "gpt-5.1": date(2027, 4, 1),
+        "gpt-5.4-nano": date(2027, 4, 1),
+        "o3": date(2026, 12, 11),
+        "gpt-4o": date(2027, 1, 14),
+        "gpt-4.1": date(2027, 1, 14),
+        "gpt-4.1-nano": date(2026, 10, 23),
+        "o1": date(2026, 10, 23),
+        "o3-mini": date(2026, 10, 23),
+        "o4-mini": date(2026, 10, 23),
+    }
 
     def _connect(self, key: str) -> None:
         import openai
@@ -50,13 +71,30 @@ class OpenAIBackend(CloudBackend):
         effort = None if self.own_server else for_model(_EFFORTS, self.model)
         if effort not in {None, "none"}:
             self.max_output_tokens = THINKING_TOKENS
-        # Ollama heeds only the older name and would go on without end; OpenAI's newer models heed only the newer one.
-        limit = "max_tokens" if self.own_server else "max_completion_tokens"
-        self._options = {
-            "model": self.model,
-            limit: self.max_output_tokens,
-            **({"reasoning_effort": effort} if effort else {}),
-        }
+        # Ollama obeys only the older name and would go on without end; OpenAI's newer models obey only the newer one.
+        self._limit = "max_tokens" if self.own_server else "max_completion_tokens"
+        self._has_system = True
+        self._changed: set[str] = set()
+        self._changing = threading.Lock()
+        self._options = {"model": self.model, **({"reasoning_effort": effort} if effort else {})}
+
+    @cached_property
+    def end_date(self) -> date | None:
+        """As the server's list of models says, else as the table does."""
+        import openai
+
+        try:
+            models = self._client.get("/models", cast_to=object, options={"timeout": CONNECT_SECONDS})
+        except openai.OpenAIError:
+            models = None  # the first photo tells what is wrong
+        listed = models.get("data") if isinstance(models, dict) else None
+        for entry in listed if isinstance(listed, list) else []:
+            if isinstance(entry, dict) and entry.get("id") == self.model:
+                try:
+                    return date.fromisoformat(str(entry.get("shutdown_date"))[:10])
+                except ValueError:
+                    break
+        return None if self.own_server else for_model(self.ends, self.model)
 
     def recaption(self, image: Image) -> Caption:
         # The providers sample anyhow; a server of one's own often decodes greedily and would say the same again.
@@ -64,14 +102,41 @@ class OpenAIBackend(CloudBackend):
 
     def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:
         url = f"data:image/jpeg;base64,{base64(jpeg)}"
-        content = [
-            {"type": "image_url", "image_url": {"url": url, "detail": detail(self.model)}},
-            {"type": "text", "text": self.prompt},
-        ]
-        body = {**self._options, **sampling, "messages": [{"role": "user", "content": content}]}
-        # Not `chat.completions.create`, which spends twice the time on walking through its arguments.
-        completion = self._client.post("/chat/completions", cast_to=self._answer_type, body=body)
-        return self._read(completion)
+        picture = {"type": "image_url", "image_url": {"url": url, "detail": detail(self.model)}}
+        while True:
+            limit, has_system = self._limit, self._has_system
+            text = self.prompt if has_system else f"{INSTRUCTION}\n{self.prompt}"
+            messages = [{"role": "user", "content": [picture, {"type": "text", "text": text}]}]
+            if has_system:
+                messages.insert(0, {"role": "system", "content": INSTRUCTION})
+            body = {**self._options, limit: self.max_output_tokens, **sampling, "messages": messages}
+            try:
+                # Not `chat.completions.create`, which spends twice the time on walking through its arguments.
+                return self._read(
+                    self._client.post(self.request_path, cast_to=self._answer_type, body=body)
+                )
+            except Exception as error:
+                if not self._adapt(error, limit, has_system=has_system):
+                    raise
+
+    def _adapt(self, error: Exception, limit: str, *, has_system: bool) -> bool:
+        """Change what the server has refused by name, once for the run; tell whether to ask again."""
+        response = getattr(error, "response", None)
+        if getattr(response, "status_code", None) not in {400, 422}:
+            return False
+        words = str(getattr(error, "body", "") or "") + str(getattr(error, "message", ""))
+        with self._changing:
+            if (limit, has_system) != (self._limit, self._has_system):
+                return True  # another thread has changed it meanwhile
+            if re.search(rf"\b{limit}\b", words) and "limit" not in self._changed:
+                self._changed.add("limit")
+                self._limit = "max_completion_tokens" if limit == "max_tokens" else "max_tokens"
+                return True
+            # The templates of some models know no system role.
+            if has_system and self.own_server and re.search(r"\bsystem\b", words, re.IGNORECASE):
+                self._has_system = False
+                return True
+        return False
 
     def _read(self, completion: ChatCompletion) -> Caption:
         choices = getattr(completion, "choices", None)
@@ -86,12 +151,15 @@ class OpenAIBackend(CloudBackend):
                 "output_tokens": usage.completion_tokens,
                 "cost": Decimal(ticks).scaleb(-10) if isinstance(ticks, int) else None,
             }
+        counted["answered_by"] = self._other(getattr(completion, "model", None))
         if not choices:
             return Caption("", **counted)
         message, finish = choices[0].message, choices[0].finish_reason
         if refusal := getattr(message, "refusal", None):
             return Caption(refusal, "refusal", **counted)
-        return Caption((message and message.content) or "", finish, **counted)
+        text = joined(getattr(message, "content", None))
+        thoughts = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
+        return Caption(text, finish, only_thoughts=not text.strip() and bool(thoughts), **counted)
 
 
 class XAIBackend(OpenAIBackend):
@@ -99,3 +167,8 @@ class XAIBackend(OpenAIBackend):
 
     url = "https://api.x.ai/v1"
     key = "XAI_API_KEY"
+    families: ClassVar[tuple[str, ...]] = ("grok-",)
+    # Names that still answer, but with grok-4.3 and at its price.
+    ends: ClassVar[Mapping[str, date | None]] = dict.fromkeys(
+        ("grok-4-1-fast", "grok-4-fast", "grok-4-0709", "grok-code-fast", "grok-3"), date(2026, 5, 15)
+    )

@@ -6,6 +6,7 @@ import shlex
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backends import BACKENDS, load_backend
@@ -131,6 +132,8 @@ def run(options: RunOptions) -> ExitCode:
             log.info(
                 f"The bare pixels of your photos go to {backend.host}; what that means: docs/api_providers.md"
             )
+        if sentence := _ends_soon(backend):
+            log.warning(sentence)
         stopper.graceful = True
         alike = Alike()
 
@@ -201,7 +204,23 @@ def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
     return Spending(price, options.budget, most)
 
 
+def _ends_soon(backend: CaptionBackend) -> str | None:
+    """Return a warning about a model that will not live long: a library takes a while, and new photos come."""
+    if backend.end_date is None:
+        return None
+    days = (backend.end_date - datetime.now(UTC).date()).days
+    if days > 60:
+        return None
+    when = f"ends on {backend.end_date} (in {days} days)" if days > 0 else f"ended on {backend.end_date}"
+    return f"{backend.model} {when}: choose another --model, so that one model captions all of the library."
+
+
 def _used(spending: Spending) -> str:
+    lost = f"; {spending.lost:,} requests brought no answer and may be billed too" if spending.lost else ""
+    return _used_tokens(spending).removesuffix(".") + f"{lost}."
+
+
+def _used_tokens(spending: Spending) -> str:
     tokens = f"Used {spending.input_tokens:,} input and {spending.output_tokens:,} output tokens"
     if spending.billed:
         return f"{tokens}: {dollars(spending.cost)} by the server's own bill."

@@ -23,6 +23,7 @@ from backends.base import Caption
 from backends.errors import (
     APIError,
     CorruptImageError,
+    NotReadyError,
     RateLimitError,
     StopRunError,
     TransientAPIError,
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 LONGEST_WAIT = 300.0
 """Seconds: a server that asks for a longer wait stops the run instead."""
+
+LONGEST_OUTAGE = 600.0
+"""Seconds that a server gets to load its model."""
+ONLY_THOUGHTS = "the model only thought and gave no answer: switch its thinking off (docs/api_providers.md)"
 
 _LONG_WAIT = 10.0
 """Seconds from which a wait is worth a line."""
@@ -85,6 +90,8 @@ class Captioner:
         failed: Exception | None = None
         try:
             answers = self._backend.caption_batch([image for _, image in batch])
+            if len(answers) != len(batch):
+                raise ValueError(f"{len(answers)} answers for {len(batch)} photos")  # each goes by itself
         except MemoryError:
             self._shrink(batch)
             yield from self.caption_batch(batch)
@@ -120,7 +127,7 @@ class Captioner:
             if answer is None:
                 answer = self._ask(self._backend.caption, image)
             text, reason = self._judged(answer)
-            if reason and self._backend.checked and reason != "content filter":
+            if reason and self._backend.checked and reason not in {"content filter", ONLY_THOUGHTS}:
                 text, reason = self._judged(self._ask(self._backend.recaption, image))
         except StopRunError as error:
             return Outcome(photo, None, error=str(error), fatal=True)
@@ -140,11 +147,15 @@ class Captioner:
             reason = f"The backend gave up ({type(error).__name__}: {error}): mend it and run the same command again."
             return Outcome(photo, None, error=reason, fatal=True)
         if reason:
-            return Outcome(photo, "error_model", error=reason, model=self._model, answered=True)
+            # A model that only thinks does so for every photo: that is a streak, which stops the run.
+            answered = reason != ONLY_THOUGHTS
+            return Outcome(photo, "error_model", error=reason, model=self._model, answered=answered)
         return Outcome(photo, "success", caption=text, model=self._model)
 
     def _judged(self, answer: Caption | str) -> tuple[str, str | None]:
         """Return the caption and what is wrong with it."""
+        if isinstance(answer, Caption) and answer.only_thoughts:
+            return "", ONLY_THOUGHTS
         finish = answer.finish_reason if isinstance(answer, Caption) else None
         text = folded(
             (answer.text if isinstance(answer, Caption) else answer) or ""
@@ -156,13 +167,14 @@ class Captioner:
     def _ask(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
         """Call the backend until it answers, or there is no more hope.
 
-        A photo that met refusals for lack of room (429) is tried on, as long as anything gets through.
+        A photo that met refusals for lack of room (429) is tried on, as long as anything gets through, and one that met a
+        server that is not ready until it is.
         """
         before = self._admitted
         while True:
             try:
                 return self._retrying()(self._attempt, call, image)
-            except RateLimitError:
+            except (RateLimitError, NotReadyError):
                 if self._stop.is_set():
                     raise
             except TransientAPIError as error:
@@ -194,6 +206,11 @@ class Captioner:
                 raise
             self._note(None, sent)
             book(answer)
+            if isinstance(answer, Caption) and answer.answered_by:
+                raise StopRunError(
+                    f"{answer.answered_by} answered instead of {self._backend.model}: the provider no longer has that model, and "
+                    f"the price may be another. Choose a --model that lives (--model {answer.answered_by} goes on with this one)."
+                )
             return answer
 
     def _note(self, error: TransientAPIError | None, sent: float) -> None:
@@ -205,6 +222,20 @@ class Captioner:
                 f"The server asks to wait {asked / 60:,.0f} minutes ({error}). "
                 f"Run the same command again after {again:%Y-%m-%d %H:%M}."
             )
+        if isinstance(error, NotReadyError):
+            down = self._pacer.not_ready(sent, asked)
+            if down is None:  # others get through: it is one photo's trouble, and one of its attempts
+                raise TransientAPIError(str(error), retry_after=asked, billed=error.billed) from error
+            if down > LONGEST_OUTAGE:
+                raise StopRunError(
+                    f"The server is still not ready after {LONGEST_OUTAGE / 60:.0f} minutes ({error}). "
+                    "Look at its own messages, then run the same command again."
+                )
+            if not down:
+                _log.info(
+                    f"The server is not ready yet ({error}); all workers wait for it, {LONGEST_OUTAGE / 60:.0f} minutes at most."
+                )
+            return
         if isinstance(error, RateLimitError):
             refusals, wait = self._pacer.refused(sent, asked)
             if refusals >= ATTEMPTS:
@@ -225,8 +256,8 @@ class Captioner:
 
 
 def _passes(error: BaseException) -> bool:
-    """Tell whether the photo has attempts left; a 429 costs none, its wait is everybody's: the pacer's."""
-    return isinstance(error, TransientAPIError) and not isinstance(error, RateLimitError)
+    """Tell whether the photo has attempts left; waits that all share (429, not ready) cost none: they are the pacer's."""
+    return isinstance(error, TransientAPIError) and not isinstance(error, RateLimitError | NotReadyError)
 
 
 def _wait(state: RetryCallState) -> float:

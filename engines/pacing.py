@@ -23,6 +23,8 @@ _SAME = 0.15
 """Two limits whose rates differ by no more than this share are one."""
 _PAUSES = (1.0, 4.0, 16.0, 45.0)
 """Seconds to wait while nothing is admitted; together over a minute, the longest window that providers count in."""
+_PROBES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between two requests while the server is not ready; the last one is repeated."""
 _ENOUGH, _LEAST_SHARE = 10, 0.1
 _REGROWTH = 0.05
 """Share by which the rate grows each second once nothing has been refused for twice the stay: the limit is gone."""
@@ -48,6 +50,9 @@ class Pacer:
         self._since = 0.0  # when it was cut
         self._cut, self._stay = _CUT, _STAY
         self._refusals = 0  # in a row
+        self._admitted_at = float("-inf")
+        self._down_since: float | None = None  # since when the server has not been ready
+        self._probes = 0  # requests since then
         self._good = self._bad = 0  # answers since the last cut
 
     def turn(self) -> float:
@@ -57,10 +62,13 @@ class Pacer:
                 with self._lock:
                     now = self._clock()
                     ahead = max(self._resume, self._next) - now
+                    down = self._down_since is not None
                     if ahead <= 0:
+                        if down:  # one at a time tries
+                            self._resume = now + self._probe_seconds()
                         self._take(now)
                         return now
-                if self._wait(ahead):
+                if self._wait(min(ahead, 0.5) if down else ahead):
                     return self._clock()
 
     def admitted(self) -> None:
@@ -68,6 +76,29 @@ class Pacer:
         with self._lock:
             self._refusals = 0
             self._good += 1
+            self._admitted_at = self._clock()
+            if self._down_since is not None:
+                self._down_since, self._probes = None, 0
+                self._resume = self._admitted_at
+
+    def not_ready(self, sent: float, retry_after: float | None) -> float | None:
+        """Note that the server was not ready for the request of the turn `sent`: all wait, and one at a time tries.
+
+        Returns for how many seconds it has not been ready; None if it took a request that was sent later, so that this
+        was the one request's own trouble.
+        """
+        with self._lock:
+            if self._admitted_at > sent:
+                return None
+            now = self._clock()
+            if self._down_since is None:
+                self._down_since = now
+            self._resume = max(self._resume, now + max(retry_after or 0, self._probe_seconds()))
+            self._probes += 1
+            return now - self._down_since
+
+    def _probe_seconds(self) -> float:
+        return _PROBES[min(self._probes, len(_PROBES) - 1)]
 
     def pause(self, seconds: float) -> None:
         """Send nothing for so long: a server that is overloaded has asked for it."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from backends.base import Caption
-from backends.errors import StopRunError
+from backends.errors import APIError, CorruptImageError, StopRunError
 from library.prices import dollars
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Spending:
         input_tokens, output_tokens: as the server counts them.
         cost: US dollars.
         billed: whether the server itself has said what its answers cost.
+        lost: requests that went out and brought no answer. They may be billed, so a budget counts each as the dearest.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Spending:
         self.output_tokens = 0
         self.cost = Decimal(0)
         self.billed = False
+        self.lost = 0
         self._budget = budget
         self._most = most
         self._in_flight = 0
@@ -54,6 +56,10 @@ class Spending:
             self._take_room(self._budget, stopping)
         try:
             yield self._book
+        except Exception as error:
+            if _may_be_billed(error):
+                self._book_lost()
+            raise
         finally:
             if self._budget is not None:
                 with self._changed:
@@ -67,17 +73,29 @@ class Spending:
                 if not first and self.cost + self._most * (self._in_flight + 1) <= budget:
                     break
                 if not self._in_flight:
-                    if not self._answers:
+                    if not self._answers and not self.lost:
                         raise StopRunError(
                             f"The budget of ${budget:f} is less than one photo may cost ({dollars(self._most)}): "
                             "give a larger --budget."
                         )
                     raise StopRunError(
-                        f"The budget of ${budget:f} has no room for another photo (spent: {dollars(self.cost)}). "
-                        "Run the same command again to spend as much again, or give another --budget."
+                        f"The budget of ${budget:f} has no room for another photo (spent: {dollars(self.cost)}"
+                        f"{self._lost_words()}). Run the same command again to spend as much again, or give another --budget."
                     )
                 self._changed.wait(0.2)
             self._in_flight += 1
+
+    def _book_lost(self) -> None:
+        with self._changed:
+            self.lost += 1
+            if self._budget is not None:
+                self.cost += self._most
+
+    def _lost_words(self) -> str:
+        if not self.lost:
+            return ""
+        requests = "1 request" if self.lost == 1 else f"{self.lost:,} requests"
+        return f"; {requests} without an answer counted at the most they can cost"
 
     def _book(self, answer: Caption | str) -> None:
         with self._changed:
@@ -94,3 +112,10 @@ class Spending:
                 cost = self._most if self._budget is not None else Decimal(0)  # it may have cost that much
             self.cost += cost
             self._most = max(self._most, cost)
+
+
+def _may_be_billed(error: Exception) -> bool:
+    if isinstance(error, APIError):
+        return error.billed
+    # What else comes out of an SDK comes of an answer that it could not read.
+    return not isinstance(error, StopRunError | CorruptImageError | MemoryError)

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from backends.base import Caption, CaptionBackend
     from config import Settings
 
-FACTS = ("model", "host", "checked", "single_threaded", "batch_size", "max_workers", "max_output_tokens")
+FACTS = (
+    "model",
+    "host",
+    "checked",
+    "single_threaded",
+    "batch_size",
+    "max_workers",
+    "max_output_tokens",
+    "end_date",
+)
 """What the driver wants to know of a backend that lives in a worker."""
 
 

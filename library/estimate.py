@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS, backend_class
+from backends.base import INSTRUCTION
 from backends.errors import StopRunError
 from backends.image_tokens import image_tokens
 from library.prices import is_priced, price_of
@@ -64,8 +65,8 @@ def sample_sizes(
 
 
 def text_tokens(text: str) -> int:
-    """Return about how many tokens a prompt has: four characters each, and what wraps it."""
-    return len(text) // 4 + 10
+    """Return about how many tokens a prompt has: four characters each, the system line and what wraps them."""
+    return (len(INSTRUCTION) + len(text)) // 4 + 10
 
 
 def estimate(

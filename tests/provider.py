@@ -81,6 +81,8 @@ class Provider:
         self.most_at_once = self._at_once = 0
         self._lock = threading.Lock()
         self.url = ""
+        self.models: dict[str, Any] = {}
+        """What a GET answers with: the list of models; nothing: such a server has none."""
 
     def good(
         self,
@@ -195,6 +197,14 @@ class Provider:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                data = json.dumps(provider.models).encode()
+                self.send_response(200 if provider.models else 404)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"]))

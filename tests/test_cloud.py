@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from tenacity import wait_none
 
 from backends import BACKENDS, load_backend
+from backends.base import INSTRUCTION
 from config import Settings
 from engines import captioning, pacing
 from engines.captioning import Captioner
@@ -124,7 +125,9 @@ def test_what_is_sent(desk: Desk) -> None:
     body = request.body
     match desk.provider.dialect:
         case "openai" | "xai":
-            image, text = body["messages"][0]["content"]
+            system, user = body["messages"]
+            assert system == {"role": "system", "content": INSTRUCTION}
+            image, text = user["content"]
             assert image["image_url"]["detail"] in {"low", "high"}
             assert text["text"] == "What is this?"
             assert body["max_tokens"] == 300
@@ -134,10 +137,12 @@ def test_what_is_sent(desk: Desk) -> None:
             assert text["text"] == "What is this?"
             assert body["max_tokens"] == 300
             assert body["thinking"] == {"type": "disabled"}
+            assert body["system"] == INSTRUCTION
         case "gemini":
             image, text = body["contents"][0]["parts"]
             assert "inlineData" in image
             assert text["text"] == "What is this?"
+            assert body["systemInstruction"]["parts"] == [{"text": INSTRUCTION}]
             config = body["generationConfig"]
             assert config["maxOutputTokens"] == 300
             assert config["mediaResolution"] == "MEDIA_RESOLUTION_LOW"
@@ -171,8 +176,10 @@ def test_options_at_the_provider_itself(dialect: str, model: str, expected: dict
     options = backend._options
     backend._http.close()
     assert options.get("reasoning_effort") == expected["reasoning_effort"]
-    assert options["max_completion_tokens"] == expected["max_completion_tokens"]
-    assert "max_tokens" not in options
+    assert (backend._limit, backend.max_output_tokens) == (
+        "max_completion_tokens",
+        expected["max_completion_tokens"],
+    )
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -285,7 +292,7 @@ def test_trouble_of_the_account_stops_the_run(desk: Desk, status: int, says: str
             "gemini",
             400,
             {"error": {"code": 400, "message": "x", "status": "FAILED_PRECONDITION"}},
-            "no credit or quota",
+            "billing and the country",
         ),
         (
             "gemini",
@@ -306,7 +313,7 @@ def test_trouble_of_the_account_stops_the_run(desk: Desk, status: int, says: str
             "xai",
             403,
             {"code": "permission-denied", "error": "used all available credits"},
-            "account's credit",
+            "account's billing",
         ),
     ],
 )
