@@ -79,8 +79,10 @@ def _check_lines(path: Path) -> None:
     with path.open(encoding="utf-8-sig") as file:
         for line in parse_stream(file):
             if line.error or (line.key is not None and line.value is None):
+                text = line.original.string
+                number = line.original.line + text[: -len(text.lstrip())].count("\n")  # blank lines before it are part of it
                 raise StopRunError(
-                    f"Line {line.original.line} of {path} is not of the form NAME=value: correct it or remove it."
+                    f"Line {number} of {path} is not of the form NAME=value: correct it or remove it."
                 )
 
 

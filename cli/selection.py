@@ -41,8 +41,7 @@ def photos_folder(given: Path | None, settings: Settings) -> Path:
     if folder := settings.PHOTOS_DIR:
         if not os.path.isdir(folder):
             raise StopRunError(
-                f"There is no folder of the name that stands in {source('PHOTOS_DIR')}: correct it there, mount the disk, or "
-                "give --photos-dir."
+                f"{source('PHOTOS_DIR')} names no folder that exists: correct it there, mount the disk, or give --photos-dir."
             )
         return folder
     raise StopRunError(
