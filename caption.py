@@ -21,6 +21,7 @@ except ModuleNotFoundError:
     sys.exit("The packages are missing. Start it with uv: uv run python caption.py --help")
 
 from backends import BACKENDS, describe_backends
+from cli.doors import VersionOption, WrongUseError
 from cli.exit_codes import ExitCode
 from cli.leaving import leave, prepare_streams
 
@@ -38,8 +39,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-# The command line library's own code for a wrong flag is 2, which run_loop.sh would take for "more to do".
-typer.BadParameter.__base__.exit_code = ExitCode.USAGE  # type: ignore[union-attr]
 
 JournalOption = Annotated[Path, typer.Option("--captions-jsonl", help="The journal.")]
 PhotosOption = Annotated[
@@ -73,6 +72,11 @@ ShardOption = Annotated[
         "--shard", help="Only this part of the library, as in 2/8: for machines that share nothing."
     ),
 ]
+
+
+@app.callback()
+def door(*, version: VersionOption = False) -> None:
+    """Take what goes before any command."""
 
 
 @app.command("run")
@@ -149,21 +153,21 @@ def run_command(
         },
     )
     if not prompt.strip():
-        raise typer.BadParameter("it is empty: leave it out for the default.", param_hint="--prompt")
+        raise WrongUseError("--prompt is empty: leave it out for the default.")
     if force and retry_status:
-        raise typer.BadParameter(
+        raise WrongUseError(
             "--force begins anew, so there is nothing for --retry-status: leave one of them out."
         )
     if dry_run and (force or retry_status or restart_every or mock_error_rate is not None):
-        raise typer.BadParameter(
+        raise WrongUseError(
             "--dry-run goes without --force, --retry-status, --restart-every and --mock-error-rate: leave them out."
         )
     if (quantize or trust_remote_code) and backend != "local":
-        raise typer.BadParameter(
+        raise WrongUseError(
             "--quantize and --trust-remote-code are for --backend local: leave them out."
         )
     if options.mock_options and backend != MOCK:
-        raise typer.BadParameter(
+        raise WrongUseError(
             "--mock-error-rate and --mock-latency are for --backend mock: leave them out."
         )
     leave(lambda: run(options))
@@ -189,7 +193,7 @@ def estimate(
     from cli.estimate import print_estimate
 
     if all_ and (backend or model or base_url):
-        raise typer.BadParameter("--all is for every provider: leave out --backend, --model and --base-url.")
+        raise WrongUseError("--all is for every provider: leave out --backend, --model and --base-url.")
     known = None if all_ else _known_backend(backend)
     folder, statuses, server = _folder(photos_dir), _known_statuses(retry_status), _server(base_url, backend)
     part = _part(shard)
@@ -229,7 +233,7 @@ def compare(
 ) -> None:
     """Print a Markdown table of the same photos' captions side by side."""
     if len(journals) < 2:
-        raise typer.BadParameter("give two journals or more to compare.")
+        raise WrongUseError("Give two journals or more to compare.")
     from cli.journals import print_comparison
 
     leave(lambda: print_comparison(journals))
@@ -245,16 +249,14 @@ def compact(captions_jsonl: JournalOption = Path("captions.jsonl")) -> None:
 
 def _folder(given: str | None) -> Path | None:
     if given == "":  # an unset "$PHOTOS" would otherwise mean the current folder
-        raise typer.BadParameter(
-            "it is empty: give the folder that holds the photos.", param_hint="--photos-dir"
-        )
+        raise WrongUseError("--photos-dir is empty: give the folder that holds the photos.")
     return Path(os.path.expanduser(given)) if given is not None else None
 
 
 def _known_backend(name: str | None) -> str:
     if name is None or name not in BACKENDS:
-        trouble = "It is missing" if name is None else f"Unknown backend {name!r}"
-        raise typer.BadParameter(f"{trouble}. Choose one of:\n{describe_backends()}", param_hint="--backend")
+        trouble = "Missing option '--backend'" if name is None else f"There is no backend {name!r}"
+        raise WrongUseError(f"{trouble}. Choose one of:\n{describe_backends()}")
     return name
 
 
@@ -262,13 +264,10 @@ def _server(base_url: str | None, backend: str | None) -> str | None:
     if base_url is None:
         return None
     if backend not in BACKENDS or not BACKENDS[backend].key:
-        raise typer.BadParameter(
-            "it is for backends with an API, such as openai: leave it out.", param_hint="--base-url"
-        )
+        raise WrongUseError("--base-url is for backends with an API, such as openai: leave it out.")
     if not re.match(r"https?://[^/\s@]+(/\S*)?$", base_url):
-        raise typer.BadParameter(
-            "it is no address of a server: give one like http://localhost:8000/v1, without a password in it.",
-            param_hint="--base-url",
+        raise WrongUseError(
+            "--base-url is no address of a server: give one like http://localhost:8000/v1, without a password in it."
         )
     return base_url
 
@@ -281,11 +280,9 @@ def _money(text: str | None, backend: str | None) -> Decimal | None:
     except ArithmeticError:
         amount = Decimal(0)
     if not amount.is_finite() or amount <= 0:
-        raise typer.BadParameter(f"{text!r} is no sum of dollars: give one like 5.00.", param_hint="--budget")
+        raise WrongUseError(f"--budget {text!r} is no sum of dollars: give one like 5.00.")
     if backend not in BACKENDS or not BACKENDS[backend].key:
-        raise typer.BadParameter(
-            "it is for cloud backends with known prices: leave it out here.", param_hint="--budget"
-        )
+        raise WrongUseError("--budget is for cloud backends with known prices: leave it out here.")
     return amount
 
 
@@ -297,32 +294,27 @@ def _part(text: str | None) -> Shard | None:
     parts = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", text, re.ASCII)
     shard = Shard(int(parts[1]), int(parts[2])) if parts else Shard(1, 0)
     if shard.number > shard.count:
-        raise typer.BadParameter(
-            f"{text!r} is no part of a whole: the second of eight machines gives 2/8.", param_hint="--shard"
-        )
+        raise WrongUseError(f"--shard {text!r} is no part of a whole: the second of eight machines gives 2/8.")
     return shard
 
 
 def _is_ray(engine: str, address: str | None) -> bool:
     if engine not in {"threads", "ray"}:
-        raise typer.BadParameter(f"there is no {engine!r}: give threads or ray.", param_hint="--engine")
+        raise WrongUseError(f"There is no --engine {engine!r}: give threads or ray.")
     if address is not None and engine != "ray":
-        raise typer.BadParameter("--ray-address is for --engine ray: leave it out, or add that.")
+        raise WrongUseError("--ray-address is for --engine ray: leave it out, or add that.")
     if address is not None and not re.fullmatch(
         r"auto|[\w.-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}", address
     ):
-        raise typer.BadParameter(
-            "it is no address of a cluster: give auto, or what `ray start --head` has printed, as 10.0.0.5:6379.",
-            param_hint="--ray-address",
+        raise WrongUseError(
+            "--ray-address is no address of a cluster: give auto, or what `ray start --head` has printed, as 10.0.0.5:6379."
         )
     return engine == "ray"
 
 
 def _precision(quantize: str | None) -> str | None:
     if quantize not in {None, "none", "int8", "int4"}:
-        raise typer.BadParameter(
-            f"there is no {quantize!r}: give none, int8 or int4.", param_hint="--quantize"
-        )
+        raise WrongUseError(f"There is no --quantize {quantize!r}: give none, int8 or int4.")
     return quantize
 
 
@@ -335,9 +327,7 @@ def _known_statuses(text: str | None) -> frozenset[Status]:
     ]  # what has succeeded would be retried for ever
     unknown = [name for name in names if name not in errors]
     if unknown:
-        raise typer.BadParameter(
-            f"Cannot retry {unknown[0]!r}. Choose from: {', '.join(errors)}.", param_hint="--retry-status"
-        )
+        raise WrongUseError(f"--retry-status cannot retry {unknown[0]!r}. Choose from: {', '.join(errors)}.")
     return frozenset(status for status in errors if status in names)
 
 
@@ -348,7 +338,7 @@ def main() -> None:
     if not arguments:
         app(["--help"], standalone_mode=False)
         raise SystemExit(ExitCode.USAGE)
-    if arguments[0].startswith("-") and arguments[0] != "--help":
+    if arguments[0].startswith("-") and arguments[0] not in {"--help", "--version"}:
         arguments.insert(0, "run")
     app(arguments)
 

@@ -21,11 +21,10 @@ except ModuleNotFoundError:
         "The packages are missing. Start it with uv: uv run --extra report python cluster_report.py --help"
     )
 
-from cli.exit_codes import ExitCode
+from cli.doors import VersionOption, WrongUseError
 from cli.leaving import leave, prepare_streams
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-typer.BadParameter.__base__.exit_code = ExitCode.USAGE  # type: ignore[union-attr]  # as in caption.py
 
 
 class ClusterBy(StrEnum):
@@ -86,17 +85,17 @@ def report(
             help="Also make folders of links to the photos here, one for each group and event.",
         ),
     ] = None,
+    *,
+    version: VersionOption = False,  # noqa: ARG001 - the option's callback does it
 ) -> None:
     """Group the library in kind and in time, name what was found, and write it as a page, Markdown, CSV and Parquet."""
     from cli.report import make_report
     from cli.report_input import ReportOptions
 
     if photos_dir == "":  # an unset "$PHOTOS" would otherwise mean the current folder
-        raise typer.BadParameter(
-            "it is empty: give the folder that holds the photos.", param_hint="--photos-dir"
-        )
+        raise WrongUseError("--photos-dir is empty: give the folder that holds the photos.")
     if embedder is EmbedderName.pixels and cluster_by is ClusterBy.caption:
-        raise typer.BadParameter("--cluster-by caption looks at no picture: leave --embedder out.")
+        raise WrongUseError("--cluster-by caption looks at no picture: leave --embedder out.")
     options = ReportOptions(
         photos_dir=Path(os.path.expanduser(photos_dir)) if photos_dir is not None else None,
         journals=tuple(captions_jsonl or ()),

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -47,26 +48,47 @@ def load_settings() -> Settings:
     Raises:
         StopRunError: the file cannot be read or holds an unknown key; the sentence names the key, never a value.
     """
+    path = Path(CONFIG_FILE).absolute()
     try:
-        if os.path.lexists(CONFIG_FILE):
-            with open(
-                CONFIG_FILE, "rb"
-            ):  # a folder or an unreadable file would be passed over without a word
-                pass
+        if os.path.lexists(path):
+            _check_lines(path)
         return Settings()
     except ValidationError as error:
         raise StopRunError(
-            " ".join(_sentence(problem) for problem in error.errors(include_input=False))
+            " ".join(_sentence(problem, path) for problem in error.errors(include_input=False))
         ) from None
     except UnicodeDecodeError:
-        raise StopRunError(f"{CONFIG_FILE} is not UTF-8 text: save it as UTF-8.") from None
+        raise StopRunError(f"{path} is not UTF-8 text: save it as UTF-8.") from None
     except OSError as error:
-        raise StopRunError(f"{CONFIG_FILE} cannot be read ({error.strerror}): mend or remove it.") from None
+        raise StopRunError(f"{path} cannot be read ({error.strerror}): mend or remove it.") from None
 
 
-def _sentence(problem: ErrorDetails) -> str:
+def source(name: str) -> str:
+    """Return where the setting's value is from, as part of a sentence."""
+    return f"{name} in the environment" if os.environ.get(name) else f"{name} in {Path(CONFIG_FILE).absolute()}"
+
+
+def _check_lines(path: Path) -> None:
+    """Stop at a line that sets nothing: it would be passed over without a word, and may be a key without its name.
+
+    Raises:
+        StopRunError: there is one.
+        OSError: the file cannot be read, or is a folder.
+        UnicodeDecodeError: it is something else than text.
+    """
+    with path.open(encoding="utf-8-sig") as file:
+        for line in parse_stream(file):
+            if line.error or (line.key is not None and line.value is None):
+                text = line.original.string
+                number = line.original.line + text[: -len(text.lstrip())].count("\n")  # blank lines before it are part of it
+                raise StopRunError(
+                    f"Line {number} of {path} is not of the form NAME=value: correct it or remove it."
+                )
+
+
+def _sentence(problem: ErrorDetails, path: Path) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = ", ".join(Settings.model_fields)
-        return f"{CONFIG_FILE} holds the unknown setting {name}: correct its name (known: {known}) or remove the line."
-    return f"The setting {name} is not valid ({problem['msg']}): correct it in {CONFIG_FILE}."
+        return f"{path} holds the unknown setting {name}: correct its name (known: {known}) or remove the line."
+    return f"The value of {source(name)} cannot be used ({problem['msg']}): correct it there."

@@ -12,12 +12,14 @@ import os
 import shutil
 import threading
 import unicodedata
+from array import array
 from codecs import BOM_UTF8
 from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -36,9 +38,8 @@ VIDEO = "video"
 """The `error` of a record for a video: counted apart, because it is no damage."""
 MOCK = "mock"
 """The `model` of a record the mock made: never taken for a real caption by a run with a real backend."""
-_PAUSE = 60.0
-"""Seconds between two records from which the run is taken to have stopped in between."""
-_FEW = 50
+_MARK = 8
+"""Letters of what a record remembers of its prompt."""
 
 
 class CaptionRecord(BaseModel):
@@ -50,6 +51,7 @@ class CaptionRecord(BaseModel):
     model: str | None = None
     at: str | None = None
     error: str | None = None
+    prompt: str | None = None
 
     @model_validator(mode="after")
     def _success_has_caption(self) -> CaptionRecord:
@@ -75,6 +77,7 @@ class _Line(TypedDict):
     model: NotRequired[str | None]
     at: NotRequired[str | None]
     error: NotRequired[str | None]
+    prompt: NotRequired[object]  # before 0.2 any program could have a field of this name: it spoils no line
 
 
 _validate_line = TypeAdapter(_Line).validator.validate_json
@@ -87,32 +90,63 @@ class Entry(TypedDict):
     status: Status
     model: NotRequired[str]
     error: NotRequired[str]
+    prompt: NotRequired[str]
 
 
 @dataclass(slots=True)
 class Tally:
-    """Photos counted by what happened to them."""
+    """Photos counted by what happened to them: a video is a video, and no error.
+
+    Attributes:
+        statuses: photos by the status of their records; a video's is `error_corrupt`.
+        videos: how many of them are videos.
+    """
 
     statuses: Counter[str]
     videos: int = 0
 
     @property
     def total(self) -> int:
-        return sum(self.statuses.values())
+        return self.statuses.total()
+
+    @property
+    def done(self) -> int:
+        return self.statuses["success"]
 
     @property
     def errors(self) -> int:
-        return self.total - self.statuses["success"]
+        return self.total - self.done - self.videos
+
+    @property
+    def failed(self) -> Counter[str]:
+        """The errors by status, without those that there are none of."""
+        return +Counter({**self.statuses, "success": 0}) - Counter(error_corrupt=self.videos)
+
+    def line(self) -> str:
+        """Return the counts for people: `1,198 captioned, 30 errors, 12 videos`; videos only where there are any."""
+        parts = [f"{self.done:,} captioned", f"{self.errors:,} error{'' if self.errors == 1 else 's'}"]
+        if self.videos:
+            parts.append(f"{self.videos:,} video{'' if self.videos == 1 else 's'}")
+        return ", ".join(parts)
 
 
 def tally(entries: Iterable[Entry]) -> Tally:
-    """Count entries by status, and the videos among the errors."""
-    statuses: Counter[str] = Counter()
-    videos = 0
+    """Count entries by status, and the videos among them."""
+    counted = Tally(Counter())
     for entry in entries:
-        statuses[entry["status"]] += 1
-        videos += entry.get("error") == VIDEO
-    return Tally(statuses, videos)
+        counted.statuses[entry["status"]] += 1
+        counted.videos += is_video(entry["status"], entry.get("error"))
+    return counted
+
+
+def is_video(status: str | None, error: str | None) -> bool:
+    """Tell the record of a video from that of a broken photo."""
+    return status == "error_corrupt" and error == VIDEO
+
+
+def prompt_mark(prompt: str) -> str:
+    """Return what a record remembers of the prompt: enough to tell another one, nothing to read."""
+    return sha256(unicodedata.normalize("NFC", prompt.strip()).encode("utf-8", "replace")).hexdigest()[:_MARK]
 
 
 class CaptionJournal:
@@ -124,6 +158,7 @@ class CaptionJournal:
         malformed: numbers (from 1) of the lines that `load` could not read.
         repeated: good lines that a later line of the same photo has replaced.
         newest: the newest `at`, or None.
+        stamps: of every model the times of all its records, in whole seconds since 1970; filled by `load` if asked for.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -135,6 +170,7 @@ class CaptionJournal:
         self.malformed: list[int] = []
         self.repeated = 0
         self.newest: str | None = None
+        self.stamps: dict[str, array[int]] = {}
         self._blank = 0
         self._replaced: set[str] = set()  # photos that have a record in the file which does not count
         self._fd: int | None = None
@@ -175,13 +211,17 @@ class CaptionJournal:
             lock.release()
 
     def load(
-        self, retry_statuses: Collection[str] = frozenset(), *, redo_mock: bool = False
+        self,
+        retry_statuses: Collection[str] = frozenset(),
+        *,
+        redo_mock: bool = False,
+        with_stamps: bool = False,
     ) -> dict[str, Entry]:
         """Read the file; return the last record of every photo that counts as done, by rel_path.
 
         Left out are photos whose last record has one of `retry_statuses` (`redo` lists them) and, with `redo_mock`,
         those whose last record the mock made. Malformed lines are skipped and their numbers kept in `malformed`. A missing file is
-        an empty journal.
+        an empty journal. `with_stamps` fills `stamps` in the same reading.
 
         Raises:
             StopRunError: the file cannot be read, or holds something else than captions.
@@ -207,8 +247,13 @@ class CaptionJournal:
                 entry["model"] = shared.setdefault(model, model)
             if problem := record.get("error"):
                 entry["error"] = shared.setdefault(problem, problem)
-            if (at := record.get("at")) and at > newest:
-                newest = at
+            if isinstance(prompt := record.get("prompt"), str) and len(prompt) == _MARK:
+                entry["prompt"] = shared.setdefault(prompt, prompt)
+            if at := record.get("at"):
+                if at > newest:  # noqa: PLR1730 - a call for each of a million lines
+                    newest = at
+                if with_stamps and model and (second := _second(at)) is not None:
+                    self.stamps.setdefault(model, array("q")).append(second)
         self.repeated = good - len(records)
         self.newest = newest or None
         if redo_mock:
@@ -236,18 +281,6 @@ class CaptionJournal:
     def is_known(self, rel_path: str) -> bool:
         """Tell whether the photo has a record, whether it counts or not."""
         return rel_path in self.records or rel_path in self._replaced
-
-    def pace(self, model: str) -> float | None:
-        """Return how many photos a second this model has captioned here, pauses left out; None if too few to say."""
-        stamps = sorted(
-            at for record in self._read() if record.get("model") == model and (at := record.get("at"))
-        )
-        try:
-            times = [datetime.fromisoformat(stamp).timestamp() for stamp in stamps]
-        except ValueError:
-            return None
-        gaps = [later - sooner for sooner, later in pairwise(times) if later - sooner < _PAUSE]
-        return len(gaps) / sum(gaps) if len(gaps) >= _FEW and sum(gaps) > 0 else None
 
     def write(
         self,
@@ -297,10 +330,9 @@ class CaptionJournal:
             else [records[path] for path in rel_paths if path in records]
         )
         counted = tally(entries)
-        videos = f", {counted.videos} of them videos" if counted.videos else ""
+        videos = f", {counted.videos} videos" if counted.videos else ""
         return (
-            f"Skipping {counted.total} already processed "
-            f"({counted.statuses['success']} success, {counted.errors} errors{videos})"
+            f"Skipping {counted.total} already processed ({counted.done} success, {counted.errors} errors{videos})"
         )
 
     def malformed_warning(self) -> str | None:
@@ -384,7 +416,7 @@ class CaptionJournal:
 
     def _forget(self) -> None:
         self.records, self.redo, self._replaced = {}, {}, set()
-        self.malformed, self.repeated, self.newest = [], 0, None
+        self.malformed, self.repeated, self.newest, self.stamps = [], 0, None, {}
         self._blank = 0
 
     def _read(self) -> Iterator[_Line]:
@@ -490,7 +522,19 @@ def _entry(record: CaptionRecord) -> Entry:
         entry["model"] = record.model
     if record.error:
         entry["error"] = record.error
+    if record.prompt:
+        entry["prompt"] = record.prompt
     return entry
+
+
+@lru_cache(maxsize=1)  # the records of one second stand together
+def _second(at: str) -> int | None:
+    """Return the stamp in whole seconds since 1970; None if it is no time."""
+    try:
+        time = datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() // 1)
 
 
 def _is_torn(line: bytes) -> bool:

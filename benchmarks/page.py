@@ -206,7 +206,7 @@ def library(folder: Path, count: int) -> dict[str, Any]:
     ]
     return {
         "rows": rows, "groups": groups, "themes": themes, "chunks": chunks, "pictures": pictures,
-        "summary": f"{count:,} captioned", "method": "Made up", "notes": [], "link": "photos/",
+        "videos": (), "summary": f"{count:,} captioned", "method": "Made up", "notes": [], "link": "photos/",
     }  # fmt: skip
 
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from backends import BACKENDS
 from cli.exit_codes import ExitCode
-from cli.selection import Shard, keep_shard, load_records, pending_photos, photos_folder
+from cli.log import log
+from cli.selection import Shard, done_records, keep_shard, load_records, pending_photos, photos_folder
 from config import load_settings
 from image_loader import sent_size
-from journal import MOCK, CaptionJournal
+from journal import MOCK, CaptionJournal, tally
 from library.estimate import Estimate, estimate, sample_sizes
+from library.pace import pace
 from library.prices import dollars, is_priced, source
 from library.walk import walk
 
@@ -41,7 +43,9 @@ def print_estimate(
     folder = photos_folder(photos_dir, load_settings())
     found = walk(folder)
     journal = CaptionJournal(captions_jsonl)
-    load_records(journal, found, folder, retry_statuses, redo_mock=backend != MOCK)
+    for warning in found.warnings:
+        log.warning(warning)
+    load_records(journal, found, folder, retry_statuses, redo_mock=backend != MOCK, with_stamps=True)
     keep_shard(found, shard)
     pending = pending_photos(journal, found)
     chosen = pending[:limit]
@@ -58,13 +62,18 @@ def print_estimate(
             prompt=prompt,
             workers=max_workers,
             # What was measured, was so with a number of workers that the journal does not tell.
-            pace=CaptionJournal(captions_jsonl).pace(label) if max_workers is None else None,
+            pace=pace(journal.stamps.get(label, ())) if max_workers is None else None,
             base_url=base_url,
         )
 
     done = len(found.photos) - len(pending)
     limited = f"; --limit {limit:,}" if limit and limit < len(pending) else ""
     print(f"Photos remaining:  {len(chosen):,} / {len(found.photos):,} ({done:,} already done{limited})")
+    counted = tally(done_records(journal, found))
+    if counted.errors or counted.videos:
+        print(f"Already done:      {counted.line()}")
+    if found.left_out:
+        print(found.left_out_line())
     if backend is None:
         _print_all(
             sorted((reckon(name, None) for name in BACKENDS if is_priced(name)), key=lambda row: row.cost)

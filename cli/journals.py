@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from backends.errors import StopRunError
 from cli.exit_codes import ExitCode
-from cli.log import printable
+from cli.log import log, printable
+from cli.selection import done_records
 from journal import STATUSES, CaptionJournal, Entry, tally
 from library.walk import walk
 
@@ -25,24 +26,29 @@ def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
     journal = _existing(path)
     records = journal.load()
     counted = tally(records.values())
-    lines = [f"{journal.name}: {counted.total:,} photos"]
-    for status in STATUSES:
-        videos = (
-            f"  ({counted.videos:,} of them videos)" if status == "error_corrupt" and counted.videos else ""
-        )
-        lines.append(f"  {status:<14}{counted.statuses[status]:>10,}{videos}")
+    by_status = Counter(success=counted.done) + counted.failed
+    lines = [f"{journal.name}: {counted.total:,} photos ({counted.line()})"]
+    lines += [f"  {status:<14}{by_status[status]:>10,}" for status in STATUSES]
+    if counted.videos:
+        lines.append(f"  {'video':<14}{counted.videos:>10,}")
     models = Counter(entry["model"] for entry in records.values() if "model" in entry)
     if models:
         lines.append("By model:")
         width = max(14, *(len(model) + 1 for model in models))
         lines += [f"  {model:<{width}}{count:>10,}" for model, count in models.most_common()]
     if photos_dir is not None:
-        names = {photo.rel_path for photo in walk(photos_dir).photos}
-        done = sum(name in records for name in names)
-        lines.append(f"Done: {done:,} of {len(names):,} photos in {photos_dir} ({done / len(names):.1%})")
-        gone = counted.total - done
-        if gone:
+        found = walk(photos_dir)
+        for warning in found.warnings:
+            log.warning(warning)
+        there = tally(done_records(journal, found))
+        lines.append(
+            f"Done: {there.total:,} of {len(found.photos):,} photos in {photos_dir} "
+            f"({there.total / len(found.photos):.1%}): {there.line()}"
+        )
+        if gone := counted.total - there.total:
             lines.append(f"Records of photos that are not there: {gone:,}")
+        if found.left_out:
+            lines.append(found.left_out_line())
     lines.append(f"Last run: {_last_run(journal)}")
     lines.append(f"Malformed lines: {_malformed(journal)}")
     print(printable("\n".join(lines)))

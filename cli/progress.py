@@ -6,31 +6,46 @@ import logging
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tqdm import tqdm
 
 from cli.log import log
-from journal import VIDEO
+from journal import is_video
+from library.prices import dollars
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+    from decimal import Decimal
     from types import TracebackType
 
     from engines.outcome import Outcome
 
 _LOG_SECONDS = 30
-_FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
+_FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{left}, {rate_noinv_fmt}{postfix}]"
 
 
 class Progress:
-    """A bar over `total` photos on stderr; where that is no terminal, a line now and then."""
+    """A bar on stderr over the whole library, from where it stands; where that is no terminal, a line now and then.
 
-    def __init__(self, total: int) -> None:
+    Of the library's `total` photos `done` have their records already, and this run attempts `quota`. Rate, time left, errors
+    and money are this run's.
+    """
+
+    def __init__(
+        self, total: int, *, done: int, quota: int, spent: Callable[[], Decimal | None] = lambda: None
+    ) -> None:
         self._is_terminal = sys.stderr.isatty()
         # Some terminals (containers, scripts) say that they have 0 columns and rows; the bar would hide itself there.
         has_size = self._is_terminal and os.get_terminal_size(sys.stderr.fileno()).columns > 0
-        self._bar = tqdm(
+        self._total, self._initial, self._done, self._quota = total, done, done, quota
+        self._attempted = self._errors = 0
+        self._spent = spent
+        self._start = self._logged = time.monotonic()
+        self._bar = _Bar(
+            self,
             total=total,
+            initial=done,
             unit=" photos",
             file=sys.stderr,
             dynamic_ncols=has_size,
@@ -40,9 +55,6 @@ class Progress:
             bar_format=_FORMAT,
             disable=not self._is_terminal,
         )
-        self._total = total
-        self._done = 0
-        self._start = self._logged = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -54,23 +66,55 @@ class Progress:
         self._line()
 
     def seen(self, outcome: Outcome) -> None:
-        """Count the photo; a failure gets its line, above the bar and in the log."""
-        self._done += 1
-        self._bar.update()
+        """Count the photo; a failure gets its line, above the bar and in the log. What stays open moves no bar."""
+        video = is_video(outcome.status, outcome.error)
+        self._attempted += 1
+        self._errors += outcome.status not in {None, "success"} and not video
+        if outcome.status:
+            self._done += 1
+            self._bar.update()
         if outcome.status != "success" and not outcome.fatal:
-            is_video = outcome.error == VIDEO
             log.log(
-                logging.INFO if is_video else logging.WARNING,
+                logging.INFO if video else logging.WARNING,
                 outcome.status or "unread",
-                extra={"rel_path": outcome.photo.rel_path, "error": outcome.error, "console": not is_video},
+                extra={"rel_path": outcome.photo.rel_path, "error": outcome.error, "console": not video},
             )
         if time.monotonic() - self._logged > _LOG_SECONDS:
             self._line()
 
+    def meter(self, rate: float | None = None) -> dict[str, str]:
+        """Return what tqdm does not know: the time left for this run's photos, at `rate` or its mean, errors and money."""
+        seconds = time.monotonic() - self._start
+        rate = rate or self._attempted / max(seconds, 1e-3)
+        parts = [f"{self._errors:,} error{'' if self._errors == 1 else 's'}"] if self._errors else []
+        if (spent := self._spent()) is not None:
+            parts.append(dollars(spent))
+        left = tqdm.format_interval((self._quota - self._attempted) / rate) if rate else "?"
+        return {"left": left, "postfix": ", ".join(parts)}
+
     def _line(self) -> None:
         self._logged = time.monotonic()
-        seconds = self._logged - self._start
         text = tqdm.format_meter(
-            self._done, self._total, seconds, unit=" photos", ncols=80, bar_format=_FORMAT
+            self._done,
+            self._total,
+            self._logged - self._start,
+            initial=self._initial,
+            unit=" photos",
+            ncols=80,
+            bar_format=_FORMAT,
+            **self.meter(),  # type: ignore[arg-type]  # they go into the bar's format
         )
         log.info(text, extra={"console": not self._is_terminal})
+
+
+class _Bar(tqdm):  # type: ignore[type-arg]  # it goes round no iterable
+    """tqdm's bar with the figures of a run."""
+
+    def __init__(self, progress: Progress, **options: Any) -> None:  # noqa: ANN401 - tqdm's own
+        self._progress = progress
+        super().__init__(**options)
+
+    @property
+    def format_dict(self) -> MutableMapping[str, Any]:
+        known = super().format_dict
+        return {**known, **self._progress.meter(known["rate"])}

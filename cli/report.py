@@ -10,7 +10,14 @@ import numpy as np
 from backends.errors import StopRunError
 from cli.exit_codes import ExitCode
 from cli.log import log, start_log
-from cli.report_input import StoppedError, find_photos_dir, read_library, read_pictures, read_vectors
+from cli.report_input import (
+    StoppedError,
+    find_files,
+    find_photos_dir,
+    read_library,
+    read_pictures,
+    read_vectors,
+)
 from cli.signals import Stopper
 from report.albums import export_albums
 from report.chunks import bursts, cut, name_chunks
@@ -49,8 +56,9 @@ def make_report(options: ReportOptions) -> ExitCode:
         check_fast()
     photos_dir = find_photos_dir(options)
     _check_folders(options, photos_dir)
+    found = find_files(photos_dir) if photos_dir else None
     start_log(options.out_dir / "cluster_report.log")
-    library = read_library(options, photos_dir)
+    library = read_library(options, photos_dir, found)
     rel_paths = [photo.rel_path for photo in library.photos]
     stopper.graceful = True
     try:
@@ -79,7 +87,8 @@ def make_report(options: ReportOptions) -> ExitCode:
     )
     match = _match(placed, vectors)
     labels = label_photos(rel_paths, library.records, placed=set(placed), match=match)
-    counts = count(labels, library.records)
+    videos = library.videos
+    counts = count(labels, videos)
     heirs = inherit(previous, placed, clusters.labels, labels)
     groups = name_groups(
         placed,
@@ -117,6 +126,7 @@ def make_report(options: ReportOptions) -> ExitCode:
         themes,
         chunks,
         pictures,
+        videos=videos,
         summary=counts.line(),
         method=method,
         notes=notes,

@@ -15,7 +15,7 @@ from backends.errors import StopRunError
 from cli.log import log
 from cli.selection import photos_folder
 from config import load_settings
-from journal import CaptionJournal
+from journal import CaptionJournal, is_video
 from library.walk import VIDEO_EXTENSIONS, Photo, extension, walk
 from report.cache import EmbeddingCache
 from report.clip import ClipEmbedder, TextEmbedder
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from cli.signals import Stopper
     from journal import Entry
+    from library.walk import Walk
     from report.embedding import Embedder, Floats
 
 CACHE = ".cluster_cache"
@@ -63,6 +64,19 @@ class Library:
     photos: list[Photo]
     records: dict[str, Entry]
 
+    @property
+    def videos(self) -> frozenset[str]:
+        """The videos, by their records, or where there is none by their names."""
+        return frozenset(
+            photo.rel_path
+            for photo in self.photos
+            if (
+                is_video(entry["status"], entry.get("error"))
+                if (entry := self.records.get(photo.rel_path))
+                else photo.is_video
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
@@ -77,14 +91,29 @@ class Vectors:
     embedder: Embedder | None = None
 
 
-def read_library(options: ReportOptions, photos_dir: Path | None) -> Library:
-    """Find the files and what the journals say of them.
+def find_files(photos_dir: Path) -> Walk:
+    """Find the library's files.
 
     Raises:
-        StopRunError: a folder or a journal is not as it must be.
+        StopRunError: the folder is not as it must be, or part of it could not be read: a report would forget its photos.
+    """
+    found = walk(photos_dir)
+    if found.unread:
+        raise StopRunError(
+            f"{found.unread[0]}: a report would forget the photos in it, so none was written. See to the disk, then run "
+            "the same command again."
+        )
+    return found
+
+
+def read_library(options: ReportOptions, photos_dir: Path | None, found: Walk | None) -> Library:
+    """Bring the files together with what the journals say of them; without `found` the journals say what there is.
+
+    Raises:
+        StopRunError: a journal is not as it must be.
     """
     records = _records(options)
-    photos = _photos(photos_dir, records)
+    photos = _photos(found, records)
     _say_what_does_not_match(photos_dir, [photo.rel_path for photo in photos], records)
     return Library(photos_dir, photos, records)
 
@@ -119,16 +148,17 @@ def _records(options: ReportOptions) -> dict[str, Entry]:
     return records
 
 
-def _photos(photos_dir: Path | None, records: Mapping[str, Entry]) -> list[Photo]:
-    if photos_dir is None:
+def _photos(found: Walk | None, records: Mapping[str, Entry]) -> list[Photo]:
+    if found is None:
         if not records:
             raise StopRunError(
                 "There is nothing to group: give --captions-jsonl a journal with captions, or --photos-dir."
             )
         return [Photo(name, name, extension(name) in VIDEO_EXTENSIONS) for name in sorted(records)]
-    found = walk(photos_dir)
     for warning in found.warnings:
         log.warning(warning)
+    if found.left_out:
+        log.info(found.left_out_line())
     return found.photos
 
 
@@ -171,11 +201,20 @@ def read_vectors(options: ReportOptions, library: Library, stopper: Stopper) -> 
         if stopper.event.is_set():
             raise StoppedError
         log.info(f"{len(images.vectors):,} photos have a vector, {images.new:,} new.")
+        unread = []
         for place, missing in sorted(images.missing.items()):
             if not photos[place].is_video:
                 log.warning(
                     "not embedded", extra={"rel_path": photos[place].rel_path, "error": missing.reason}
                 )
+            if missing.unavailable and not missing.gone:
+                unread.append(photos[place].rel_path)
+        if unread:
+            raise StopRunError(
+                f"{len(unread):,} of the photos could not be read this time, such as {unread[0]}: a report would take them "
+                "out of their groups, so none was written. See to the disk, or move them out of the library, then run the "
+                "same command again; what was embedded is kept."
+            )
     if options.cluster_by == "image":
         assert images is not None  # noqa: S101 - for the type checker
         return Vectors(images.places.tolist(), images.vectors, images.vectors, embedder)

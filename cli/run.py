@@ -16,7 +16,7 @@ from backends.image_tokens import image_tokens
 from cli.exit_codes import ExitCode
 from cli.log import log, start_log
 from cli.progress import Progress
-from cli.selection import Shard, keep_shard, load_records, pending_photos, photos_folder
+from cli.selection import Shard, done_records, keep_shard, load_records, pending_photos, photos_folder
 from cli.signals import Stopper
 from config import load_settings
 from engines.checks import Alike
@@ -24,7 +24,7 @@ from engines.driver import Result, drive, record
 from engines.ray import ray_cluster
 from engines.spending import Spending
 from engines.threads import caption_photos
-from journal import MOCK, CaptionJournal, Status, tally
+from journal import MOCK, CaptionJournal, Status, Tally, prompt_mark, tally
 from library.estimate import text_tokens
 from library.prices import dollars, price_of, source
 from library.walk import Walk, walk
@@ -104,9 +104,9 @@ def run(options: RunOptions) -> ExitCode:
             load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=not options.mock)
         if sentence := keep_shard(found, options.shard):
             log.info(sentence)
-        done = [photo.rel_path for photo in found.photos if journal.is_done(photo.rel_path)]
-        if done and not options.dry_run:
-            log.info(journal.summary(done))
+        prompt = None if options.mock else prompt_mark(options.prompt)
+        if not options.dry_run:
+            _say_what_is_done(journal, found, prompt)
         name = MOCK if options.mock else options.backend
         pending = found.photos if options.dry_run else pending_photos(journal, found)
         quota = min(len(pending), options.limit or len(pending), options.restart_every or len(pending))
@@ -142,7 +142,8 @@ def run(options: RunOptions) -> ExitCode:
             if backend.checked and (warning := alike.see(outcome)):
                 log.warning(warning)
 
-        with Progress(quota) as progress:
+        total = len(found.photos)
+        with Progress(total, done=total - len(pending), quota=quota, spent=_spent(spending)) as progress:
             result = drive(
                 caption_photos(
                     pending[:quota],
@@ -154,7 +155,7 @@ def run(options: RunOptions) -> ExitCode:
                     spending=spending,
                     decoders=cluster.decoders if cluster else None,
                 ),
-                _keep_dry_run(journal) if options.dry_run else _keep(journal),
+                _keep_dry_run(journal) if options.dry_run else _keep(journal, prompt),
                 stop=stopper.event,
                 photos_dir=photos_dir,
                 redone=frozenset(journal.redo),
@@ -165,6 +166,19 @@ def run(options: RunOptions) -> ExitCode:
             log.info(_used(spending))
         return _end(
             options, journal, found, result, quota=quota, left=len(pending) - quota, signalled=stopper.code
+        )
+
+
+def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) -> None:
+    """Say how many photos are skipped, and how many of their captions another prompt has made."""
+    done = [photo.rel_path for photo in found.photos if journal.is_done(photo.rel_path)]
+    if done:
+        log.info(journal.summary(done))
+    entries = done_records(journal, found) if prompt else []
+    if others := sum(e["status"] == "success" and e.get("prompt", prompt) != prompt for e in entries):
+        log.info(
+            f"{_count(others, 'caption')} made with another prompt will stay. To make all captions again with this one, "
+            "add --force; the old journal is kept beside the new one."
         )
 
 
@@ -215,6 +229,10 @@ def _ends_soon(backend: CaptionBackend) -> str | None:
     return f"{backend.model} {when}: choose another --model, so that one model captions all of the library."
 
 
+def _spent(spending: Spending) -> Callable[[], Decimal | None]:
+    return lambda: spending.cost if spending.price or spending.billed else None
+
+
 def _used(spending: Spending) -> str:
     lost = f"; {spending.lost:,} requests brought no answer and may be billed too" if spending.lost else ""
     return _used_tokens(spending).removesuffix(".") + f"{lost}."
@@ -229,8 +247,8 @@ def _used_tokens(spending: Spending) -> str:
     return f"{tokens}: {dollars(spending.cost)} at the list prices of {source()}."
 
 
-def _keep(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
-    return lambda outcomes: journal.write_many([record(outcome) for outcome in outcomes])
+def _keep(journal: CaptionJournal, prompt: str | None) -> Callable[[list[Outcome]], None]:
+    return lambda outcomes: journal.write_many([record(outcome, prompt) for outcome in outcomes])
 
 
 def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
@@ -240,7 +258,7 @@ def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
     rehearsal.clear()
 
     def keep(outcomes: list[Outcome]) -> None:
-        records = [record(outcome) for outcome in outcomes]
+        records = [record(outcome, None) for outcome in outcomes]
         rehearsal.write_many(records)
         journal.write_many(
             [r for r in records if r.status == "error_corrupt" and not journal.is_known(r.rel_path)]
@@ -250,17 +268,15 @@ def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
 
 
 def _summarise(options: RunOptions, found: Walk, result: Result) -> None:
-    done = result.statuses["success"]
-    errors = {status: count for status, count in sorted(result.statuses.items()) if status != "success"}
-    total = done + sum(errors.values())
-    text = f"{'Opened' if options.dry_run else 'Captioned'} {_count(done, 'photo')}"
-    if total:
-        text += f" in {result.seconds:,.1f} s ({total / max(result.seconds, 1e-3):,.1f} photos/s)"
-    text += f"; {_count(sum(errors.values()), 'error')}"
-    if result.videos:
-        text += f", {result.videos:,} of them videos"
-    if errors:
-        text += f" ({', '.join(f'{count:,} {status}' for status, count in errors.items())})"
+    counted = Tally(result.statuses, result.videos)
+    text = f"{'Opened' if options.dry_run else 'Captioned'} {_count(counted.done, 'photo')}"
+    if counted.total:
+        text += f" in {result.seconds:,.1f} s ({counted.total / max(result.seconds, 1e-3):,.1f} photos/s)"
+    text += f"; {_count(counted.errors, 'error')}"
+    if failed := sorted(counted.failed.items()):
+        text += f" ({', '.join(f'{count:,} {status}' for status, count in failed)})"
+    if counted.videos:
+        text += f", {_count(counted.videos, 'video')}"
     log.info(text + ".")
     if result.unread:
         log.info(
@@ -269,7 +285,7 @@ def _summarise(options: RunOptions, found: Walk, result: Result) -> None:
     if result.gone:
         log.info(f"{_count(result.gone, 'photo')} vanished before their turn came.")
     if found.left_out:
-        log.info(f"Left out {_count(found.left_out, 'file')} that are not pictures.")
+        log.info(found.left_out_line())
 
 
 def _count(number: int, noun: str) -> str:
@@ -322,7 +338,7 @@ def _next_step(options: RunOptions, journal: CaptionJournal, found: Walk, left: 
         return f"Nothing was captioned: this was a rehearsal. Caption them with: {_command(options, without=('--dry-run',))}"
     if left:
         return f"Photos left: {left:,}. Go on with: {_command(options)}"
-    counted = tally(journal.records[p.rel_path] for p in found.photos if p.rel_path in journal.records)
+    counted = tally(done_records(journal, found))
     again = [status for status in _RETRIABLE if counted.statuses[status]]
     if again:
         count = sum(counted.statuses[status] for status in again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from backends.errors import StopRunError
 from cli.log import log
-from config import CONFIG_FILE
+from config import CONFIG_FILE, source
 
 if TYPE_CHECKING:
     from config import Settings
-    from journal import CaptionJournal, Status
+    from journal import CaptionJournal, Entry, Status
     from library.walk import Photo, Walk
 
 
@@ -33,9 +34,15 @@ def photos_folder(given: Path | None, settings: Settings) -> Path:
     """Return the library's folder.
 
     Raises:
-        StopRunError: nobody has said where it is.
+        StopRunError: nobody has said where it is, or the settings name a folder that is not there.
     """
-    if folder := given or settings.PHOTOS_DIR:
+    if given:
+        return given
+    if folder := settings.PHOTOS_DIR:
+        if not os.path.isdir(folder):
+            raise StopRunError(
+                f"{source('PHOTOS_DIR')} names no folder that exists: correct it there, mount the disk, or give --photos-dir."
+            )
         return folder
     raise StopRunError(
         f"Where are the photos? Give --photos-dir, or set PHOTOS_DIR in {Path(CONFIG_FILE).absolute()}."
@@ -49,13 +56,14 @@ def load_records(
     retry_statuses: frozenset[Status],
     *,
     redo_mock: bool,
+    with_stamps: bool = False,
 ) -> None:
     """Load the journal and make sure that it belongs to this library.
 
     Raises:
         StopRunError: none of its photos is in the folder.
     """
-    journal.load(retry_statuses, redo_mock=redo_mock)
+    journal.load(retry_statuses, redo_mock=redo_mock, with_stamps=with_stamps)
     if warning := journal.malformed_warning():
         log.warning(warning)
     if journal.known and not any(journal.is_known(photo.rel_path) for photo in found.photos):
@@ -75,6 +83,12 @@ def keep_shard(found: Walk, shard: Shard | None) -> str | None:
     total = len(found.photos)
     found.photos = [photo for photo in found.photos if shard.holds(photo.rel_path)]
     return f"Shard {shard.number} of {shard.count}: {len(found.photos):,} of {total:,} photos."
+
+
+def done_records(journal: CaptionJournal, found: Walk) -> list[Entry]:
+    """Return the records that count of the photos that are there."""
+    records = journal.records
+    return [records[photo.rel_path] for photo in found.photos if photo.rel_path in records]
 
 
 def pending_photos(journal: CaptionJournal, found: Walk) -> list[Photo]:

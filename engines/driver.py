@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from backends.errors import StopRunError
-from journal import VIDEO, CaptionRecord
+from journal import VIDEO, CaptionRecord, is_video
 
 if TYPE_CHECKING:
     import threading
@@ -72,7 +72,7 @@ def drive(
         keep(outcomes)
         for outcome in outcomes:
             result.statuses[outcome.status or ""] += 1
-            result.videos += outcome.error == VIDEO
+            result.videos += is_video(outcome.status, outcome.error)
             result.progress += outcome.status == "success" or outcome.photo.rel_path not in redone
 
     try:
@@ -117,8 +117,8 @@ def _streak_sentence(outcome: Outcome) -> str:
     )
 
 
-def record(outcome: Outcome) -> CaptionRecord:
-    """Return the outcome as the journal's record."""
+def record(outcome: Outcome, prompt: str | None) -> CaptionRecord:
+    """Return the outcome as the journal's record; `prompt` is the mark of what was asked, if anybody was."""
     assert outcome.status is not None  # noqa: S101 - open photos have no record
     return CaptionRecord(
         rel_path=outcome.photo.rel_path,
@@ -126,6 +126,7 @@ def record(outcome: Outcome) -> CaptionRecord:
         status=outcome.status,
         model=outcome.model,
         error=outcome.error,
+        prompt=prompt if outcome.model else None,
     )
 
 

@@ -44,19 +44,26 @@ class Photo:
 class Walk:
     """What a walk found: photos sorted by rel_path, how many other files, and sentences about trouble.
 
-    `unread` counts the places that could not be read for another reason than missing rights: the disk is in trouble,
+    `unread` names the places that could not be read, and why, where it is not for want of rights: the disk is in trouble,
     and photos may be missing from the list.
     """
 
     photos: list[Photo] = field(default_factory=list)
     left_out: int = 0
-    unread: int = 0
+    unread: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def note(self, path: str, error: OSError) -> None:
         """Remember that `path` could not be read."""
-        self.unread += error.errno not in {errno.EACCES, errno.EPERM}
-        self.warnings.append(f"{path!r} cannot be read ({error.strerror}); its photos are left out.")
+        sentence = f"{path!r} cannot be read ({error.strerror})"
+        if error.errno not in {errno.EACCES, errno.EPERM, errno.ELOOP}:  # the last: links that lead to each other
+            self.unread.append(sentence)
+        self.warnings.append(f"{sentence}; its photos are left out.")
+
+    def left_out_line(self) -> str:
+        """Return the sentence about the files that are neither pictures nor videos."""
+        what = "file that is not a picture" if self.left_out == 1 else "files that are not pictures"
+        return f"Left out {self.left_out:,} {what}."
 
 
 def portable_name(name: str) -> str:
@@ -146,10 +153,15 @@ def _files(root: str, found: Walk) -> Iterator[Photo]:
 
 
 def _is_photo(kind: str, path: str) -> bool:
+    """Tell by the extension, else by the first bytes; a file that may not be read is none.
+
+    Raises:
+        OSError: the disk does not say.
+    """
     if kind:
         return kind in PICTURE_EXTENSIONS or kind in RAW_EXTENSIONS
     try:
         with open(path, "rb") as file:
             return kind_of(file.read(32)) == PICTURE
-    except OSError:
+    except (PermissionError, FileNotFoundError):
         return False

@@ -73,10 +73,11 @@ class Embedder(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Why a photo has no vector; `unavailable` where that says nothing about the photo itself."""
+    """Why a photo has no vector; `unavailable` where that says nothing about the photo itself, `gone` where it is not there."""
 
     reason: str
     unavailable: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def embed_photos(
                         f"{STREAK} photos in a row could not be read ({picture.reason}): see to the disk and run the "
                         "same command again; what was embedded is kept."
                     )
-                missing[place] = Missing(picture.reason, unavailable)
+                missing[place] = Missing(picture.reason, unavailable, getattr(picture, "gone", False))
                 progress(1)
         if batch:
             embed(batch)

@@ -11,12 +11,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from journal import MOCK, VIDEO
+from journal import MOCK
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -73,10 +73,9 @@ class Theme:
 
 @dataclass(slots=True)
 class Counts:
-    """How many files got their label from where; the sources add up to all files."""
+    """How many files got their label from where; `sources` add up to all files, a video counts there as `video` alone."""
 
-    sources: Counter[str] = field(default_factory=Counter)
-    videos: int = 0
+    sources: Counter[str]
     mocks: int = 0
 
     def line(self) -> str:
@@ -88,12 +87,9 @@ class Counts:
         )
         if sources["none"]:
             line += f", {sources['none']:,} unlabelled"
-        extra = []
-        if self.videos:
-            extra.append(f"{self.videos:,} of the errors are videos")
-        if self.mocks:
-            extra.append(f"{self.mocks:,} of the captions are the mock's")
-        return line + (f" ({'; '.join(extra)})" if extra else "")
+        if sources["video"]:
+            line += f", {sources['video']:,} videos"
+        return line + (f" ({self.mocks:,} of the captions are the mock's)" if self.mocks else "")
 
 
 def label_photos(
@@ -125,14 +121,10 @@ def label_photos(
     return labels
 
 
-def count(labels: Mapping[str, Label], records: Mapping[str, Entry]) -> Counts:
-    """Count labels by their source, the videos among the errors, and the mock's captions."""
-    counts = Counts(Counter(label.source for label in labels.values()))
-    counts.mocks = sum(label.is_mock for label in labels.values())
-    counts.videos = sum(
-        rel_path in labels and entry.get("error") == VIDEO for rel_path, entry in records.items()
-    )
-    return counts
+def count(labels: Mapping[str, Label], videos: Container[str]) -> Counts:
+    """Count labels by their source, videos apart, and the mock's captions."""
+    sources = Counter("video" if name in videos else label.source for name, label in labels.items())
+    return Counts(sources, sum(label.is_mock for label in labels.values()))
 
 
 def name_groups(

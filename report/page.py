@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from backends.errors import StopRunError
-from library.walk import VIDEO_EXTENSIONS, extension
 from report.table import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from report.chunks import Chunk
     from report.naming import Group, Theme
@@ -53,6 +52,7 @@ def write_page(
     chunks: Sequence[Chunk],
     pictures: Sequence[Picture],
     *,
+    videos: Collection[str],
     summary: str,
     method: str,
     notes: Sequence[str],
@@ -67,6 +67,7 @@ def write_page(
         themes: the groups gathered; may be empty.
         chunks: in the order of time, what has no date last; may be empty.
         pictures: what there is to show of each row.
+        videos: the rel_paths of those rows that are videos without a caption.
         summary: the line with the counts.
         method: how the groups were made, in words.
         notes: whatever else a reader must know.
@@ -91,25 +92,26 @@ def write_page(
     )
     text = environment.get_template("page.html").render(
         policy=_policy(style, scripts),
-        headline=headline(rows, groups, themes),
+        headline=headline(rows, groups, themes, videos),
         about=[summary, f"{method}.", *notes],
         licence=_template("d3_licence.txt"),
         style=Markup(style),  # noqa: S704 - ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours
-        data=Markup(_json(_data(rows, groups, themes, chunks, pictures, link))),  # noqa: S704 - escaped there
+        data=Markup(_json(_data(rows, groups, themes, chunks, pictures, videos, link))),  # noqa: S704 - escaped there
     )
     with replaced(path) as new:
         new.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
-def headline(rows: Sequence[Row], groups: Sequence[Group], themes: Sequence[Theme]) -> list[str]:
+def headline(
+    rows: Sequence[Row], groups: Sequence[Group], themes: Sequence[Theme], videos: Collection[str]
+) -> list[str]:
     """Return the parts of the page's first line; what there is none of is left out."""
-    videos = sum(_is_video(row) for row in rows)
-    errors = sum(row.label_source == "error" and not _is_video(row) for row in rows)
+    errors = sum(row.label_source == "error" and row.rel_path not in videos for row in rows)
     placed = sum(row.cluster_id is not None for row in rows)
     loose = sum(row.cluster_id == -1 for row in rows)
     years = sorted({row.taken_at[:4] for row in rows if row.taken_from == "exif"})
-    parts = [_number(len(rows) - videos, "photo")]
+    parts = [_number(len(rows) - len(videos), "photo")]
     if years:
         parts.append(years[0] if len(years) == 1 else f"{years[0]}\u2013{years[-1]}")
     if groups:
@@ -121,7 +123,7 @@ def headline(rows: Sequence[Row], groups: Sequence[Group], themes: Sequence[Them
     if errors:
         parts.append(_number(errors, "error"))
     if videos:
-        parts.append(_number(videos, "video"))
+        parts.append(_number(len(videos), "video"))
     return parts
 
 
@@ -131,6 +133,7 @@ def _data(
     themes: Sequence[Theme],
     chunks: Sequence[Chunk],
     pictures: Sequence[Picture],
+    videos: Collection[str],
     link: str | None,
 ) -> dict[str, Any]:
     """Return what the page's program reads: a list per column, and places in lists where a text would come up again."""
@@ -185,7 +188,7 @@ def _data(
                 for index, row in enumerate(rows)
             ],
             "status": "".join(
-                "m" if _is_video(row) else _STATUSES.get(row.label_source, "n") for row in rows
+                "m" if row.rel_path in videos else _STATUSES.get(row.label_source, "n") for row in rows
             ),
             # -1 is in no group, -2 has no picture to look at.
             "group": [-2 if row.cluster_id is None else place.get(row.cluster_id, -1) for row in rows],
@@ -262,10 +265,6 @@ def _seconds(moment: datetime) -> int:
 
 def _scaled(value: float | None, factor: float) -> int | None:
     return None if value is None else round(value * factor)
-
-
-def _is_video(row: Row) -> bool:
-    return extension(row.rel_path) in VIDEO_EXTENSIONS
 
 
 def _number(count: int, thing: str) -> str:

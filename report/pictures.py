@@ -151,7 +151,7 @@ def make_pictures(
                     "kept: see to the disk and run the same command again."
                 )
             progress(1)
-    if not stop.is_set():
+    if not stop.is_set() and None not in keys:  # a photo that could not be looked at now keeps what it has
         wanted = {_name(key) for key in keys if key}
         for kind, names in there.items():
             for name in set(names) - wanted:

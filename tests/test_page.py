@@ -81,11 +81,15 @@ class Library:
         if not re.search(r"\.\.|^/|[\n\udc80-\udcff]", rel_path):
             draw(self.folder / "photos" / rel_path, size=(96, 64), shade=number * 5 % 256)
 
+    @property
+    def videos(self) -> set[str]:
+        return {row.rel_path for row in self.rows if row.rel_path.endswith(".mov")}
+
     def write(self) -> Path:
         path = self.folder / "cluster_report.html"
         write_page(
             path, self.rows, self.groups, self.themes, self.chunks, self.pictures,
-            summary="all captioned", method="Grouped by <hand>", notes=["A note."], link=self.link,
+            videos=self.videos, summary="all captioned", method="Grouped by <hand>", notes=["A note."], link=self.link,
         )  # fmt: skip
         return path
 
@@ -257,10 +261,10 @@ def address(page: Page) -> str:
 
 
 def test_the_headline_leaves_out_what_there_is_none_of(library: Library) -> None:
-    assert headline(library.rows, library.groups, library.themes) == [
+    assert headline(library.rows, library.groups, library.themes, library.videos) == [
         "55 photos", "2019\u20132020", "3 groups in 2 themes", "9 % unclustered", "1 error", "1 video",
     ]  # fmt: skip
-    assert headline([], [], []) == ["0 photos"]
+    assert headline([], [], [], ()) == ["0 photos"]
 
 
 def test_the_same_input_gives_the_same_bytes(library: Library) -> None:

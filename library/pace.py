@@ -1,0 +1,42 @@
+"""Owns how fast a model has been: photos a second, by the times of its records."""
+
+from __future__ import annotations
+
+from array import array
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PAUSE = 10
+"""So many usual gaps without a record are a pause: the run had stopped, or its server made it wait."""
+_GAPS, _PHOTOS = 5, 20
+"""Fewer say too little."""
+
+
+def pace(stamps: Iterable[int]) -> float | None:
+    """Return how many photos a second were captioned, pauses left out; None if there are too few to say.
+
+    `stamps` are the times of the records in whole seconds, in any order. Records of one second were made side by side, in
+    a batch or by many workers: together they took the time since the second before them that has records.
+    """
+    gaps, photos = array("q"), array("q")
+    last = None
+    for stamp in sorted(stamps):
+        if stamp == last:
+            if photos:  # what the first second holds began at a time that nobody knows
+                photos[-1] += 1
+        else:
+            if last is not None:
+                gaps.append(stamp - last)
+                photos.append(1)
+            last = stamp
+    if len(gaps) < _GAPS:
+        return None
+    longest = _PAUSE * median(gaps)
+    worked = [(gap, count) for gap, count in zip(gaps, photos, strict=True) if gap <= longest]
+    total = sum(count for _, count in worked)
+    if len(worked) < _GAPS or total < _PHOTOS:
+        return None
+    return total / sum(gap for gap, _ in worked)
