@@ -24,6 +24,7 @@ from backends import BACKENDS, describe_backends
 from cli.doors import VersionOption, WrongUseError
 from cli.exit_codes import ExitCode
 from cli.leaving import leave, prepare_streams
+from cli.paths import home_expanded
 
 if TYPE_CHECKING:
     from cli.selection import Shard
@@ -40,7 +41,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-JournalOption = Annotated[Path, typer.Option("--captions-jsonl", help="The journal.")]
+JournalOption = Annotated[
+    Path, typer.Option("--captions-jsonl", parser=home_expanded, metavar="PATH", help="The journal.")
+]
 PhotosOption = Annotated[
     str | None, typer.Option("--photos-dir", help="The library; without it PHOTOS_DIR of config.env.")
 ]
@@ -209,7 +212,8 @@ def estimate(
             limit=limit,
             retry_statuses=statuses,
             shard=part,
-        )
+        ),
+        prints=True,
     )
 
 
@@ -222,13 +226,13 @@ def stats(
     from cli.journals import print_stats
 
     folder = _folder(photos_dir)
-    leave(lambda: print_stats(captions_jsonl, folder))
+    leave(lambda: print_stats(captions_jsonl, folder), prints=True)
 
 
 @app.command()
 def compare(
     journals: Annotated[
-        list[Path], typer.Argument(help="Two journals or more.", metavar="A.jsonl B.jsonl ...")
+        list[Path], typer.Argument(parser=home_expanded, help="Two journals or more.", metavar="A.jsonl B.jsonl ...")
     ],
 ) -> None:
     """Print a Markdown table of the same photos' captions side by side."""
@@ -236,7 +240,7 @@ def compare(
         raise WrongUseError("Give two journals or more to compare.")
     from cli.journals import print_comparison
 
-    leave(lambda: print_comparison(journals))
+    leave(lambda: print_comparison(journals), prints=True)
 
 
 @app.command()
@@ -244,7 +248,7 @@ def compact(captions_jsonl: JournalOption = Path("captions.jsonl")) -> None:
     """Rewrite a journal to one line per photo; the old file is kept beside it."""
     from cli.journals import rewrite
 
-    leave(lambda: rewrite(captions_jsonl))
+    leave(lambda: rewrite(captions_jsonl), prints=True)
 
 
 def _folder(given: str | None) -> Path | None:

@@ -23,6 +23,7 @@ except ModuleNotFoundError:
 
 from cli.doors import VersionOption, WrongUseError
 from cli.leaving import leave, prepare_streams
+from cli.paths import home_expanded
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -49,9 +50,12 @@ def report(
     ] = None,
     captions_jsonl: Annotated[
         list[Path] | None,
-        typer.Option("--captions-jsonl", help="The journal, ./captions.jsonl unless given; may be repeated."),
+        typer.Option("--captions-jsonl", parser=home_expanded, metavar="PATH", help="The journal, ./captions.jsonl unless given; may be repeated."),
     ] = None,
-    out_dir: Annotated[Path, typer.Option("--out-dir", help="Where the report goes.")] = Path(),
+    out_dir: Annotated[
+        Path,
+        typer.Option("--out-dir", parser=home_expanded, metavar="PATH", help="Where the report goes."),
+    ] = Path(),
     cluster_by: Annotated[
         ClusterBy, typer.Option("--cluster-by", help="What makes photos alike.")
     ] = ClusterBy.image,
@@ -82,6 +86,8 @@ def report(
         Path | None,
         typer.Option(
             "--export-albums",
+            parser=home_expanded,
+            metavar="PATH",
             help="Also make folders of links to the photos here, one for each group and event.",
         ),
     ] = None,

@@ -18,13 +18,14 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from backends.base import MAX_SIDE
 from backends.errors import CorruptImageError, UnavailableImageError
+from backends.memory import total_memory
 from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of
 from library.walk import RAW_EXTENSIONS, extension
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-MEMORY_LIMIT = min(4 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+MEMORY_LIMIT = min(4 << 30, total_memory() // 2)
 """Bytes one picture may need to be decoded: a bomb is known by its need, and a gigapixel panorama still passes."""
 LARGE = 256 << 20
 """Bytes from which pictures are decoded one at a time, so that several together cannot exhaust the memory."""

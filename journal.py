@@ -7,6 +7,7 @@ disk; a kill harms at most the line being written; the last record of a photo wi
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -38,6 +39,8 @@ VIDEO = "video"
 """The `error` of a record for a video: counted apart, because it is no damage."""
 MOCK = "mock"
 """The `model` of a record the mock made: never taken for a real caption by a run with a real backend."""
+_NOT_SYNCED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES, errno.EPERM}
+"""What file systems answer that cannot sync a folder, or let no one read it: old CIFS, FUSE."""
 _MARK = 8
 """Letters of what a record remembers of its prompt."""
 
@@ -374,7 +377,8 @@ class CaptionJournal:
         moment the file's name holds either the old or the new content. None if there is nothing to do.
 
         Raises:
-            StopRunError: it could not be written; the file is as it was.
+            StopRunError: it could not be written, and the file is as it was; or the folder could not be synced, and the
+                backup is there.
         """
         self.close()  # what is open would after this be the backup
         self.load()
@@ -396,16 +400,23 @@ class CaptionJournal:
                     if number in keep:
                         file.write(line if line.endswith(b"\n") else line + b"\n")
                 file.flush()
-                os.fsync(file.fileno())
+                _sync(file.fileno())
             shutil.copymode(self.path, new)
             _second_name(self.path, backup)
             os.replace(new, self.path)
-            _sync_folder(self.path.parent)
         except OSError as error:
             with suppress(OSError):
                 new.unlink(missing_ok=True)
+            with suppress(OSError):
                 backup.unlink(missing_ok=True)  # a hard link to the journal, which will be written on
             raise StopRunError(self._write_sentence(error)) from None
+        try:
+            _sync_folder(self.path.parent)
+        except OSError as error:  # the new file is in place, and the old one is beside it
+            raise StopRunError(
+                f"{self.path} is compacted, but the disk may lose that at a power cut ({_reason(error)}): keep {backup.name} "
+                "until you have checked the disk."
+            ) from None
         return count, len(keep), backup
 
     def close(self) -> None:
@@ -462,7 +473,7 @@ class CaptionJournal:
             view = memoryview(data)
             while view:
                 view = view[os.write(self._fd, view) :]
-            os.fsync(self._fd)
+            _sync(self._fd)
         except OSError as error:
             if self._fd is not None and start is not None:
                 with suppress(OSError):  # every reader skips the torn line that then stays
@@ -498,6 +509,11 @@ class CaptionJournal:
             errno.ENOENT: f"the folder {self.path.parent} does not exist: make it",
             errno.ENAMETOOLONG: "its name is too long: give --captions-jsonl a shorter one",
             errno.ENOTDIR: f"{self.path.parent} is not a folder: give --captions-jsonl a file elsewhere",
+            **dict.fromkeys(
+                (errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP),
+                f"its drive cannot keep a journal safe ({_reason(error)}): give --captions-jsonl a file on a local disk, "
+                "such as ~/captions.jsonl,",
+            ),
         }.get(error.errno or 0, f"{_reason(error)}: check the disk")
         return f"{self.path} cannot be written, {action} and run the same command again; nothing that was written is lost."
 
@@ -559,19 +575,34 @@ def _second_name(path: Path, backup: Path) -> None:
         try:
             shutil.copy2(path, backup)
             with backup.open("rb") as file:
-                os.fsync(file.fileno())
+                _sync(file.fileno())
         except OSError:
             backup.unlink(missing_ok=True)
             raise
 
 
+def _sync(descriptor: int) -> None:
+    """Have the disk keep what was written. On macOS fsync alone leaves it in the drive's own memory."""
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is not None:
+        with suppress(OSError):  # a drive that cannot (SMB, FAT) still has fsync
+            fcntl.fcntl(descriptor, full)
+            return
+    os.fsync(descriptor)
+
+
 def _sync_folder(folder: Path) -> None:
-    """Make a new name in `folder` survive a power loss."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Make a new name in `folder` survive a power loss; some file systems have no such thing and refuse it."""
+    descriptor = None
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        _sync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SYNCED:
+            raise
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _now() -> datetime:

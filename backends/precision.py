@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.errors import StopRunError
+from backends.memory import available_memory, total_memory
 
 if TYPE_CHECKING:
     import torch
@@ -71,8 +71,7 @@ def find_device() -> Device:
         note = f"{name} is too old for torch {torch.__version__}"
     elif Path("/dev/nvidia0").exists():
         note = f"there is an NVIDIA card, but torch {torch.__version__} cannot use it: update its driver"
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Device("cpu", "the processor", _available_memory(total), total, note=note)
+    return Device("cpu", "the processor", available_memory(), total_memory(), note=note)
 
 
 def default_model(device: Device) -> str:
@@ -160,15 +159,6 @@ def instead(device: Device, weights: Weights, precision: str) -> str:
     ):
         ways.append("--quantize int4")
     return " or ".join([*ways, "close what else uses the memory"])
-
-
-def _available_memory(total: float) -> float:
-    """Return the bytes that can be had without swapping; all there are where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return total
-    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), total)
 
 
 def _gb(number: float) -> str:

@@ -30,8 +30,11 @@ def prepare_streams() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # captions in any script, any terminal
 
 
-def leave(work: Callable[[], ExitCode]) -> None:
-    """Do the work and end the process with its exit code: the one place that turns trouble into one."""
+def leave(work: Callable[[], ExitCode], *, prints: bool = False) -> None:
+    """Do the work and end the process with its exit code: the one place that turns trouble into one.
+
+    `prints`: what the command prints is all of its work, and its reader may close the pipe when it has seen enough.
+    """
     from cli.log import log
 
     try:
@@ -39,7 +42,9 @@ def leave(work: Callable[[], ExitCode]) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # who reads the output has seen enough, as in `stats | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.DONE
+        code = ExitCode.DONE if prints else ExitCode.STOPPED
+        if not prints:
+            _say("A program that this one talks to has ended. Run the same command again; nothing is lost.")
     except StopRunError as error:
         _say(str(error))
         code = ExitCode.STOPPED

@@ -42,8 +42,8 @@ class _File(logging.FileHandler):
         pass
 
 
-def start_log(path: Path) -> None:
-    """Send the log to the console and to the file at `path`, which grows from run to run.
+def start_log(path: Path, flag: str) -> None:
+    """Send the log to the console and to the file at `path`, which grows from run to run; `flag` is what moves it.
 
     Raises:
         StopRunError: the file cannot be written.
@@ -53,7 +53,7 @@ def start_log(path: Path) -> None:
         file = _File(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise StopRunError(
-            f"{path} cannot be written ({error.strerror}): give --captions-jsonl a folder that can be written to."
+            f"{path} cannot be written ({error.strerror}): give {flag} a place that can be written to."
         ) from None
     file.setFormatter(
         JsonFormatter(

@@ -57,7 +57,7 @@ def make_report(options: ReportOptions) -> ExitCode:
     photos_dir = find_photos_dir(options)
     _check_folders(options, photos_dir)
     found = find_files(photos_dir) if photos_dir else None
-    start_log(options.out_dir / "cluster_report.log")
+    start_log(options.out_dir / "cluster_report.log", "--out-dir")
     library = read_library(options, photos_dir, found)
     rel_paths = [photo.rel_path for photo in library.photos]
     stopper.graceful = True
@@ -163,12 +163,6 @@ def make_report(options: ReportOptions) -> ExitCode:
 
 def _check_folders(options: ReportOptions, photos_dir: Path | None) -> None:
     """Raise StopRunError if the report would be written where it cannot be, or among the photos."""
-    try:
-        options.out_dir.mkdir(exist_ok=True)
-    except OSError as error:
-        raise StopRunError(
-            f"{options.out_dir} cannot be made ({error.strerror}): give --out-dir a folder that can be written to."
-        ) from None
     if options.export_albums and photos_dir is None:
         raise StopRunError(
             "--export-albums links to photos, and a report from captions alone knows none: add --photos-dir."
@@ -179,6 +173,12 @@ def _check_folders(options: ReportOptions, photos_dir: Path | None) -> None:
                 f"{folder} lies in the photos folder, where what is written would be taken for the library's: give "
                 f"{flag} a folder outside."
             )
+    try:
+        options.out_dir.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StopRunError(
+            f"{options.out_dir} cannot be made ({error.strerror}): give --out-dir a folder that can be written to."
+        ) from None
 
 
 def _match(placed: Sequence[str], vectors: Vectors) -> Callable[[Sequence[str]], list[str]] | None:

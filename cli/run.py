@@ -96,7 +96,7 @@ def run(options: RunOptions) -> ExitCode:
     photos_dir = photos_folder(options.photos_dir, settings)
     journal = CaptionJournal(options.captions_jsonl)
     with journal.lock(), ExitStack() as stack:
-        start_log(journal.path.with_name("caption.log"))
+        start_log(journal.path.with_name("caption.log"), "--captions-jsonl")
         found = walk(photos_dir)
         for warning in found.warnings:
             log.warning(warning)

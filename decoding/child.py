@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import signal
 import sys
 import warnings
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from PIL import AvifImagePlugin
@@ -59,6 +61,7 @@ def main() -> None:
     memory = mmap.mmap(memory_fd, size)
     with Connection(pipe_fd) as pipe:
         permit = _Permit(pipe, limit)
+        _be_quiet()
         pipe.send(protocol.Ready())
         while True:
             try:
@@ -89,14 +92,23 @@ def main() -> None:
             pipe.send(answer)
 
 
+def _be_quiet() -> None:
+    """From here on what decoders print is lost; what ended a start is in the parent's file."""
+    number = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(number, 2)
+    os.close(number)
+
+
 def _bound_memory() -> None:
     """Turn what a bomb asks for beyond the limit into a MemoryError; the margin is what the program itself maps."""
     import resource  # noqa: PLC0415 - not on Windows
 
     limit = MEMORY_LIMIT + LARGE + (2 << 30)
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if hard == resource.RLIM_INFINITY or limit < hard:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    # macOS knows no such limit and refuses it; there the need that a picture's header tells is the only bound.
+    with suppress(ValueError, OSError):
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if hard == resource.RLIM_INFINITY or limit < hard:
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 if __name__ == "__main__":

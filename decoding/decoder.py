@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 TIME_LIMIT = 60
 """Seconds after which a decoder counts as hung; a 200-megapixel HEIC takes 11."""
+
+START_LIMIT = 60
+"""Seconds that a child gets to start, whatever a photo gets: on a busy machine its imports alone take many."""
+_START_PAUSE = 0.5
+"""Seconds before a start that failed is tried again."""
 
 # glibc otherwise gives the memory of every picture back to the kernel, and each photo pays for its pages anew.
 _MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(32 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
@@ -54,6 +60,7 @@ class Decoder:
         self._pipe: Connection | None = None
         self._memory_fd = _shared_memory(self._size)
         self._memory = mmap.mmap(self._memory_fd, self._size)
+        self._errors = _nameless_file()
         self._stopped = False
 
     def __enter__(self) -> Self:
@@ -111,16 +118,33 @@ class Decoder:
                 if self._stopped:
                     raise UnavailableImageError(path, "the run was stopped") from None
                 if phase == protocol.STARTING:
+                    if not last_try:
+                        time.sleep(_START_PAUSE)  # a busy machine may have no room for a process just now
+                        continue
                     raise UnavailableImageError(
-                        path, f"the decoder did not start (exit code {code})"
+                        path,
+                        f"the decoder did not start ({_how(code) if code is not None else 'it hangs'}{self._last_line()})",
                     ) from None
                 if phase == protocol.READING and (code is None or last_try):
                     raise UnavailableImageError(path, "the disk does not answer") from None
                 if code is None:
                     raise CorruptImageError(path, f"decoding it took more than {self.time_limit} s") from None
+                if last_try and code == -signal.SIGKILL:  # no decoder does that to itself
+                    raise UnavailableImageError(
+                        path, "its decoder was ended from outside, most likely for lack of memory"
+                    ) from None
                 if last_try:
                     raise CorruptImageError(path, f"it crashes the decoder ({_how(code)})") from None
         raise AssertionError("the second try returns or raises")
+
+    def _last_line(self) -> str:
+        """Return what the child said last, for a reason."""
+        with suppress(OSError):
+            end = os.lseek(self._errors, 0, os.SEEK_END)
+            text = os.pread(self._errors, 2000, max(0, end - 2000)).decode("utf-8", "replace").strip()
+            if text:
+                return f": {' '.join(text.splitlines()[-1].split())[:200]}"
+        return ""
 
     def stop(self) -> None:
         """End the child in the middle of a photo; any thread may call this, `load` then raises."""
@@ -134,17 +158,18 @@ class Decoder:
         self._end_child()
         self._memory.close()
         os.close(self._memory_fd)
+        os.close(self._errors)
 
     def _ask(self, path: str, asked: str | protocol.Look) -> protocol.Pixels | protocol.Failure:
         large = False
         try:
             pipe = self._pipe or self._start(path)
             pipe.send(asked)
-            answer = self._receive(pipe)
+            answer = self._receive(pipe, self.time_limit)
             if isinstance(answer, protocol.Large):
                 large = _large.acquire()
                 pipe.send(None)
-                answer = self._receive(pipe)
+                answer = self._receive(pipe, self.time_limit)
         except OSError as error:
             raise _DiedError from error
         finally:
@@ -172,11 +197,11 @@ class Decoder:
         with memoryview(self._memory) as memory:
             return answer.size, memory[: width * height * 4]
 
-    def _receive(self, pipe: Connection) -> object:
+    def _receive(self, pipe: Connection, limit: int) -> object:
         # Counted in seconds that this process was awake: after a frozen container or a paused machine no photo that
         # was in hand may count as one that hangs.
         try:
-            for _ in range(self.time_limit):
+            for _ in range(limit):
                 if pipe.poll(1):
                     return pipe.recv()
         except EOFError:
@@ -185,6 +210,7 @@ class Decoder:
 
     def _start(self, path: str) -> Connection:
         self._memory[-1] = protocol.STARTING
+        os.ftruncate(self._errors, 0)
         ours, theirs = Pipe()
         numbers = (theirs.fileno(), self._memory_fd, self._size, self.max_side, self.time_limit)
         try:
@@ -195,7 +221,8 @@ class Decoder:
                 pass_fds=numbers[:2],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # what decoders print would break the progress bar
+                # What decoders print would break the progress bar. The child ends it when it has started.
+                stderr=self._errors,
                 # Out of reach of a Ctrl-C in the terminal, which could strike before the child ignores it.
                 process_group=0,
             )
@@ -207,7 +234,7 @@ class Decoder:
         self._pipe = ours
         if self._stopped:
             self._child.kill()
-        assert isinstance(self._receive(ours), protocol.Ready)  # noqa: S101
+        assert isinstance(self._receive(ours, START_LIMIT), protocol.Ready)  # noqa: S101
         return ours
 
     def _end_child(self) -> int | None:
@@ -230,13 +257,14 @@ class Decoder:
 
 def _shared_memory(size: int) -> int:
     """Return the descriptor of nameless memory, so that nothing can be left behind."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("decoded-picture")
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
+    descriptor = os.memfd_create("decoded-picture") if hasattr(os, "memfd_create") else _nameless_file()
     os.ftruncate(descriptor, size)
     return descriptor
+
+
+def _nameless_file() -> int:
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def _how(code: int) -> str:
