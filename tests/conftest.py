@@ -18,6 +18,13 @@ from PIL import Image, ImageDraw
 # Threads of OpenMP that wait by spinning take the tiny models' time five times over on two busy cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# Whoever started the tests may ignore signals (`nohup pytest &` ignores two), and processes inherit that. A handler goes
+# with exec, so that processes of the tests begin as a user's do, and the tests themselves end no sooner than before.
+for _number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # those two are Python's own doing
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
 ROOT = Path(__file__).resolve().parent.parent
 _CORPORA = ROOT.parent / "shared" / "corpora"
 
@@ -31,7 +38,11 @@ def draw(path: Path, *, size: tuple[int, int] = (96, 64), shade: int = 90) -> Pa
     return path
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+PATIENCE = 180.0
+"""Seconds after which what has not come counts as what never will: on a machine that does much else, all takes long."""
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait until `condition()` is true; a test that waits in vain fails."""
     end = time.monotonic() + seconds
     while not condition():
@@ -51,7 +62,7 @@ class Product:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, str(ROOT / "caption.py"), *arguments]
 
-    def call(self, *arguments: str, code: int = 0, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def call(self, *arguments: str, code: int = 0, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         """Run to the end; the exit code must be `code`, and no traceback may show."""
         done = subprocess.run(
             self.command(*arguments),
@@ -66,7 +77,7 @@ class Product:
         assert "Traceback" not in done.stderr + done.stdout
         return done
 
-    def run(self, *arguments: str, code: int = 0, timeout: float = 120) -> str:
+    def run(self, *arguments: str, code: int = 0, timeout: float = PATIENCE) -> str:
         """`run` with the mock over the library; return what it said."""
         return self.call(
             "run",
@@ -95,7 +106,7 @@ class Product:
             process_group=0,
         )
 
-    def finish(self, process: subprocess.Popen[str], seconds: float = 30) -> tuple[int, str]:
+    def finish(self, process: subprocess.Popen[str], seconds: float = PATIENCE) -> tuple[int, str]:
         """Wait for a started process; return its exit code and what it said."""
         try:
             _, said = process.communicate(timeout=seconds)

@@ -21,11 +21,10 @@ from typing import NamedTuple
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.conftest import PATIENCE, ROOT
+
 DONE = "All photos captioned."
 PHOTOS = 12
-PATIENCE = 180.0
-"""Seconds after which a loop that has not ended counts as one that never will."""
 
 STAND_IN = """#!/bin/sh
 # Writes down its arguments; ends with the next code of the list.
@@ -293,12 +292,10 @@ def test_a_sigterm_to_the_loop_alone_reaches_the_run(project: Path, photos: Path
 def test_a_signal_while_packages_are_fetched(
     uv: StandIn, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    process = start(ROOT / "run_loop.sh", "mock", **uv.environment(), UV_SLEEP="40")
+    process = start(ROOT / "run_loop.sh", "mock", **uv.environment(), UV_SLEEP="3600")
     wait_for_records(tmp_path / "calls", 1)
-    began = time.monotonic()
     os.kill(process.pid, number)
     assert end(process).code == code
-    assert time.monotonic() - began < 10
     assert uv.calls == ["sync --inexact"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Product, draw, wait_for
+from tests.conftest import PATIENCE, Product, draw, wait_for
 
 
 @pytest.fixture
@@ -29,10 +29,8 @@ def test_a_signal_stops_in_good_order(busy: Product, number: signal.Signals, cod
     process = busy.start("--mock-latency", "0.1", "--max-workers", "2")
     wait_for(lambda: busy.line_count() >= 3)
     process.send_signal(number)
-    sent = time.monotonic()
     ended, said = busy.finish(process)
     assert ended == code
-    assert time.monotonic() - sent < 7
     assert "Go on with: uv run python" in said.splitlines()[-1]
     done = busy.records()
     assert 3 <= len(done) < 72
@@ -43,51 +41,67 @@ def test_a_signal_stops_in_good_order(busy: Product, number: signal.Signals, cod
     }.items(), "what was done is not done again"
 
 
-def test_calls_in_flight_are_dropped_within_seconds(busy: Product) -> None:
+def test_calls_in_flight_are_dropped(busy: Product) -> None:
     (busy.photos / "0.jpg").write_bytes(b"")  # its record tells that decoding has begun
-    process = busy.start("--mock-latency", "60", "--max-workers", "4")
+    process = busy.start("--mock-latency", "3600", "--max-workers", "4")
     wait_for(lambda: busy.line_count() == 1)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    sent = time.monotonic()
-    ended, _ = busy.finish(process)
+    ended, said = busy.finish(process)
     assert ended == 130
-    assert time.monotonic() - sent < 9
+    assert "Go on with" in said
     assert all(record["status"] == "error_corrupt" for record in busy.lines())
 
 
 def test_a_second_ctrl_c_ends_at_once(busy: Product) -> None:
     (busy.photos / "0.jpg").write_bytes(b"")  # its record tells that decoding has begun
-    process = busy.start("--mock-latency", "60", "--max-workers", "4")
+    process = busy.start("--mock-latency", "3600", "--max-workers", "4")
     wait_for(lambda: busy.line_count() == 1)
-    time.sleep(1)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)  # as `uv run` passes a terminal's Ctrl-C on: not a second wish
-    time.sleep(1.5)
+    assert process.stderr
+    while not (line := process.stderr.readline()).startswith("Stopping"):
+        assert line, "it ended"
+    time.sleep(1.1)  # sooner than that a second one does not count
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    sent = time.monotonic()
-    ended, _ = busy.finish(process)
+    ended, said = busy.finish(process)
     assert ended == 130
-    assert time.monotonic() - sent < 2
+    assert "Go on with" not in said, "photos in flight got their seconds"
     busy.lines()  # whole lines only
 
 
-def test_a_signal_before_the_first_photo(product: Product) -> None:
-    for number in range(3000):  # a walk that takes a moment
-        (product.photos / f"file{number}").write_bytes(b"no picture")
+SLOW_DISK = """
+import os, sys, time
+def hook(event, args):
+    if event == "os.scandir" and args[0] == os.environ["SLOW"]:
+        open("scanning", "w").close()
+        time.sleep(3600)
+sys.addaudithook(hook)
+"""
+
+
+def test_a_signal_before_the_first_photo(product: Product, tmp_path: Path) -> None:
+    """While the library is walked, which a slow disk makes long."""
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "sitecustomize.py").write_text(SLOW_DISK)
+    quick = product.env
+    product.env = quick | {"PYTHONPATH": str(tmp_path / "slow"), "SLOW": str(product.photos)}
     process = product.start()
-    wait_for((product.folder / "captions.jsonl.lock").exists)
+    wait_for((product.folder / "scanning").exists)
     process.send_signal(signal.SIGINT)
-    ended, _ = product.finish(process)
+    ended, said = product.finish(process)
     assert ended == 130
+    assert "Stopped before the first photo." in said
+    product.env = quick
     product.run()
 
 
-def test_nohup_is_obeyed(busy: Product) -> None:
+def test_what_was_ignored_at_start_stays_ignored(busy: Product) -> None:
+    """SIGHUP under nohup; SIGINT too where a script puts a command into the background."""
     process = subprocess.Popen(
         [
-            "nohup",
+            *("bash", "-c", 'trap "" INT; exec nohup "$@"', "bash"),
             *busy.command("run", "--backend", "mock", "--photos-dir", str(busy.photos)),
             "--mock-latency",
             "0.02",
@@ -100,7 +114,8 @@ def test_nohup_is_obeyed(busy: Product) -> None:
     )
     wait_for(lambda: busy.line_count() >= 3)
     process.send_signal(signal.SIGHUP)
-    assert process.wait(timeout=30) == 0
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=PATIENCE) == 0
     assert len(busy.records()) == busy.line_count() == 72
 
 
@@ -111,7 +126,7 @@ def test_no_decoder_outlives_a_stopped_run(busy: Product) -> None:
     assert children
     process.send_signal(signal.SIGINT)
     busy.finish(process)
-    wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children), 3)
+    wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
 
 
 def test_the_bar_in_a_terminal(busy: Product) -> None:
@@ -130,7 +145,7 @@ def test_the_bar_in_a_terminal(busy: Product) -> None:
     )
     os.close(theirs)
     seen = b""
-    while select.select([ours], [], [], 30)[0]:
+    while select.select([ours], [], [], PATIENCE)[0]:
         try:
             chunk = os.read(ours, 65536)
         except OSError:
@@ -139,7 +154,7 @@ def test_the_bar_in_a_terminal(busy: Product) -> None:
             break
         seen += chunk
     os.close(ours)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE) == 0
     text = seen.decode()
     assert sum("72/72 [" in line for line in text.split("\n")) == 1, "the finished bar stands once"
     assert "0/72 [00:00<?" in text
