@@ -19,7 +19,6 @@ from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -543,14 +542,15 @@ def _entry(record: CaptionRecord) -> Entry:
     return entry
 
 
-@lru_cache(maxsize=1)  # the records of one second stand together
 def _second(at: str) -> int | None:
     """Return the stamp in whole seconds since 1970; None if it is no time."""
     try:
         time = datetime.fromisoformat(at)
     except ValueError:
         return None
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() // 1)
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return int(time.timestamp())
 
 
 def _is_torn(line: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from itertools import compress
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -21,22 +22,21 @@ def pace(stamps: Iterable[int]) -> float | None:
     `stamps` are the times of the records in whole seconds, in any order. Records of one second were made side by side, in
     a batch or by many workers: together they took the time since the second before them that has records.
     """
-    gaps, photos = array("q"), array("q")
+    gaps, photos = array("q"), array("q")  # a million records are common
     last = None
     for stamp in sorted(stamps):
-        if stamp == last:
-            if photos:  # what the first second holds began at a time that nobody knows
-                photos[-1] += 1
-        else:
+        if last is None or stamp > last:
             if last is not None:
                 gaps.append(stamp - last)
-                photos.append(1)
+                photos.append(0)
             last = stamp
+        if photos:  # what the first second holds began at a time that nobody knows
+            photos[-1] += 1
     if len(gaps) < _GAPS:
         return None
     longest = _PAUSE * median(gaps)
-    worked = [(gap, count) for gap, count in zip(gaps, photos, strict=True) if gap <= longest]
-    total = sum(count for _, count in worked)
-    if len(worked) < _GAPS or total < _PHOTOS:
+    worked = [gap <= longest for gap in gaps]
+    total = sum(compress(photos, worked))
+    if sum(worked) < _GAPS or total < _PHOTOS:
         return None
-    return total / sum(gap for gap, _ in worked)
+    return total / sum(compress(gaps, worked))

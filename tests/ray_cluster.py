@@ -37,6 +37,7 @@ class RayNodes:
     def __init__(self, nodes: int) -> None:
         self._nodes = nodes
         self.address = ""
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the cluster
         self.raylets: list[int] = []
 
     def __enter__(self) -> Self:
@@ -50,7 +51,7 @@ class RayNodes:
                 | {"PYTHONPATH": f"{ROOT / 'tests' / 'in_workers'}{os.pathsep}{ROOT}"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=self._said,
                 text=True,
             )
             assert self._process.stdout
@@ -58,10 +59,14 @@ class RayNodes:
                 self.address, self.raylets = json.loads(line)
                 break
             self._process.communicate()
+        if not self.address:
+            self._said.seek(0)
+            raise AssertionError(f"Ray does not start: {self._said.read().decode('utf-8', 'replace')[-3000:]}")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
+        self._said.close()
 
     def add(self) -> None:
         """Add a node; its raylet is the last of `raylets`."""
@@ -87,9 +92,12 @@ class RayNodes:
 
 
 def main() -> None:
-    from ray.cluster_utils import Cluster  # noqa: PLC0415 - in this process only
-
     with tempfile.TemporaryDirectory(prefix="ray-test-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        # Where no Ray ever ran, nothing has made the folder in which the address of the last cluster is kept.
+        os.environ["RAY_TMPDIR"] = folder
+        os.mkdir(os.path.join(folder, "ray"))
+        from ray.cluster_utils import Cluster  # noqa: PLC0415 - in this process only
+
         serve(Cluster, folder, int(sys.argv[1]))
 
 
