@@ -106,6 +106,8 @@ def _print_one(row: Estimate) -> None:
         f"Estimated time:    ~{_duration(row.seconds)} at {row.workers} worker{'s' if row.workers > 1 else ''} "
         f"({_measure(row)})"
     )
+    if row.end_date is not None:
+        print(f"Model ends:        {row.end_date}")
     if row.input_tokens is not None:
         print(f"Prices:            {source()}")
 

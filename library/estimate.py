@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from backends import BACKENDS, backend_class
 from backends.base import INSTRUCTION
 from backends.errors import StopRunError
-from backends.image_tokens import image_tokens
+from backends.image_tokens import for_model, image_tokens
 from library.prices import is_priced, price_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import date
 
     from library.walk import Photo
 
@@ -37,6 +38,7 @@ class Estimate:
         input_tokens, input_cost, output_cost: None where nothing is billed by tokens.
         seconds: from start to end with `workers` calls in flight.
         measured: whether the journal's own pace was the measure.
+        end_date: the day on which the provider switches the model off, if it is known.
     """
 
     backend: str
@@ -48,6 +50,7 @@ class Estimate:
     seconds: float
     workers: int
     measured: bool
+    end_date: date | None = None
 
     @property
     def cost(self) -> Decimal:
@@ -112,4 +115,5 @@ def estimate(
         seconds=max(1.0, photos / pace if pace else photos * seconds) if photos else 0,
         workers=workers,
         measured=pace is not None,
+        end_date=None if base_url else for_model(getattr(backend_class(backend), "ends", {}), model),
     )
