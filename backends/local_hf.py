@@ -110,9 +110,10 @@ class LocalHFBackend(CaptionBackend):
             dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": torch.float32}
             options["dtype"] = dtypes[whole_precision(self.device)]
         if chosen in {"int4", "int8"}:
+            # It speaks at every multiplication, and on some processors when it is imported.
+            logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
             import bitsandbytes  # noqa: F401 - if it is missing, let it be said before the weights are fetched
 
-            logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it speaks at every multiplication
             options["quantization_config"] = transformers.BitsAndBytesConfig(
                 load_in_4bit=chosen == "int4",
                 load_in_8bit=chosen == "int8",
