@@ -247,7 +247,7 @@ def _used_tokens(spending: Spending) -> str:
     return f"{tokens}: {dollars(spending.cost)} at the list prices of {source()}."
 
 
-def _keep(journal: CaptionJournal, prompt: str | None) -> Callable[[list[Outcome]], None]:
+def _keep(journal: CaptionJournal, prompt: str | None = None) -> Callable[[list[Outcome]], None]:
     return lambda outcomes: journal.write_many([record(outcome, prompt) for outcome in outcomes])
 
 
@@ -258,7 +258,7 @@ def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
     rehearsal.clear()
 
     def keep(outcomes: list[Outcome]) -> None:
-        records = [record(outcome, None) for outcome in outcomes]
+        records = [record(outcome) for outcome in outcomes]
         rehearsal.write_many(records)
         journal.write_many(
             [r for r in records if r.status == "error_corrupt" and not journal.is_known(r.rel_path)]

@@ -117,7 +117,7 @@ def _streak_sentence(outcome: Outcome) -> str:
     )
 
 
-def record(outcome: Outcome, prompt: str | None) -> CaptionRecord:
+def record(outcome: Outcome, prompt: str | None = None) -> CaptionRecord:
     """Return the outcome as the journal's record; `prompt` is the mark of what was asked, if anybody was."""
     assert outcome.status is not None  # noqa: S101 - open photos have no record
     return CaptionRecord(

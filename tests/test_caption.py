@@ -32,8 +32,8 @@ def test_captions_every_photo_once(product: Product) -> None:
     assert "model" not in records["2024/IMG_0009.JPG"]
     assert records["2024/IMG_0010.MOV"]["error"] == "video"
     assert "Captioned 10 photos" in said
-    assert "2 errors, 1 of them videos (2 error_corrupt)" in said
-    assert "Left out 1 file that are not pictures" in said
+    assert "; 1 error (1 error_corrupt), 1 video." in said
+    assert "Left out 1 file that is not a picture." in said
     assert "12/12" in said
     assert "IMG_0010.MOV" not in said, "a video is no trouble to report"
 
@@ -42,7 +42,7 @@ def test_a_second_run_has_nothing_to_do(product: Product) -> None:
     product.run()
     before = product.journal.read_bytes()
     said = product.run()
-    assert "Skipping 12 already processed (10 success, 2 errors, 1 of them videos)" in said
+    assert "Skipping 12 already processed (10 success, 1 errors, 1 videos)" in said
     assert product.journal.read_bytes() == before
 
 
@@ -153,7 +153,7 @@ def test_dry_run_opens_everything_and_records_only_what_is_broken(product: Produ
     product.run("--limit", "2")
     said = product.call("run", "--backend", "openai", "--dry-run", "--photos-dir", str(product.photos)).stderr
     assert "Opened 10 photos" in said
-    assert "2 errors" in said
+    assert "; 1 error (1 error_corrupt), 1 video." in said
     rehearsal = (product.folder / "captions.dry-run.jsonl").read_text().splitlines()
     assert len(rehearsal) == ALL
     assert sorted(r["status"] for r in product.lines()) == ["error_corrupt"] * 2 + ["success"] * 2
@@ -563,7 +563,7 @@ def test_the_plans_phases(tmp_path: Path) -> None:
     assert len(lines) == 20
     assert all(line["caption"].startswith("a mock caption for IMG_") for line in lines)
     assert all(not os.path.isabs(line["rel_path"]) and "/" in line["rel_path"] for line in lines)
-    assert "20/20" in said
+    assert "20/150" in said
 
     # Phase 2
     command = "exec uv run python caption.py --backend mock --limit 30 --photos-dir ~/icloud_photos"

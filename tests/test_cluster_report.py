@@ -85,9 +85,12 @@ def test_the_plans_phase_3(report: Report, clip: Path) -> None:
     assert rows["2024/city/IMG_0734.MOV"]["cluster_id"] == ""
     assert rows["2024/city/IMG_0733.JPG"]["cluster_id"] == ""
     fallbacks = sum(row["label_source"] == "vocabulary" for row in rows.values())
-    errors = sum(row["label_source"] == "error" for row in rows.values())
-    unlabelled = sum(row["label_source"] == "none" for row in rows.values())
-    assert len(captioned) + errors + fallbacks + unlabelled == 13
+    errors, unlabelled = (
+        sum(row["label_source"] == source and not path.endswith(".MOV") for path, row in rows.items())
+        for source in ("error", "none")
+    )
+    assert len(captioned) + errors + fallbacks + unlabelled + 1 == 13
+    assert ", 1 videos" in report.text()
     assert f"{len(captioned)} captioned, {errors} errors, {fallbacks} vocabulary fallbacks" in report.text()
 
 
@@ -195,7 +198,7 @@ def test_what_a_journal_says_of_other_files(report: Report) -> None:
     assert "secret" not in report.text() + (report.folder / FILES[0]).read_text()
     log = (report.folder / "cluster_report.log").read_text()
     assert '"error_api"' in log
-    assert "1 captioned, 1 errors, 0 vocabulary fallbacks, 11 unlabelled" in report.text()
+    assert "1 captioned, 1 errors, 0 vocabulary fallbacks, 10 unlabelled, 1 videos" in report.text()
 
 
 def test_several_journals_the_last_wins(report: Report) -> None:

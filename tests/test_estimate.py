@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -126,6 +127,49 @@ def test_the_journals_own_pace_is_the_measure(library: Product) -> None:
         file.write(json.dumps({**record, "at": "2026-11-21T10:00:00+00:00"}) + "\n")  # the next day
     said = estimate(library, "--backend", "gemini", "--model", "m", "--base-url", "http://localhost:1")
     assert "~8 s at 20 workers (the pace of this journal)" in said
+
+
+def test_a_slow_model_in_batches_has_a_pace_too(library: Product) -> None:
+    """4 photos every 80 s, ten times, and a night after the fifth: 8 pictures take 160 s."""
+    begin = datetime(2026, 11, 20, 22, tzinfo=UTC)
+    with library.journal.open("a") as file:
+        for number in range(40):
+            batch = number // 4
+            at = begin + timedelta(seconds=80 * batch, hours=9 if batch >= 5 else 0)
+            record = {"rel_path": "0.jpg", "caption": "c", "status": "success", "model": "local/m"}
+            file.write(json.dumps(record | {"at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}) + "\n")
+    said = estimate(library, "--backend", "local", "--model", "m")
+    assert "Estimated time:    ~3 min at 1 worker (the pace of this journal)" in said
+
+
+def test_the_journal_is_read_once_for_all_providers(library: Product, tmp_path: Path) -> None:
+    with library.journal.open("a") as file:
+        file.write('{"rel_path": "2.jpg", "cap\n')
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import sys\n"
+        "def note(event, args):\n"
+        "    if event == 'open' and str(args[0]).endswith('captions.jsonl'):\n"
+        "        print('opened', file=sys.stderr)\n"
+        "sys.addaudithook(note)\n"
+    )
+    library.env["PYTHONPATH"] = str(site)
+    said = library.call("estimate", "--all", "--photos-dir", str(library.photos)).stderr
+    assert said.count("opened") == 1
+    assert said.count("discarded 1 malformed line") == 1
+
+
+def test_what_is_done_is_told_apart(library: Product) -> None:
+    with library.journal.open("a") as file:
+        for name, problem in (("2.jpg", "cut short"), ("a.mov", "video")):
+            file.write(
+                json.dumps({"rel_path": name, "caption": None, "status": "error_corrupt", "error": problem}) + "\n"
+            )
+    (library.photos / "notes.txt").touch()
+    said = estimate(library, "--backend", "openai")
+    assert "Photos remaining:  7 / 11 (4 already done)\n" in said
+    assert "Already done:      2 captioned, 1 error, 1 video\nLeft out 1 file that is not a picture.\n" in said
 
 
 def test_wrong_use(library: Product) -> None:

@@ -108,9 +108,8 @@ def test_a_label_is_the_caption_nothing_after_an_error_or_the_match_of_what_has_
     }
     assert list(labels) == files
     assert asked == ["new.jpg"]
-    assert count(labels, records).line() == (
-        "2 captioned, 2 errors, 1 vocabulary fallbacks, 1 unlabelled "
-        "(1 of the errors are videos; 1 of the captions are the mock's)"
+    assert count(labels, {"c.mov", "gone.mov"}).line() == (
+        "2 captioned, 1 errors, 1 vocabulary fallbacks, 1 unlabelled, 1 videos (1 of the captions are the mock's)"
     )
     assert label_photos(files, records)["new.jpg"] == ("", "none", False)
 
@@ -128,7 +127,7 @@ def test_the_counts_add_up_to_all_files(statuses: list[str | None], has_model: b
         if status
     }
     match = (lambda paths: ["dog"] * len(paths)) if has_model else None
-    counts = count(label_photos(files, records, placed=set(files[::2]), match=match), records)
+    counts = count(label_photos(files, records, placed=set(files[::2]), match=match), ())
     assert sum(counts.sources.values()) == len(files)
     assert counts.line().startswith(
         f"{statuses.count('success')} captioned, {len([s for s in statuses if s and s != 'success'])} errors, "
