@@ -29,6 +29,7 @@ from backends.errors import (
     TransientAPIError,
     UnavailableImageError,
 )
+from engines.answers import is_nothing, unwrapped
 from engines.checks import folded, trouble
 from engines.outcome import Outcome
 from engines.pacing import Pacer
@@ -157,11 +158,13 @@ class Captioner:
         if isinstance(answer, Caption) and answer.only_thoughts:
             return "", ONLY_THOUGHTS
         finish = answer.finish_reason if isinstance(answer, Caption) else None
-        text = folded(
-            (answer.text if isinstance(answer, Caption) else answer) or ""
-        )  # some SDKs answer with None
+        said = (answer.text if isinstance(answer, Caption) else answer) or ""  # some SDKs answer with None
         if not self._backend.checked:
+            text = folded(said)
             return text, None if text else "empty caption"
+        text = folded(unwrapped(said, getattr(self._backend, "prompt", "")))
+        if is_nothing(text):
+            return text, f"no caption: the answer was {text[:60]!r}"
         return text, trouble(text, finish)
 
     def _ask(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
