@@ -166,7 +166,8 @@ def _marked(text: str) -> str:
     if emphasis and emphasis[1] not in emphasis[2]:
         return emphasis[2]
     item = _ITEM.fullmatch(text)
-    return item[1] if item and " " in item[1] else text
+    # Several items in one line are what the caption counts up.
+    return item[1] if item and " " in item[1] and not re.search(r"\s(?:2[.)]|[-*•])\s", text) else text
 
 
 def _quoted(text: str) -> str:
