@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engines.checks import ALIKE, Alike, folded, is_loop, trouble
 from engines.outcome import Outcome
-from engines.refusals import is_refusal
+from engines.refusals import WAYS, is_refusal, matching
 from library.walk import Photo
 from tests.conftest import ROOT
 
@@ -36,8 +36,22 @@ MISSED = {
 PICTURE = Photo("a.jpg", "/a.jpg")
 
 
+HEADINGS = {
+    "ar": "Arabic", "bn": "Bengali", "cs": "Czech", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
+    "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian", "id": "Indonesian",
+    "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian and Danish", "pl": "Polish",
+    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian and Ukrainian", "sv": "Swedish", "th": "Thai",
+    "tr": "Turkish", "uk": "Russian and Ukrainian", "vi": "Vietnamese", "zh-Hans": "Chinese", "zh-Hant": "Chinese",
+}  # fmt: skip
+
+
 def judged(text: str, finish: str | None) -> str:
     return KINDS[trouble(folded(text), finish) or "good"]
+
+
+def lines(text: str) -> str:
+    """Return which lines of refusals.txt the text begins with, for the message of a failed test."""
+    return f"engines/refusals.txt: {[(line.number, line.language) for line in matching(folded(text))]}"
 
 
 def test_there_are_many_examples() -> None:
@@ -54,7 +68,21 @@ def test_an_example_is_judged_right(example: dict[str, str]) -> None:
         verdicts = {"content filter", example["verdict"]}
     else:
         verdicts = {example["verdict"]}
-    assert judged(example["text"], example["finish"]) in verdicts
+    assert judged(example["text"], example["finish"]) in verdicts, lines(example["text"])
+
+
+REFUSALS = [example for example in EXAMPLES if example["verdict"] == "refusal" and example["text"] not in MISSED]
+
+
+@pytest.mark.parametrize("example", REFUSALS, ids=lambda example: f"{example['language']}: {example['note']}")
+def test_a_refusal_is_found_under_the_heading_of_its_language(example: dict[str, str]) -> None:
+    languages = {line.language for line in matching(folded(example["text"]))}
+    assert HEADINGS[example["language"]] in languages, lines(example["text"])
+
+
+def test_every_way_to_refuse_has_an_example() -> None:
+    met = {line.number for example in REFUSALS for line in matching(folded(example["text"]))}
+    assert [line for line in WAYS if line.number not in met] == []
 
 
 def test_what_is_missed_is_known() -> None:
