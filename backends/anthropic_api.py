@@ -12,7 +12,6 @@ from backends.image_tokens import for_model
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
 # How to keep a model from thinking, by the beginning of its name, the longest that fits; the older do not think unless
 # asked. Some cannot be kept from it, only asked to think little. Sources: docs/api_providers.md.
 _DISABLED: dict[str, Any] = {"thinking": {"type": "disabled"}}
@@ -74,7 +73,7 @@ class AnthropicBackend(CloudBackend):
         usage = message.usage
         return Caption(
             text,
-            _FINISH.get(message.stop_reason or "", message.stop_reason),
+            message.stop_reason,
             only_thoughts=not text.strip() and any(block.type == "thinking" for block in blocks),
             answered_by=self._other(getattr(message, "model", None)),
             input_tokens=usage.input_tokens if usage else None,

@@ -57,8 +57,7 @@ INSTRUCTION = (
 class Caption:
     """A backend's answer: the text and, where the backend knows it, what it took to make it.
 
-    `finish_reason` is in OpenAI's words, whatever the provider calls it: `stop`, `length` (cut off by the token limit),
-    `content_filter`; and `refusal`. `only_thoughts`: the model has thought and not answered. `answered_by` is the model
+    `finish_reason` is the provider's word for why the answer ended; engines/checks.py knows them all. `only_thoughts`: the model has thought and not answered. `answered_by` is the model
     that answered, where that is another than the one asked for.
     """
 

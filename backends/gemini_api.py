@@ -12,8 +12,6 @@ from backends.image_tokens import for_model, is_gemini_2
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
-_FILTERED = "content_filter"
 # The least thinking that a model allows, by the beginning of its name, the longest that fits: a budget in tokens for
 # 2.5, a level for 3 and later; the older do not think. Sources: docs/api_providers.md.
 _THINKING: dict[str, dict[str, Any]] = {
@@ -97,12 +95,10 @@ class GeminiBackend(CloudBackend):
             if not usage and not answer.prompt_feedback:
                 raise self._no_answer(answer)
             blocked = answer.prompt_feedback and answer.prompt_feedback.block_reason
-            return Caption("", _FILTERED if blocked else None, **counted)
+            return Caption("", "blocked" if blocked else None, **counted)
         candidate = answer.candidates[0]
         said = (candidate.content and candidate.content.parts) or []
         text = "".join(part.text or "" for part in said if not part.thought)
         reason = candidate.finish_reason.value if candidate.finish_reason else None
         thoughts = not text.strip() and any(part.thought for part in said)
-        return Caption(
-            text, _FINISH.get(reason, _FILTERED) if reason else None, only_thoughts=thoughts, **counted
-        )
+        return Caption(text, reason, only_thoughts=thoughts, **counted)

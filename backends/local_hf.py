@@ -6,6 +6,7 @@ images ─► processor (CPU, while another batch is in the model) ─► model.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 from collections.abc import Mapping
@@ -38,6 +39,8 @@ MAX_NEW_TOKENS = 128
 """Two sentences take 30 to 60; in a batch all wait for the longest."""
 CPU_BATCH = 4
 
+_THOUGHT = re.compile(r"think|thought|reason|channel|message", re.IGNORECASE)
+_BEGUN_THOUGHT = re.compile(r"[<\[◁][^\s/]*(?:think|thought|reason)[^\s/]*[>\]▷]\s*$", re.IGNORECASE)
 _FLORENCE_TASK = "<DETAILED_CAPTION>"
 _log = logging.getLogger("captioner.local")
 
@@ -125,6 +128,11 @@ class LocalHFBackend(CaptionBackend):
         _log.info(f"Loading {self.model} on {self.device.name} as {chosen}: {reason}.")
         self._processor = _processor(folder, trust)
         self._text = self._prompt_text(config.model_type)
+        # Where a template begins the thought, the answer goes on with it.
+        self._thinks = found[0] if (found := _BEGUN_THOUGHT.search(self._text)) else ""
+        # Marks of thoughts stay, for the engine to cut the thought off with them.
+        added = self._processor.tokenizer.added_tokens_decoder.items()
+        self._special = {number for number, one in added if one.special and not _THOUGHT.search(one.content)}
         bos = self._processor.tokenizer.bos_token
         self._begun = bool(bos) and self._text.startswith(bos)  # the template has it: not twice
         try:
@@ -231,11 +239,9 @@ class LocalHFBackend(CaptionBackend):
         end = next((i for i, token in enumerate(tokens) if token in self._ends), None)
         # An encoder-decoder ends with that token at its limit too.
         cut = end is None or (self._model.config.is_encoder_decoder and end + 1 >= MAX_NEW_TOKENS)
-        text = self._processor.decode(tokens[:end], skip_special_tokens=True)
-        if "<think>" in text or self._text.rstrip().endswith("<think>"):
-            text = text.partition("</think>")[2]  # nothing, if it never came to the answer
+        text = self._processor.decode([token for token in tokens[:end] if token not in self._special])
         return Caption(
-            text.strip(),
+            (self._thinks + text).strip(),
             "length" if cut else "stop",
             input_tokens,
             len(tokens) if end is None else end + 1,

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 ALIKE = 20
 """So many answers in a row that are all alike do not come from looking at photos."""
 
+# How servers and SDKs call the end of an answer, in lower case and without a prefix like FINISH_REASON_.
+_CUT_OFF = re.compile(r"length|.*(?:max|limit|truncat|exceeded|context_length|model_length|incomplete|too_long).*")
+_FILTERED = re.compile(
+    r".*(?:filter|safety|moderat|sensitive|prohibited|blocklist|blocked|content_policy|guardrail).*"
+    r"|spii|recitation|image_recitation|flagged"
+)
+_REFUSED = re.compile(r"refus(?:al|ed)|declined")
+_BROKEN_OFF = re.compile(r"abort(?:ed)?|error|cancel(?:l?ed)?|interrupted")
+
 _CONTROL_TOKENS = re.compile(r"<[|｜][^\s<>]{1,40}[|｜]>|</?s>|<(?:[be]os|pad|unk|(?:start|end)_of_turn)>")
 _THINKING = re.compile(r"^.*</think(?:ing)?>")  # some templates put the opening tag into the prompt
 _OPEN_THINKING = re.compile(r"^<think(?:ing)?>")
@@ -52,13 +61,14 @@ def folded(text: str) -> str:
 def trouble(text: str, finish_reason: str | None = None) -> str | None:
     """Return what is wrong with a folded caption, or None if it is one.
 
-    `finish_reason` is in OpenAI's words: stop, length, content_filter; besides them `refusal`.
+    `finish_reason` may be in any spelling: `length`, `MAX_TOKENS`, `maxTokens`, `FINISH_REASON_SAFETY`.
     """
-    if finish_reason == "content_filter":
+    finish = _plain(finish_reason or "")
+    if _FILTERED.fullmatch(finish):
         return "content filter"
-    if finish_reason == "refusal" or is_refusal(text):
+    if _REFUSED.fullmatch(finish) or is_refusal(text):
         return "refusal"
-    cut_off = finish_reason == "length"
+    cut_off = bool(_CUT_OFF.fullmatch(finish))
     if not text and cut_off:
         return "cut off by the token limit before a word"
     if not any(character.isalpha() for character in text):
@@ -67,7 +77,17 @@ def trouble(text: str, finish_reason: str | None = None) -> str | None:
         return "cut off by the token limit while thinking"
     if is_loop(text, cut_off=cut_off):
         return "repetition loop"
-    return "cut off by the token limit" if cut_off and not _ENDED.search(text) else None
+    if _ENDED.search(text):
+        return None
+    if _BROKEN_OFF.fullmatch(finish):
+        return f"cut off by the server ({finish})"
+    return "cut off by the token limit" if cut_off else None
+
+
+def _plain(finish_reason: str) -> str:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", finish_reason).lower()
+    words = re.sub(r"[^a-z0-9]+", "_", words).strip("_")
+    return re.sub(r"^(?:finish_?reason|stop_?reason|done_?reason)_", "", words)
 
 
 def is_loop(text: str, *, cut_off: bool = False) -> bool:

@@ -125,6 +125,32 @@ def test_thinking_and_control_tokens_are_no_caption() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spellings", "reason"),
+    [
+        (
+            "length MAX_TOKENS max_tokens LENGTH maxTokens FinishReason.MAX_TOKENS FINISH_REASON_MAX_TOKENS model_length "
+            "model_context_window_exceeded max_output_tokens context_length_exceeded token-limit truncated incomplete",
+            "cut off by the token limit",
+        ),
+        (
+            "content_filter CONTENT_FILTER content-filter contentFilter SAFETY IMAGE_SAFETY PROHIBITED_CONTENT BLOCKLIST "
+            "SPII RECITATION blocked guardrail_intervened",
+            "content filter",
+        ),
+        ("refusal REFUSAL refused", "refusal"),
+        ("abort", "cut off by the server (abort)"),
+        ("error", "cut off by the server (error)"),
+        ("stop STOP end_turn EndTurn eos eos_token stop_sequence tool_calls other FINISH_REASON_UNSPECIFIED", None),
+    ],
+)
+def test_why_an_answer_ended_in_any_spelling(spellings: str, reason: str | None) -> None:
+    text = "A brown dog on a"
+    assert {spelling: trouble(text, spelling) for spelling in spellings.split()} == dict.fromkeys(
+        spellings.split(), reason
+    )
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "A bus timetable: " + ", ".join(f"{6 + n // 3:02d}:{5 + 20 * (n % 3):02d}" for n in range(150)),
