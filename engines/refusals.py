@@ -10,8 +10,9 @@ words of each language stand in refusals.txt.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import NamedTuple
+
+from engines.phrases import Phrase, read
 
 QUOTED = re.compile(r"\"[^\"]*\"|“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」|『[^『』]*』")
 """What is quoted stands in the photo."""
@@ -20,37 +21,26 @@ _WITHOUT_SPACES = re.compile(r"[\u0e00-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\u
 _LONGEST = 2_000
 """So many characters tell; a longer text is no refusal that leaves it at that."""
 
-_FILE = Path(__file__).with_suffix(".txt")
 _GAP = "[^,،，、]{0,40}?"
 _IMAGE = "(?:image|photo|picture|file|attachment)s?"
 
 
-class Line(NamedTuple):
-    """One way to refuse: its number in refusals.txt, its language and its pattern."""
+class Way(NamedTuple):
+    """A way to refuse, and the line of refusals.txt that it stands in."""
 
-    number: int
-    language: str
+    phrase: Phrase
     pattern: re.Pattern[str]
 
 
-def _read() -> tuple[list[Line], dict[str, list[str]]]:
-    """Return the ways to refuse, and the patterns of every other kind."""
-    ways: list[Line] = []
-    others: dict[str, list[str]] = {"courtesy": [], "turn": [], "offer": []}
-    language = ""
-    for number, line in enumerate(_FILE.read_text("utf-8").splitlines(), 1):
-        kind, _, pattern = line.partition(" ")
-        if line.startswith("["):
-            language = line[1:-1]
-        elif kind == "refuses":
-            columns = pattern.strip().replace("IMAGE", _IMAGE).split(" ~ ")
-            ways.append(Line(number, language, re.compile(_GAP.join(f"(?:{one})" for one in columns))))
-        elif line and kind != "#":
-            others[kind].append(pattern.strip())
-    return ways, others
-
-
-WAYS, _OTHERS = _read()
+_PHRASES = read("refusals.txt")
+WAYS = [
+    Way(phrase, re.compile(_GAP.join(f"(?:{one})" for one in phrase.pattern.replace("IMAGE", _IMAGE).split(" ~ "))))
+    for phrase in _PHRASES
+    if phrase.kind == "refuses"
+]
+_OTHERS = {
+    kind: [phrase.pattern for phrase in _PHRASES if phrase.kind == kind] for kind in ("courtesy", "turn", "offer")
+}
 _REFUSAL = re.compile("|".join(f"(?:{way.pattern.pattern})" for way in WAYS))
 # A courtesy is a whole word, where words have spaces between them.
 _COURTESY = re.compile(
@@ -71,10 +61,10 @@ def is_refusal(text: str) -> bool:
     return bool(parts and _REFUSAL.match(parts[0])) and not any(map(_describes, parts[1:]))
 
 
-def matching(text: str) -> list[Line]:
+def matching(text: str) -> list[Phrase]:
     """Return the lines of refusals.txt that the text begins with, whatever follows."""
     begin = _COURTESY.sub("", _plain(text), count=1)
-    return [way for way in WAYS if way.pattern.match(begin)]
+    return [way.phrase for way in WAYS if way.pattern.match(begin)]
 
 
 def _plain(text: str) -> str:

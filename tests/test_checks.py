@@ -82,7 +82,7 @@ def test_a_refusal_is_found_under_the_heading_of_its_language(example: dict[str,
 
 def test_every_way_to_refuse_has_an_example() -> None:
     met = {line.number for example in REFUSALS for line in matching(folded(example["text"]))}
-    assert [line for line in WAYS if line.number not in met] == []
+    assert [way.phrase for way in WAYS if way.phrase.number not in met] == []
 
 
 def test_what_is_missed_is_known() -> None:
@@ -128,13 +128,13 @@ def test_thinking_and_control_tokens_are_no_caption() -> None:
     ("spellings", "reason"),
     [
         (
-            "length MAX_TOKENS max_tokens LENGTH maxTokens FinishReason.MAX_TOKENS FINISH_REASON_MAX_TOKENS model_length "
-            "model_context_window_exceeded max_output_tokens context_length_exceeded token-limit truncated incomplete",
+            ("length MAX_TOKENS max_tokens LENGTH maxTokens FinishReason.MAX_TOKENS FINISH_REASON_MAX_TOKENS model_length "
+            "model_context_window_exceeded max_output_tokens context_length_exceeded token-limit truncated incomplete"),
             "cut off by the token limit",
         ),
         (
-            "content_filter CONTENT_FILTER content-filter contentFilter SAFETY IMAGE_SAFETY PROHIBITED_CONTENT BLOCKLIST "
-            "SPII RECITATION blocked guardrail_intervened",
+            ("content_filter CONTENT_FILTER content-filter contentFilter SAFETY IMAGE_SAFETY PROHIBITED_CONTENT BLOCKLIST "
+            "SPII RECITATION blocked guardrail_intervened"),
             "content filter",
         ),
         ("refusal REFUSAL refused", "refusal"),
