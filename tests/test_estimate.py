@@ -54,6 +54,7 @@ def test_the_form_of_the_plan(library: Product) -> None:
         f"Estimated tokens:  ~{8 * tokens:,}  (avg {tokens:,} tokens/image)",
         f"Estimated cost:    ~${into:.4f}  (input) + ~${out:.4f}  (output) = ~${into + out:.4f}",
         "Estimated time:    ~2 s at 8 workers (a first guess of 2026-11)",
+        "Model ends:        2027-01-14",
         said[-1],
     ]
     assert re.fullmatch(r"Prices:            genai-prices [\d.]+ of \d{4}-\d\d-\d\d", said[-1])

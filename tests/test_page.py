@@ -83,7 +83,7 @@ class Library:
 
     @property
     def videos(self) -> set[str]:
-        return {row.rel_path for row in self.rows if row.rel_path.endswith(".mov")}
+        return {row.rel_path for row in self.rows if row.rel_path.lower().endswith(".mov")}
 
     def write(self) -> Path:
         path = self.folder / "cluster_report.html"
