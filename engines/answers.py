@@ -1,80 +1,156 @@
 """Owns what a model's answer really says: takes off thoughts, other turns, courtesy and wrapping. In doubt a text stays as it is.
 
-It looks at line breaks and marks, so it comes before white space is folded.
+It looks at line breaks and marks, so it comes before white space is folded. The words of each language stand in
+answers.txt.
 """
 
 # ruff: noqa: RUF001 (marks of many scripts)
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 
-_NAMES = "think|thinking|thoughts?|reasoning|reflection|scratchpad|seed:think"
-_OPENED = re.compile(
-    rf"<(?:{_NAMES})>|[◁◀]think[▷▶]|\[THINK\]|<\|(?:thinking|begin_of_thought)\|>|<\|channel\|?>(?:analysis|thought)\b",
-    re.IGNORECASE,
+from engines.phrases import read
+
+_PHRASES = read("answers.txt")
+
+
+def _any(kind: str) -> str:
+    """Return a pattern for what any language has of a kind, the longest first."""
+    found = {one for phrase in _PHRASES if phrase.kind == kind for one in _split(phrase.pattern)}
+    return "(?:" + "|".join(sorted(found, key=lambda one: (-len(one), one))) + ")"
+
+
+def _split(pattern: str) -> list[str]:
+    """Return the alternatives of a pattern that stand outside of brackets."""
+    parts, depth = [""], 0
+    for character in pattern:
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(character, 0)
+        if character == "|" and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _of(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
+
+
+_NOUN, _OPEN, _ANNOUNCE = _any("noun"), _any("open"), _any("announce")
+_COLON = r"\s?[:：]"
+_STARS = r"[*_]{0,3}"
+
+# Thoughts.
+_NAMES = r"(?:antml:|seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratchpad|inner_?monologue|rationale|summary)"
+_BEGINS = _of(
+    rf"<{_NAMES}(?:\s[^>]*)?>|[◁◀]think[▷▶]|\[THINK(?:ING)?\]|<\|(?:thinking|think|thought|START_THINKING|inner_prefix|begin_of_thought|"
+    r"reasoning|thinking_start|tool_call_begin)\|>|<\|channel\|?>\s*(?:analysis|thought|commentary)\b|<unused94>(?:thought)?"
 )
-_CLOSED = re.compile(
-    rf"</(?:{_NAMES})>|[◁◀]/think[▷▶]|\[/THINK\]|<\|(?:/thinking|end_of_thought)\|>|<\|channel\|>final(?:<\|message\|>)?|<channel\|>"
-    r"|(?<=[.!?…\s])assistantfinal(?=[A-Z])",
-    re.IGNORECASE,
+_ENDS = _of(
+    rf"</{_NAMES}>|[◁◀]/think[▷▶]|\[/THINK(?:ING)?\]|<\|(?:/thinking|/think|/thought|END_THINKING|inner_suffix|end_of_thought|/reasoning|"
+    r"thinking_end)\|>|<\|channel\|>final(?:\s*<\|message\|>)?|<channel\|>|<unused95>"
 )
-_OPEN = "<think>"
+_OPENED = "<think>"
 """What an answer begins with whose thought never ended; `checks.trouble` knows it."""
+_NO_MARKS = _of(r"\s*analysis(?=(?-i:[^\sa-z]))(?P<thought>.*)assistant\s?final(?P<said>.*)$")
+_SPOKEN_THOUGHT = _of(
+    r"\W*(?:(?:here is )?my (?:thought process|thinking|reasoning)|thinking(?: process)?|thoughts?|thought process|reasoning|analysis|"
+    r"step-by-step(?: reasoning)?|let me think[^\n:]{0,40})\W*[:：].*"
+    r"\n\W*(?:(?:here is )?my (?:response|answer)|(?:final )?(?:answer|caption|response|description|output))\W*[:：]\W*(?P<said>\w.*)$"
+)
 
-# Where another turn begins: all from there on is no part of the answer.
-_TURN = re.compile(
-    r"<\|endoftext\|>|<\|im_start\|>|<\|im_end\|>|<\|eot_id\|>|<end_of_turn>|<start_of_turn>|\[/?INST\]|</s>"
-    r"|\n\s*#{2,3} ?(?:Instruction|Response|User|Human)\b:?|(?:\n|(?<=[.!?])\s)\s*(?:USER|User|HUMAN|Human) ?: (?=.*(?:Assistant|ASSISTANT) ?:)"
-    r"|\n\s*(?:USER|User|HUMAN|Human) ?:",
-    re.DOTALL,
+# Turns. A mark of the template is one where it is glued to a text, ends a sentence or begins a line; others stand in the photo.
+_MARK = (
+    r"(?:<[|｜][^\s<>]{1,40}[|｜]>|</?s>|<(?:eos|bos|pad|unk|end_of_turn|start_of_turn|end_of_utterance|end_of_text|turn\||\|turn)>|\[/?INST\])"
 )
-_ROLE = re.compile(r"\s*(?:<\|[a-z_]+\|>)?\s*(?:assistant|ASSISTANT|Assistant)(?: ?:|\n)\s*")
+_MARKS_AROUND = _of(
+    rf"^(?:\s*(?:{_MARK}|<(?:image|img_context|image_soft_token|start_of_image|end_of_image)>))+\s*"
+    rf"|(?:\s*(?:{_MARK}|<(?:image|img_context|image_soft_token)>))+\s*$"
+)
+_BOX = re.compile(r"<\|(?:begin|end)_of_(?:box|solution|answer)\|>|<\|(?:START|END)_(?:RESPONSE|TEXT)\|>")
+_ASK, _REPLY = _any("ask"), _any("reply")
+_TURN = _of(
+    rf"(?<=[^\s\"“„'«(\[‘]){_MARK}|(?<=[.!?…。！？\"”»)])\s*{_MARK}(?![\"”'»)])|\n\s*{_MARK}"
+    rf"|\n[\s#*_>\-]*(?:{_ASK}|{_REPLY})[*_]{{0,3}}{_COLON}"
+    rf"|\n\s*(?:user|human|assistant|model|system)\s*(?:\n|$)"
+    rf"|\n\s*\#{{2,4}}\s*(?:instruction|response|user|human|assistant|input|output|question|task)\b"
+    rf"|(?<=[.!?…。！？\"”])\s+(?:{_ASK}){_COLON}(?=.*?(?:{_REPLY}){_COLON})"
+    r"|(?<=[.!?…。！？])(?:assistant|user|model)\s*\n"
+)
+_ROLES = _of(
+    rf"\s*(?:{_MARK}\s*)*(?:(?:USER|human|{_any('ask')}){_COLON}.{{0,2000}}?\b(?:assistant|{_any('reply')}){_COLON}|\[INST\].{{0,2000}}?\[/INST\])\s*"
+)
+_ROLE = _of(
+    rf"\s*(?:{_MARK}\s*)*(?:\#{{2,4}}\s*)?{_STARS}(?:assistant|model|response|answer|final answer|bot|ai|output|{_any('reply')}){_STARS}(?:{_COLON}|\s*\n){_STARS}\s*"
+)
 
-_FENCE = re.compile(r"```[\w-]*[ \t]*\n?(.*?)\n?```\s*", re.DOTALL)
-_TAG = re.compile(r"<(caption|answer|description|response|output|p|final)>(.*)</\1>", re.DOTALL | re.IGNORECASE)
-_BOXED = re.compile(r"\\boxed\{(?:\\text\{)?([^{}]*)\}?\}")
-_EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|`{1,2})(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
-_ITEM = re.compile(r"(?:[-*•>]|#{1,6}|1[.)])[ \t]+([^\n]+)")
-_QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", "‘": "’", "'": "'"}
-_KEYS = ("caption", "description", "text", "answer", "alt_text", "alt", "title", "response", "content", "output")
+# Wraps.
+_FENCE = _of(r"(?P<before>.{0,200}?)(?:^|\n)?(?:```|~~~)(?:[a-z]{1,12}[ \t]*(?=\n|\{|\[))?[ \t]*\n?(?P<inside>.*?)\s*(?:(?:```|~~~)(?P<after>.*))?$")
+_TAG = _of(
+    r"(?P<before>.{0,4000}?)(?:^|\n)\s*[<\[](?P<name>conclusion|caption|answer|final_answer|description|response|output|final|result|p|alt|text|image_description|"
+    r"tool_call|photo_caption|sentence)(?:\s[^>]*)?[>\]]\s*(?P<inside>.*?)\s*(?:[<\[]/(?P=name)[>\]].*)?$"
+)
+_BOXED = _of(r"\$?\$?\\boxed\{(?:\\text\{)?([^{}]*)\}?\}\$?\$?")
+_PICTURE = _of(r"!\[([^\]]{20,})\]\([^)]*\)")
+_EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|`{1,2}|~{2})(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
+_ITEM = re.compile(r"(?:[-*•>+–]|#{1,6}|[>|]-?\n|\(?1[.):])[ \t]+([^\n]+)")
+_RULE = re.compile(r"(?:\s*[-*_=]{3,}[ \t]*(?:\n|$))+|(?:(?:^|\n)[ \t]*[-*_=]{3,}\s*)+$")
+_EMOJI = r"(?:[\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]+\s*)+"
+_FRAME = re.compile(rf"^{_EMOJI}(?=\S)|(?<=[.!?…。！？*\"”])\s*{_EMOJI}$")
+_QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", "‘": "’", "'": "'", "‹": "›", "《": "》", "”": "”"}
+_KEYS = re.compile(rf"(?:{_NOUN}|photo_?description|image_?description|alt_?text|alt|short_?description|caption_?text|caption_?\w{{2}}|detailed_?caption)", re.IGNORECASE)
+_OTHER_KEYS = ("text", "answer", "content", "response", "output", "result", "message", "final_answer", "summary", "arguments", "parameters", "data", "generated_text", "choices", "items", "results", "image", "photo")
+_PAIR = _of(rf"[\{{\[]\s*[\"']?(?:{_KEYS.pattern})[\"']?\s*:\s*(?P<quote>[\"'])(?P<value>(?:\\.|(?!(?P=quote)\s*[,}}\]]).)+)")
 
-_LABEL = re.compile(
-    r"(?:[*_]{0,3})(?:(?:photo|image|picture|final|short|suggested|alt)[ -])?(?:caption|alt[ -]text|bildunterschrift|bildbeschreibung|légende|didascalia|legenda|leyenda|pie de foto|"
-    r"onderschrift|подпись|キャプション|说明|描述|標題|标题)(?:[*_]{0,3})\s?[:：](?:[*_]{0,3})\s*",
-    re.IGNORECASE,
+# Words around it.
+_WRITTEN = _of(_any("written"))
+_ARTICLE = _of(rf"(?:{_any('article')})(?![^\W\d_])|[\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_LABEL = _of(
+    rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}(?:(?:[\w'’-]+ ){{1,3}}?|[\u3040-\u9fff\uac00-\ud7af]{{0,6}}?)(?:{_NOUN}|photo|image|picture)(?: (?:\w+ ){{0,4}}\w+| \([^)\n]{{1,30}}\)| ?(?:\d|one|[a-c]))?{_STARS}{_COLON}{_STARS}\s*"
 )
-# A first line or clause that only announces what follows, up to its colon.
-_ANNOUNCED = re.compile(
-    r"(?:(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|gladly|great|natürlich|gerne?|klar|bien sûr|voici|claro|por supuesto|certo|certamente|ecco|zeker|конечно|"
-    r"当然|好的|もちろん)[!,.:，。！、]*\s*)?"
-    r"(?:(?:here(?:'s|’s| is| are)|this is|below is|hier ist|hier kommt|voici|aquí (?:tienes|está)|aqui está|ecco|hier is|вот|以下是|这是|これは))"
-    r"[^\n:：.]{0,80}?(?:caption|description|sentence|beschreibung|bildunterschrift|légende|description|descripción|leyenda|descrição|legenda|descrizione|didascalia|beschrijving|"
-    r"описание|подпись|描述|说明|キャプション)[^\n:：.]{0,60}[:：]\s*",
-    re.IGNORECASE,
+_HEADING = _of(r"\s*#{1,6}[ \t]+(?P<words>[^\n]{1,80})\n+(?=\s*\S)")
+_TITLE = _of(r"\s*(?:\*\*[^*\n.!?]{1,60}\*\*|__[^_\n.!?]{1,60}__)[ \t]*\n\s*(?=\S)")
+_TITLE_LABEL = _of(rf"[\s#*_]*(?:{_any('section')}|titles?|headline|titel|titre|título|titolo|заголовок|标题|タイトル|제목)[*_]{{0,3}}{_COLON}[^\n]*\n\s*(?=\S)")
+_BOLD_LABEL = _of(r"\s*(?:\*\*[^*\n]{1,50}:\*\*|\*\*[^*\n]{1,50}\*\*\s?[:：–—-])\s*")
+_COURTESIES = rf"(?:¡?{_OPEN}(?:\s?[!,.;:—–!，。！、~]|\s+-)+\s*(?:{_EMOJI})?)"
+_COURTESY_LINE = _of(rf"{_EMOJI.replace(')+', ')*')}(?:¡?{_OPEN}[\s!,.;:：—–!，。！、~☺️😊]*)+(?:{_EMOJI})?(?:\n+|$)")
+_COURTESY = _of(rf"¡?{_OPEN}(?: ?[!！]|[:：]|\.(?=\s*\n))\s*(?={_EMOJI}|[\"“„«「*`'‘]|\S)")
+_ANNOUNCED_LINE = _of(rf"(?P<said>[^\n]{{0,160}}?{_NOUN}[^\n:：]{{0,80}}|{_COURTESIES}+[^\n:：]{{0,80}})[:：]{_STARS}[ \t]*(?:\n\s*|$)")
+_ANNOUNCED = _of(
+    rf"(?P<said>{_COURTESIES}*{_STARS}(?:{_ANNOUNCE})\b[^\n:：.]{{0,120}}?(?:{_NOUN}|{_any('several')})[^\n:：.]{{0,80}}){_STARS}[:：]\s*{_STARS}\s*"
 )
-_COURTESY = re.compile(
-    r"(?:sure(?: thing)?|certainly|of course|absolutely|gladly|here you go|natürlich|gerne|bien sûr|¡?claro(?: que sí)?|por supuesto|certamente|certo)"
-    r"(?:[!:]|\.(?=\s*\n))\s*(?=\S)",
-    re.IGNORECASE,
+_SEVERAL = _of(rf"(?:{_any('several')})(?![^\W\d_])")
+_FIRST = re.compile(r"\W*?(?:(?:1[.):]|[-*•])\s*)(?P<item>.+?)(?=\s(?:2[.):])\s|\n\s*[-*•]\s|\Z)", re.DOTALL)
+_OPTION = _of(rf"[\s#*_>-]*(?:{_any('option')})\s*(?:1|one|a|i|eins)?\b[^\n:：.]{{0,40}}{_COLON}{_STARS}\s*")
+_NEXT_OPTION = _of(rf"\n[\s#*_>-]*(?:(?:{_any('option')})\s*(?:2|two|b|ii|zwei)\b|2[.)]\s)")
+_CLOSING_LINE = _of(
+    rf"(?:[\s*_(\[]*(?:¡?{_OPEN}[!,.\s]+)?(?:{_any('close')})|\W*(?:{_any('section')})\W{{0,3}}[:：]|(?:\#\w+\s*)+$"
+    rf"|\W*\d+ (?:words|wörter|characters|mots|palabras)\W*$|{_EMOJI}$|[\s*_=#-]+$)"
 )
-_CLOSING = re.compile(
-    r"(?:\s|\n)+(?:let me know if\b|(?:i )?hope this helps|would you like (?:me|a|another|more)\b|feel free to\b|if you(?:'d| would)? (?:like|need|want)\b[^.!?]{0,60}\blet me know|"
-    r"is there anything else\b|lass mich wissen|gib mir bescheid|n'hésitez pas|dites-moi si|avísame si|déjame saber|fammi sapere|me avise se|laat (?:het )?me weten|"
-    r"дайте знать|如果(?:您|你)需要)[^\n]{0,160}$",
-    re.IGNORECASE,
-)
-_NOTHING = re.compile(
-    r"(?:null|none|nil|undefined|n/?a|nan|caption|no caption|\(no caption\)|todo|\{\}|\[\])\.?"
-    r"|[\[<](?:img|image|photo|picture)[-_ ]?\d*[\]>]"
-    r"|[\w()-]+\.(?:jpe?g|png|heic|webp|gif|tiff?|avif)|https?://\S+"
-    r"|(?:<!doctype html|<html\b).*"
-    r"|(?:(?:internal server |runtime|value|api)? ?error|exception|traceback)(?: \d{3})?\s?[:(].*\b(?:cuda|memory|time-?d? ?out|"
-    r"connection|failed|exception|invalid|https?|server|model|most recent call|unavailable|not found)\b.*"
-    r"|(?:\d{3} )?(?:internal server error|bad gateway|service unavailable|gateway time-?out)\.?"
-    r"|cuda (?:error|out of memory).*|\{\s*\"(?:error|detail)\".*",
-    re.IGNORECASE | re.DOTALL,
+_SECTION = _of(rf"\n\s*[*_#>(\-\s]*(?:{_any('section')})(?: \([^)\n]*\))?[*_]{{0,3}}{_COLON}")
+_CLOSING = _of(rf"(?<=[.!?…。！？\"”»)」*])\s+(?:{_any('close')})[^\n]{{0,300}}$")
+_COUNT = _of(r"\s*[*_]{0,2}[(\[]\d+ (?:words|characters|wörter)[)\]][*_]{0,2}\s*$")
+
+_NOTHING = _of(rf"[\W_]*(?:{_any('nothing')})[\W_]*")
+_ERROR = re.compile(
+    r"[\[<(](?:img|image|photo|picture|insert|your|add|no)\b[^\])>\n]*[\])>]|\[[^\]\n]*\b(?:insert|your|caption|description)\b[^\]\n]*\]|\{\{.*\}\}"
+    r"|(?:[A-Za-z]:\\|/|~/|\.{1,2}/)?(?:[\w .()-]+[/\\])*[\w .()-]*\.(?:jpe?g|png|heic|heif|webp|gif|tiff?|avif|nef|cr2|dng|bmp|mov|mp4)"
+    r"|(?:https?|file|data|s3)://?\S*|data:\S+|!\[[^\]]*\]\([^)]*\)|[!-~]{70,}"
+    r"|(?:<!doctype html|<html\b|<\?xml).*|\{\s*[\"'](?:error|detail|errors|message|code|status|statusCode|type)[\"']\s*:.*"
+    r"|(?:[\w.]*(?-i:[a-z](?:Error|Exception|Interrupt))|Traceback \(most recent call last\)|HTTPError|OOM)\s?(?::|\().*"
+    r"|(?:(?:error|fatal|exception|warning|err|fehler)\b[^.:]{0,30}[:(].*\b(?:cuda|memory|timed? ?out|timeout|connect\w*|failed|exception|invalid|https?|server|model|unavailable|"
+    r"not found|unsupported|decode|process|request|token|status|load|api|key|quota|overloaded|image|null)\b.*)"
+    r"|(?:(?:\d{3} )?(?:internal server error|bad gateway|service (?:temporarily )?unavailable|gateway time-?out|too many requests|bad request|unauthorized|forbidden|not found|"
+    r"payload too large|request entity too large|request timeout)\b(?:[^\w\s].*|\s*$| The server.*))"
+    r"|(?:(?:cuda|hip|vulkan|ggml|llama|clip|mps)\w* ?(?:error|out of memory|backend|_)[^\s].*|\w*cuda\w*:.*|cuda out of memory.*|out of memory\b.{0,80}|.*\bout of memory(?: error)?\.?)"
+    r"|(?:rate limit (?:exceeded|reached)\b.*|upstream connect error.*|upstream (?:error|timed? ?out|request timeout).*|no healthy upstream.*|connection (?:refused|reset|timed out|error|aborted|closed)\b.*"
+    r"|(?:the )?(?:request|prompt|input|server|model|service|engine)(?: is| was| has| exceeds| could| did| failed| overloaded| timed)\b.{0,60}\b(?:context|overloaded|tokens?|timed? ?out|"
+    r"capacity|busy|unavailable|queue|loading|loaded|not (?:found|loaded|supported)|failed|length|maximum)\b.*"
+    r"|image input is not supported.*|image\w* (?:input )?(?:is |are )?not supported.*|this model does not support (?:image|vision).*|(?:failed|unable) to (?:decode|load|process|download|fetch) (?:the )?(?:image|model|file|photo)\b.{0,160})",
+    re.DOTALL | re.IGNORECASE,
 )
 
 
@@ -82,21 +158,25 @@ def unwrapped(text: str, prompt: str = "") -> str:
     """Return the answer without its thoughts and what is wrapped around the caption; line breaks stay.
 
     An answer whose thought never ended comes back beginning with `<think>`; `prompt`, repeated by the model, is cut off.
+    An empty text comes back where there was nothing but wrapping.
     """
-    text = _without_thoughts(text.replace("\r\n", "\n"))
-    if text.startswith(_OPEN):
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _BOX.sub(" ", text)
+    again = _repeated(prompt)
+    text = _after_the_question(text, again)
+    turn = _turn(text, again)
+    thought = min((one.start() for mark in (_BEGINS, _ENDS) if (one := mark.search(text))), default=len(text))
+    if turn < thought:
+        text = text[:turn]
+    text = _without_thoughts(text)
+    if text.startswith(_OPENED):
         return text
-    text = _ROLE.sub("", text, count=1) if _ROLE.match(text) else text
-    text = text.strip()
-    if prompt and len(prompt) > 20 and text.startswith(prompt):
-        text = text[len(prompt) :].strip()
-    if (turn := _TURN.search(text)) and turn.start():
-        text = text[: turn.start()].strip()
-    if prompt and len(prompt) > 20 and (again := text.find(prompt)) > 0:
-        text = text[:again].strip()
-    for _ in range(6):  # wraps lie in each other: a fence around JSON around quotes
+    text = _after_the_question(text, again)
+    text = _MARKS_AROUND.sub("", text).strip()
+    text = text[: _turn(text, again)].strip()
+    for _ in range(8):  # wraps lie in each other: a fence around JSON around quotes
         before = text
-        for peel in (_announced, _fenced, _parsed, _tagged, _marked, _quoted):
+        for peel in (_framed, _closed, _fenced, _tagged, _announced, _parsed, _marked, _quoted):
             text = peel(text).strip()
         if text == before:
             break
@@ -105,60 +185,183 @@ def unwrapped(text: str, prompt: str = "") -> str:
 
 def is_nothing(text: str) -> bool:
     """Tell whether a folded answer only says that there is none: `null`, a file name, an error message."""
-    return bool(_NOTHING.fullmatch(text[:2_000].strip()))
+    text = text[:4_000].strip()
+    if _NOTHING.fullmatch(text):
+        return True
+    return bool(_ERROR.fullmatch(text)) and not _WRITTEN.search(text)
+
+
+def _repeated(prompt: str) -> re.Pattern[str] | None:
+    """Return a pattern for the prompt that a model repeats, if it is long enough to be told from a caption."""
+    words = prompt.rstrip(" .!?:\n").split()
+    return re.compile(r"\s+".join(map(re.escape, words)) + r"[.!?:]*") if len(words) >= 4 else None
+
+
+def _after_the_question(text: str, again: re.Pattern[str] | None) -> str:
+    """Cut off what was asked, where the answer begins with it, and the role of the one who answers."""
+    if found := _ROLES.match(text):
+        text = text[found.end() :]
+    if again and (found := re.compile(rf"\s*(?:{_MARK}|\w{{4,9}}:?|<\w+>|\s)*?{again.pattern}\s*(?:\[/INST\])?", re.DOTALL).match(text)):
+        text = text[found.end() :]
+    found = _ROLE.match(text)
+    return text[found.end() :] if found and not _stands_in_the_photo(text, found.end()) else text
+
+
+def _turn(text: str, again: re.Pattern[str] | None) -> int:
+    """Return where another turn begins, or the end of the text; what a photo shows stands within a sentence."""
+    places = [len(text)]
+    places += [found.start() for found in _TURN.finditer(text) if text[: found.start()].strip()][:1]
+    if again:
+        for found in again.finditer(text):
+            before = text[: found.start()].rstrip(" ")
+            if before.strip() and (before.endswith("\n") or before[-1] in ".!?…。！？"):
+                places.append(found.start())
+                break
+    return min(places)
 
 
 def _without_thoughts(text: str) -> str:
-    ends = list(_CLOSED.finditer(text))
+    if found := _NO_MARKS.match(text) or _SPOKEN_THOUGHT.match(text):
+        return found["said"]
+    if re.match(r"\s*analysis(?=[A-Z])", text):
+        return _OPENED + text
+    if found := re.match(r"\s*thought\n", text):
+        return text[text.rfind("\n\n") :] if "\n\n" in text else _OPENED + text
+    begun = _BEGINS.match(re.sub(rf"^(?:\s|{_MARK}|assistant)+(?=[<◁\[])", "", text.lstrip()))
+    ends = [found for found in _ENDS.finditer(text) if begun or not _in_a_sentence(text, found)]
     if ends:
-        text = text[ends[-1].end() :]
-    opened = _OPENED.search(text)
+        stops = [found.start() for found in ends[1:]] + [len(text)]
+        parts = [text[found.end() : stop] for found, stop in zip(ends, stops, strict=True)]
+        text = next((part for part in reversed(parts) if _MARKS_AROUND.sub("", part).strip()), "")
+    opened = _BEGINS.search(text)
     if opened is None:
         return text
     said = text[: opened.start()]
-    if not said.strip():
-        return _OPEN + text[opened.end() :]
+    if not _MARKS_AROUND.sub("", said).strip().removeprefix("assistant"):
+        return _OPENED + text[opened.end() :]
     return said if said.rstrip(" ").endswith("\n") else text  # in the middle of a line it may stand in the photo
 
 
-def _announced(text: str) -> str:
-    if found := _ANNOUNCED.match(text) or _LABEL.match(text) or _COURTESY.match(text):
-        text = text[found.end() :] or text
+def _in_a_sentence(text: str, mark: re.Match[str]) -> bool:
+    before, after = text[: mark.start()], text[mark.end() :]
+    return bool(re.search(r"[\w,] [\"“']?$", before) and re.match(r"[\"”']?[\s.,]+(?:[a-z]|$)", after))
+
+
+def _framed(text: str) -> str:
+    """Take off rules and emoji around the text."""
+    text = _RULE.sub("", text).strip()
+    framed = _FRAME.sub("", text)
+    return framed if any(map(str.isalpha, framed)) else text
+
+
+def _closed(text: str) -> str:
+    """Take off what follows the caption: offers, questions, notes, hashtags."""
+    if (section := _SECTION.search(text)) and text[: section.start()].strip(" \n*_#:"):
+        text = text[: section.start()]
+    if (other := _NEXT_OPTION.search(text)) and _OPTION.match(text):
+        text = text[: other.start()]
+    lines = text.rstrip().split("\n")
+    while len(lines) > 1 and _is_closing(lines):
+        lines.pop()
+    text = "\n".join(lines)
+    text = _COUNT.sub("", text)
     closing = _CLOSING.search(text)
     return text[: closing.start()] if closing and closing.start() > 10 else text
 
 
+def _is_closing(lines: list[str]) -> bool:
+    last = lines[-1].strip()
+    if not last or re.match(r"```|~~~|[}\]]|</", last):
+        return not last
+    asks = last.endswith(("?", "？", "؟")) and not lines[-2].strip()
+    return asks or bool(_CLOSING_LINE.match(last))
+
+
 def _fenced(text: str) -> str:
     found = _FENCE.match(text)
-    return found[1] if found and found[1].strip() else text
+    if not found or not found["inside"].strip():
+        return re.sub(r"^(?:```|~~~)\w*\s*(?:```|~~~)?$", "", text)
+    before = found["before"].strip()
+    return found["inside"] if not before or before.endswith((":", "：", "!", ".")) and "\n" in found[0] else text
+
+
+def _tagged(text: str) -> str:
+    if found := _TAG.fullmatch(text):
+        before = found["before"].strip()
+        if not before or before.endswith((":", "!", ">")) or found["name"].lower() == "conclusion":
+            inner = _TAG.search(found["inside"]) if found["name"].lower() in {"answer", "response", "output"} else None
+            return inner["inside"] if inner else found["inside"]
+    found = _BOXED.fullmatch(text) or _PICTURE.fullmatch(text)
+    return found[1] if found else text
+
+
+def _announced(text: str) -> str:
+    """Take off what only announces the caption: courtesies, headings, labels."""
+    if found := _HEADING.match(text) or _TITLE.match(text) or _TITLE_LABEL.match(text):
+        return text[found.end() :]
+    if found := _COURTESY_LINE.match(text):
+        return text[found.end() :]
+    if (found := _ANNOUNCED_LINE.match(text)) and not re.search(r"\b(?:reads?|says?|lists?|shows?)\W*$", found["said"]):
+        return _first(text[found.end() :]) if _SEVERAL.search(found["said"]) else text[found.end() :]
+    if found := _ANNOUNCED.match(text):
+        return _first(text[found.end() :]) if _SEVERAL.search(found["said"]) else text[found.end() :]
+    if (found := _OPTION.match(text) or _LABEL.match(text)) and not _stands_in_the_photo(text, found.end()):
+        return text[found.end() :]
+    if (found := _COURTESY.match(text)) and not text[found.end() :][:1].islower() and not _stands_in_the_photo(text, found.end()):
+        return text[found.end() :]
+    return text
+
+
+def _first(text: str) -> str:
+    """Return the first of several captions."""
+    found = _FIRST.match(text)
+    item = found["item"] if found else text.split("\n\n")[0]
+    return _BOLD_LABEL.sub("", item, count=1)
+
+
+def _stands_in_the_photo(text: str, begin: int) -> bool:
+    """Tell whether what looks like a label is written somewhere in the photo: "Answer: 56 is chalked on a board"."""
+    rest = text[begin:]
+    return not _ARTICLE.match(rest) and bool(_WRITTEN.search(rest.partition("\n")[0]))
 
 
 def _parsed(text: str) -> str:
     if not text.startswith(("{", "[")):
         return text
     try:
-        value, _ = json.JSONDecoder(strict=False).raw_decode(text)
+        value, end = json.JSONDecoder(strict=False).raw_decode(text)
     except (ValueError, RecursionError):
-        found = re.match(r"\{\s*['\"]?(?:caption|description)['\"]?\s*:\s*(['\"])(.+?)(?:\1\s*,?\s*\}?\s*|$)$", text, re.DOTALL)
-        return found[2] if found else text
-    return _text_in(value) or text
+        pass
+    else:
+        return text if re.match(r" *[^\s}\]]", text[end:]) else _text_in(value)
+    try:
+        return _text_in(ast.literal_eval(text))
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        pass
+    if found := _PAIR.match(text):
+        said = found["value"].rstrip("\"' \n}]")
+        try:
+            return str(json.loads(f'"{said}"', strict=False))
+        except ValueError:
+            return said.replace("\\n", "\n").replace('\\"', '"')
+    return text
 
 
 def _text_in(value: object) -> str:
-    if isinstance(value, list) and value:
-        value = value[0]
-    if isinstance(value, dict):
-        lowered = {str(key).lower(): item for key, item in value.items()}
-        if len(lowered) == 1 and "error" not in lowered:
-            value = next(iter(lowered.values()))
-        else:
-            value = next((lowered[key] for key in _KEYS if isinstance(lowered.get(key), str)), "")
-    return value if isinstance(value, str) else ""
-
-
-def _tagged(text: str) -> str:
-    found = _TAG.fullmatch(text) or _BOXED.fullmatch(text)
-    return found[found.lastindex or 0] if found else text
+    """Return the caption in what was JSON: under its own name, under a general one, or the only text there is."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return next(filter(None, map(_text_in, value)), "")
+    if not isinstance(value, dict):
+        return ""
+    names = {str(key).lower(): item for key, item in value.items()}
+    wanted = [item for key, item in names.items() if _KEYS.fullmatch(key)]
+    wanted += [names[key] for key in _OTHER_KEYS if key in names and names.get("type") != "thinking"]
+    wanted += [item for key, item in names.items() if isinstance(item, (dict, list)) and "error" not in key]
+    if len(names) == 1 and "error" not in names:
+        wanted += names.values()
+    return next(filter(None, map(_text_in, wanted)), "")
 
 
 def _marked(text: str) -> str:
@@ -166,15 +369,33 @@ def _marked(text: str) -> str:
     if emphasis and emphasis[1] not in emphasis[2]:
         return emphasis[2]
     item = _ITEM.fullmatch(text)
-    # Several items in one line are what the caption counts up.
-    return item[1] if item and " " in item[1] and not re.search(r"\s(?:2[.)]|[-*•])\s", text) else text
+    # Several items in one line are what the caption counts up; a number may be a date's.
+    if item and " " in item[1] and not re.search(r"\s(?:2[.)]|[-*•<])\s", text) and not _WRITTEN.search(text):
+        bare = item[1].lstrip("*_\"“„«「")
+        if _ARTICLE.match(bare) or (not text.startswith(("1", "(")) and bare[:1].isupper()):
+            return item[1]
+    return text
 
 
 def _quoted(text: str) -> str:
     """Take quotation marks off that are around all of the text, and around nothing less."""
     if len(text) < 3:
         return text
-    inner, closing = text[1:-1], _QUOTES.get(text[0], "")
-    if not closing or text[-1] not in closing or len(inner.split()) < 4:
+    bare = text[:-1] if text[-1] in ".。" and text[-2] in "\"”“»」』’'" else text
+    inner, closing = bare[1:-1].strip(), _QUOTES.get(bare[0], "")
+    if not closing or bare[-1] not in closing or (len(inner.split()) < 4 and len(inner) < 15):
         return text
-    return text if text[0] in inner or any(mark in inner for mark in closing) else inner
+    if bare[0] not in closing:
+        return inner if _is_one_quote(bare, bare[0], closing) else text
+    # Within it, quotes open and close again; a mark that closes first was opened by the first one.
+    first = re.search(rf"(?<!\w){bare[0]}|{bare[0]}(?!\w)", inner)
+    return inner if first is None or re.search(r"(?:^|[\s(])$", inner[: first.start()]) else text
+
+
+def _is_one_quote(text: str, opening: str, closing: str) -> bool:
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == opening) - (character in closing)
+        if not depth:
+            return place == len(text) - 1
+    return True
