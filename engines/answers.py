@@ -9,30 +9,21 @@ answers.txt.
 from __future__ import annotations
 
 import ast
+import html
 import json
 import re
+from contextlib import suppress
 
 from engines.phrases import read
 
+_LONGEST = 4_000
+"""What has more characters without its thoughts is no caption with something around it."""
 _PHRASES = read("answers.txt")
 
 
 def _any(kind: str) -> str:
-    """Return a pattern for what any language has of a kind, the longest first."""
-    found = {one for phrase in _PHRASES if phrase.kind == kind for one in _split(phrase.pattern)}
-    return "(?:" + "|".join(sorted(found, key=lambda one: (-len(one), one))) + ")"
-
-
-def _split(pattern: str) -> list[str]:
-    """Return the alternatives of a pattern that stand outside of brackets."""
-    parts, depth = [""], 0
-    for character in pattern:
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(character, 0)
-        if character == "|" and not depth:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
+    """Return a pattern for what any language has of a kind."""
+    return "(?:" + "|".join(f"(?:{phrase.pattern})" for phrase in _PHRASES if phrase.kind == kind) + ")"
 
 
 def _of(pattern: str) -> re.Pattern[str]:
@@ -44,22 +35,15 @@ _COLON = r"\s?[:：]"
 _STARS = r"[*_]{0,3}"
 
 # Thoughts.
-_NAMES = r"(?:antml:|seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratchpad|inner_?monologue|rationale|summary)"
-_BEGINS = _of(
-    rf"<{_NAMES}(?:\s[^>]*)?>|[◁◀]think[▷▶]|\[THINK(?:ING)?\]|<\|(?:thinking|think|thought|START_THINKING|inner_prefix|begin_of_thought|"
-    r"reasoning|thinking_start|tool_call_begin)\|>|<\|channel\|?>\s*(?:analysis|thought|commentary)\b|<unused94>(?:thought)?"
-)
-_ENDS = _of(
-    rf"</{_NAMES}>|[◁◀]/think[▷▶]|\[/THINK(?:ING)?\]|<\|(?:/thinking|/think|/thought|END_THINKING|inner_suffix|end_of_thought|/reasoning|"
-    r"thinking_end)\|>|<\|channel\|>final(?:\s*<\|message\|>)?|<channel\|>|<unused95>"
-)
+_BEGINS, _ENDS = _of(_any("begin")), _of(_any("end"))
+_ANSWERS = _of(_ENDS.pattern + r"|<\|(?:end|im_end|eot_id)\|>\s*<\|(?:begin|start|im_start)\|>\s*assistant(?:\s*<\|(?:content|message)\|>)*")
 _OPENED = "<think>"
 """What an answer begins with whose thought never ended; `checks.trouble` knows it."""
-_NO_MARKS = _of(r"\s*analysis(?=(?-i:[^\sa-z]))(?P<thought>.*)assistant\s?final(?P<said>.*)$")
+_NO_MARKS = _of(r"\s*(?:assistant)?analysis(?=(?-i:[^\sa-z]))(?P<thought>.*)assistant\s?final(?P<said>.*)$")
 _SPOKEN_THOUGHT = _of(
-    r"\W*(?:(?:here is )?my (?:thought process|thinking|reasoning)|thinking(?: process)?|thoughts?|thought process|reasoning|analysis|"
-    r"step-by-step(?: reasoning)?|let me think[^\n:]{0,40})\W*[:：].*"
-    r"\n\W*(?:(?:here is )?my (?:response|answer)|(?:final )?(?:answer|caption|response|description|output))\W*[:：]\W*(?P<said>\w.*)$"
+    r"[\s#*_-]*(?:(?:here is )?my (?:thought process|thinking|reasoning)|thinking(?: process)?|thoughts?|thought process|reasoning|analysis|"
+    r"step-by-step(?: reasoning)?|let me think[^\n:]{0,40})(?:\W*[:：]|\W*\n).*"
+    r"\n\W*(?:(?:here is )?my (?:response|answer)|(?:final )?(?:answer|caption|response|description|output))(?:\W*[:：]|\W*\n)\W*(?P<said>\w.*)$"
 )
 
 # Turns. A mark of the template is one where it is glued to a text, ends a sentence or begins a line; others stand in the photo.
@@ -70,18 +54,24 @@ _MARKS_AROUND = _of(
     rf"^(?:\s*(?:{_MARK}|<(?:image|img_context|image_soft_token|start_of_image|end_of_image)>))+\s*"
     rf"|(?:\s*(?:{_MARK}|<(?:image|img_context|image_soft_token)>))+\s*$"
 )
+_LEAD = _of(
+    rf"(?:\s*(?!{_BEGINS.pattern}|{_ENDS.pattern}|\[INST){_MARK})+\s*(?:(?:assistant|model)(?=\s*{_MARK}|\s*\n|:))?"
+    rf"(?:\s*(?!{_BEGINS.pattern}|{_ENDS.pattern}|\[INST){_MARK})*\s*:?\s*"
+)
 _BOX = re.compile(r"<\|(?:begin|end)_of_(?:box|solution|answer)\|>|<\|(?:START|END)_(?:RESPONSE|TEXT)\|>")
+_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|#0?39|nbsp);")
 _ASK, _REPLY = _any("ask"), _any("reply")
 _TURN = _of(
     rf"(?<=[^\s\"“„'«(\[‘]){_MARK}|(?<=[.!?…。！？\"”»)])\s*{_MARK}(?![\"”'»)])|\n\s*{_MARK}"
     rf"|\n[\s#*_>\-]*(?:{_ASK}|{_REPLY})[*_]{{0,3}}{_COLON}"
     rf"|\n\s*(?:user|human|assistant|model|system)\s*(?:\n|$)"
     rf"|\n\s*\#{{2,4}}\s*(?:instruction|response|user|human|assistant|input|output|question|task)\b"
+    r"|(?<=[\w.!?…。！？])\#{2,4}\s?(?:human|user|assistant|instruction|response)\s?:"
     rf"|(?<=[.!?…。！？\"”])\s+(?:{_ASK}){_COLON}(?=.*?(?:{_REPLY}){_COLON})"
     r"|(?<=[.!?…。！？])(?:assistant|user|model)\s*\n"
 )
 _ROLES = _of(
-    rf"\s*(?:{_MARK}\s*)*(?:(?:USER|human|{_any('ask')}){_COLON}.{{0,2000}}?\b(?:assistant|{_any('reply')}){_COLON}|\[INST\].{{0,2000}}?\[/INST\])\s*"
+    rf"\s*(?:{_MARK}\s*)*(?:(?:USER|human|{_any('ask')}){_COLON}.{{0,2000}}?\b(?:assistant|{_any('reply')}){_COLON}|\[INST\].{{0,2000}}?\[/INST\]|(?:system\n.{{0,2000}}?)?user\n.{{0,2000}}?\n(?:assistant|model)\n)\s*"
 )
 _ROLE = _of(
     rf"\s*(?:{_MARK}\s*)*(?:\#{{2,4}}\s*)?{_STARS}(?:assistant|model|response|answer|final answer|bot|ai|output|{_any('reply')}){_STARS}(?:{_COLON}|\s*\n){_STARS}\s*"
@@ -89,69 +79,67 @@ _ROLE = _of(
 
 # Wraps.
 _FENCE = _of(r"(?P<before>.{0,200}?)(?:^|\n)?(?:```|~~~)(?:[a-z]{1,12}[ \t]*(?=\n|\{|\[))?[ \t]*\n?(?P<inside>.*?)\s*(?:(?:```|~~~)(?P<after>.*))?$")
+_BARE_FENCE = _of(r"(?:```|~~~)[^\n{\[]*$|[^\n]*\s(?:```|~~~)\w*[^\n]*$")
 _TAG = _of(
     r"(?P<before>.{0,4000}?)(?:^|\n)\s*[<\[](?P<name>conclusion|caption|answer|final_answer|description|response|output|final|result|p|alt|text|image_description|"
     r"tool_call|photo_caption|sentence)(?:\s[^>]*)?[>\]]\s*(?P<inside>.*?)\s*(?:[<\[]/(?P=name)[>\]].*)?$"
 )
+_HTML = _of(
+    r"(?:<br ?/?>\s*)*<(?P<name>p|b|i|u|em|strong|div|span|figure|figcaption|h\d|blockquote|q|section|article|center|font|code|pre|li|ul)(?:\s[^>]*)?>"
+    r"(?P<inside>.*)</(?P=name)>(?:\s*<br ?/?>)*|<br ?/?>(?P<rest>.*)"
+)
+_ROW = _of(rf"^\|(?:.*\n\s*)?\|?\s*{_STARS}{_NOUN}{_STARS}\s*\|\s*(?P<inside>[^|\n]{{10,}}?)\s*\|")
 _BOXED = _of(r"\$?\$?\\boxed\{(?:\\text\{)?([^{}]*)\}?\}\$?\$?")
 _PICTURE = _of(r"!\[([^\]]{20,})\]\([^)]*\)")
 _EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|`{1,2}|~{2})(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
 _ITEM = re.compile(r"(?:[-*•>+–]|#{1,6}|[>|]-?\n|\(?1[.):])[ \t]+([^\n]+)")
-_RULE = re.compile(r"(?:\s*[-*_=]{3,}[ \t]*(?:\n|$))+|(?:(?:^|\n)[ \t]*[-*_=]{3,}\s*)+$")
-_EMOJI = r"(?:[\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]+\s*)+"
-_FRAME = re.compile(rf"^{_EMOJI}(?=\S)|(?<=[.!?…。！？*\"”])\s*{_EMOJI}$")
+_RULE = re.compile(r"^(?:\s*[-*_=]{3,}[ \t]*(?:\n|$))+|(?:\n[ \t]*[-*_=]{3,}[ \t]*)+$")
+_EMOJI = r"[\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\ufe0f\u200d\U0001f000-\U0001faff\s]"
+_ORNAMENT = r"(?:[📸📷🖼📝💬✨🌟⭐💫]\ufe0f?\s*)+"
+_FRAME = re.compile(rf"^{_ORNAMENT}(?=\S)|(?<=[.!?…。！？*\"”])\s*{_ORNAMENT}$")
+_CHARACTERS = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff].{7}")  # scripts without spaces
 _QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", "‘": "’", "'": "'", "‹": "›", "《": "》", "”": "”"}
 _KEYS = re.compile(rf"(?:{_NOUN}|photo_?description|image_?description|alt_?text|alt|short_?description|caption_?text|caption_?\w{{2}}|detailed_?caption)", re.IGNORECASE)
 _OTHER_KEYS = ("text", "answer", "content", "response", "output", "result", "message", "final_answer", "summary", "arguments", "parameters", "data", "generated_text", "choices", "items", "results", "image", "photo")
-_PAIR = _of(rf"[\{{\[]\s*[\"']?(?:{_KEYS.pattern})[\"']?\s*:\s*(?P<quote>[\"'])(?P<value>(?:\\.|(?!(?P=quote)\s*[,}}\]]).)+)")
+_PAIR = _of(rf"[\{{\[,]\s*[\"']?(?:{_KEYS.pattern})[\"']?\s*:\s*(?P<quote>[\"'])(?P<value>(?:\\.|(?!(?P=quote)\s*[,}}\]]).)+)")
 
 # Words around it.
 _WRITTEN = _of(_any("written"))
+_ABOUT_A_CAPTION = _of(rf"{_NOUN}(?! of\b)")
+_PUT_THERE = re.compile(r"\b(?:is|are|was|were|has|have|had|been) (?:\w+ )?\w+(?:ed|en|nt|ut)\b|\b(?:reads?|says?)\b|\bis (?:\w+ )?(?:on|in|at)\b")
 _ARTICLE = _of(rf"(?:{_any('article')})(?![^\W\d_])|[\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LABEL = _of(
-    rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}(?:(?:[\w'’-]+ ){{1,3}}?|[\u3040-\u9fff\uac00-\ud7af]{{0,6}}?)(?:{_NOUN}|photo|image|picture)(?: (?:\w+ ){{0,4}}\w+| \([^)\n]{{1,30}}\)| ?(?:\d|one|[a-c]))?{_STARS}{_COLON}{_STARS}\s*"
+    rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}(?:(?:[\w'’-]+ ){{1,3}}?|[\u3040-\u9fff\uac00-\ud7af]{{0,6}}?)(?:{_NOUN}|photo|image|picture)(?: (?:for|of|in|to|zum|zur|zu|für|des|der|von|de|du|della|dell|do|da|van|voor|til|av|af|к|для|про) (?:[\w']+ ){{0,3}}\w+"
+    rf"| (?:photo|foto|фото|bild|image|imag|zdj|obraz|kép|ảnh|hình|slik)\w*(?: \w+)?| \([^)\n]{{1,30}}\)| ?(?:\d|one|[a-c]))?{_STARS}{_COLON}{_STARS}\s*"
 )
-_HEADING = _of(r"\s*#{1,6}[ \t]+(?P<words>[^\n]{1,80})\n+(?=\s*\S)")
-_TITLE = _of(r"\s*(?:\*\*[^*\n.!?]{1,60}\*\*|__[^_\n.!?]{1,60}__)[ \t]*\n\s*(?=\S)")
+_HEADING = _of(
+    rf"\s*#{{1,6}}[ \t]+[^\n]{{1,80}}\n+(?=\s*\S)|[^\n]{{1,60}}\n[=-]{{3,}}[ \t]*\n\s*|[【\[({{]\s*{_NOUN}\s*[】\])}}][:：]?\s*(?=\S)"
+    r"|(?:caption|describe|cap)\s[a-z]{2}\n"
+)
+_TITLE = _of(r"\s*(?:\*\*[^*\n.!?。！？]{1,60}\*\*|__[^_\n.!?。！？]{1,60}__)[ \t]*\n\s*(?=\S)")
 _TITLE_LABEL = _of(rf"[\s#*_]*(?:{_any('section')}|titles?|headline|titel|titre|título|titolo|заголовок|标题|タイトル|제목)[*_]{{0,3}}{_COLON}[^\n]*\n\s*(?=\S)")
 _BOLD_LABEL = _of(r"\s*(?:\*\*[^*\n]{1,50}:\*\*|\*\*[^*\n]{1,50}\*\*\s?[:：–—-])\s*")
-_COURTESIES = rf"(?:¡?{_OPEN}(?:\s?[!,.;:—–!，。！、~]|\s+-)+\s*(?:{_EMOJI})?)"
-_COURTESY_LINE = _of(rf"{_EMOJI.replace(')+', ')*')}(?:¡?{_OPEN}[\s!,.;:：—–!，。！、~☺️😊]*)+(?:{_EMOJI})?(?:\n+|$)")
-_COURTESY = _of(rf"¡?{_OPEN}(?: ?[!！]|[:：]|\.(?=\s*\n))\s*(?={_EMOJI}|[\"“„«「*`'‘]|\S)")
-_ANNOUNCED_LINE = _of(rf"(?P<said>[^\n]{{0,160}}?{_NOUN}[^\n:：]{{0,80}}|{_COURTESIES}+[^\n:：]{{0,80}})[:：]{_STARS}[ \t]*(?:\n\s*|$)")
+_COURTESIES = rf"(?:¡?{_OPEN}\s*[-!,.;:—–，。！、~][-!,.;:—–，。！、~\s]*{_EMOJI}*)"
+_COURTESY_LINE = _of(rf"{_EMOJI}*(?:¡?{_OPEN}[^\w\n]*){{1,5}}(?:\n+|$)")
+_COURTESY = _of(rf"¡?{_OPEN}(?: ?[!！]|[:：]|\.(?=\s*\n))\s*(?=\S)")
+_ANNOUNCED_LINE = _of(rf"(?P<said>[^\n]{{0,160}}?{_NOUN}[^\n:：]{{0,80}}|{_COURTESIES}{{1,4}}[^\n:：]{{0,80}})[:：]{_STARS}[ \t]*(?:\n\s*|$)|{_COURTESIES}{{1,4}}[^\n]{{0,80}}{_NOUN}[^\n]{{0,60}}\n\s*\n\s*")
 _ANNOUNCED = _of(
-    rf"(?P<said>{_COURTESIES}*{_STARS}(?:{_ANNOUNCE})\b[^\n:：.]{{0,120}}?(?:{_NOUN}|{_any('several')})[^\n:：.]{{0,80}}){_STARS}[:：]\s*{_STARS}\s*"
+    rf"(?P<said>{_COURTESIES}{{0,4}}{_STARS}(?:{_ANNOUNCE})(?:\b|(?<=[\u3040-\uffff]))[^\n:：.]{{0,120}}?(?:{_NOUN}|{_any('several')})[^\n:：.]{{0,80}}){_STARS}[:：]{_STARS}\s*"
 )
 _SEVERAL = _of(rf"(?:{_any('several')})(?![^\W\d_])")
-_FIRST = re.compile(r"\W*?(?:(?:1[.):]|[-*•])\s*)(?P<item>.+?)(?=\s(?:2[.):])\s|\n\s*[-*•]\s|\Z)", re.DOTALL)
-_OPTION = _of(rf"[\s#*_>-]*(?:{_any('option')})\s*(?:1|one|a|i|eins)?\b[^\n:：.]{{0,40}}{_COLON}{_STARS}\s*")
+_FIRST = re.compile(r"\W*?(?:1[.):]\s*|[-*•]\s+)(?P<item>.+?)(?=\s(?:2[.):])\s|\n\s*[-*•]\s|\Z)", re.DOTALL)
+_OPTION = _of(rf"[\s#*_>-]*(?:{_any('option')})(?:\s*(?:1|one|a|i|eins)\b[^\n:：.]{{0,40}}|\s*\([^)\n]{{1,30}}\)){_STARS}{_COLON}{_STARS}\s*")
 _NEXT_OPTION = _of(rf"\n[\s#*_>-]*(?:(?:{_any('option')})\s*(?:2|two|b|ii|zwei)\b|2[.)]\s)")
 _CLOSING_LINE = _of(
     rf"(?:[\s*_(\[]*(?:¡?{_OPEN}[!,.\s]+)?(?:{_any('close')})|\W*(?:{_any('section')})\W{{0,3}}[:：]|(?:\#\w+\s*)+$"
-    rf"|\W*\d+ (?:words|wörter|characters|mots|palabras)\W*$|{_EMOJI}$|[\s*_=#-]+$)"
+    rf"|\W*\d+ (?:words|wörter|characters|mots|palabras)\W*$|{_EMOJI}+$|[\s*_=#-]+$)"
 )
-_SECTION = _of(rf"\n\s*[*_#>(\-\s]*(?:{_any('section')})(?: \([^)\n]*\))?[*_]{{0,3}}{_COLON}")
+_SECTION = _of(rf"\n\s*[*_#>(\-\s]*(?:{_any('section')})(?: \([^)\n]*\))?[*_]{{0,3}}{_COLON}|\n\s*\#{{1,6}}[ \t]+\S")
 _CLOSING = _of(rf"(?<=[.!?…。！？\"”»)」*])\s+(?:{_any('close')})[^\n]{{0,300}}$")
 _COUNT = _of(r"\s*[*_]{0,2}[(\[]\d+ (?:words|characters|wörter)[)\]][*_]{0,2}\s*$")
 
 _NOTHING = _of(rf"[\W_]*(?:{_any('nothing')})[\W_]*")
-_ERROR = re.compile(
-    r"[\[<(](?:img|image|photo|picture|insert|your|add|no)\b[^\])>\n]*[\])>]|\[[^\]\n]*\b(?:insert|your|caption|description)\b[^\]\n]*\]|\{\{.*\}\}"
-    r"|(?:[A-Za-z]:\\|/|~/|\.{1,2}/)?(?:[\w .()-]+[/\\])*[\w .()-]*\.(?:jpe?g|png|heic|heif|webp|gif|tiff?|avif|nef|cr2|dng|bmp|mov|mp4)"
-    r"|(?:https?|file|data|s3)://?\S*|data:\S+|!\[[^\]]*\]\([^)]*\)|[!-~]{70,}"
-    r"|(?:<!doctype html|<html\b|<\?xml).*|\{\s*[\"'](?:error|detail|errors|message|code|status|statusCode|type)[\"']\s*:.*"
-    r"|(?:[\w.]*(?-i:[a-z](?:Error|Exception|Interrupt))|Traceback \(most recent call last\)|HTTPError|OOM)\s?(?::|\().*"
-    r"|(?:(?:error|fatal|exception|warning|err|fehler)\b[^.:]{0,30}[:(].*\b(?:cuda|memory|timed? ?out|timeout|connect\w*|failed|exception|invalid|https?|server|model|unavailable|"
-    r"not found|unsupported|decode|process|request|token|status|load|api|key|quota|overloaded|image|null)\b.*)"
-    r"|(?:(?:\d{3} )?(?:internal server error|bad gateway|service (?:temporarily )?unavailable|gateway time-?out|too many requests|bad request|unauthorized|forbidden|not found|"
-    r"payload too large|request entity too large|request timeout)\b(?:[^\w\s].*|\s*$| The server.*))"
-    r"|(?:(?:cuda|hip|vulkan|ggml|llama|clip|mps)\w* ?(?:error|out of memory|backend|_)[^\s].*|\w*cuda\w*:.*|cuda out of memory.*|out of memory\b.{0,80}|.*\bout of memory(?: error)?\.?)"
-    r"|(?:rate limit (?:exceeded|reached)\b.*|upstream connect error.*|upstream (?:error|timed? ?out|request timeout).*|no healthy upstream.*|connection (?:refused|reset|timed out|error|aborted|closed)\b.*"
-    r"|(?:the )?(?:request|prompt|input|server|model|service|engine)(?: is| was| has| exceeds| could| did| failed| overloaded| timed)\b.{0,60}\b(?:context|overloaded|tokens?|timed? ?out|"
-    r"capacity|busy|unavailable|queue|loading|loaded|not (?:found|loaded|supported)|failed|length|maximum)\b.*"
-    r"|image input is not supported.*|image\w* (?:input )?(?:is |are )?not supported.*|this model does not support (?:image|vision).*|(?:failed|unable) to (?:decode|load|process|download|fetch) (?:the )?(?:image|model|file|photo)\b.{0,160})",
-    re.DOTALL | re.IGNORECASE,
-)
+_ERROR = _of(_any("error"))
 
 
 def unwrapped(text: str, prompt: str = "") -> str:
@@ -160,8 +148,11 @@ def unwrapped(text: str, prompt: str = "") -> str:
     An answer whose thought never ended comes back beginning with `<think>`; `prompt`, repeated by the model, is cut off.
     An empty text comes back where there was nothing but wrapping.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = _BOX.sub(" ", text)
+    text = re.sub(r"[^\S\n]+", " ", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = re.sub(r"(?: ?\n ?){2,}", "\n\n", text)
+    text = _ENTITY.sub(lambda found: html.unescape(found[0]), _BOX.sub(" ", text.strip("\ufeff\u200b")))
+    if found := _LEAD.match(text):
+        text = text[found.end() :]
     again = _repeated(prompt)
     text = _after_the_question(text, again)
     turn = _turn(text, again)
@@ -174,9 +165,11 @@ def unwrapped(text: str, prompt: str = "") -> str:
     text = _after_the_question(text, again)
     text = _MARKS_AROUND.sub("", text).strip()
     text = text[: _turn(text, again)].strip()
+    if len(text) > _LONGEST:
+        return text
     for _ in range(8):  # wraps lie in each other: a fence around JSON around quotes
         before = text
-        for peel in (_framed, _closed, _fenced, _tagged, _announced, _parsed, _marked, _quoted):
+        for peel in (_framed, _announced, _closed, _fenced, _tagged, _parsed, _marked, _quoted):
             text = peel(text).strip()
         if text == before:
             break
@@ -201,7 +194,7 @@ def _after_the_question(text: str, again: re.Pattern[str] | None) -> str:
     """Cut off what was asked, where the answer begins with it, and the role of the one who answers."""
     if found := _ROLES.match(text):
         text = text[found.end() :]
-    if again and (found := re.compile(rf"\s*(?:{_MARK}|\w{{4,9}}:?|<\w+>|\s)*?{again.pattern}\s*(?:\[/INST\])?", re.DOTALL).match(text)):
+    if again and (found := re.compile(rf"(?:\s*(?:{_MARK}|(?:user|human):?|<\w{{3,20}}>|\[IMG\]))*\s*{again.pattern}\s*(?:\[/INST\])?", re.DOTALL | re.IGNORECASE).match(text)):
         text = text[found.end() :]
     found = _ROLE.match(text)
     return text[found.end() :] if found and not _stands_in_the_photo(text, found.end()) else text
@@ -223,12 +216,12 @@ def _turn(text: str, again: re.Pattern[str] | None) -> int:
 def _without_thoughts(text: str) -> str:
     if found := _NO_MARKS.match(text) or _SPOKEN_THOUGHT.match(text):
         return found["said"]
-    if re.match(r"\s*analysis(?=[A-Z])", text):
+    if re.match(r"\s*(?:assistant)?analysis(?=[A-Z])", text):
         return _OPENED + text
     if found := re.match(r"\s*thought\n", text):
         return text[text.rfind("\n\n") :] if "\n\n" in text else _OPENED + text
     begun = _BEGINS.match(re.sub(rf"^(?:\s|{_MARK}|assistant)+(?=[<◁\[])", "", text.lstrip()))
-    ends = [found for found in _ENDS.finditer(text) if begun or not _in_a_sentence(text, found)]
+    ends = [found for found in (_ANSWERS if begun else _ENDS).finditer(text) if begun or not _in_a_sentence(text, found)]
     if ends:
         stops = [found.start() for found in ends[1:]] + [len(text)]
         parts = [text[found.end() : stop] for found, stop in zip(ends, stops, strict=True)]
@@ -258,15 +251,16 @@ def _closed(text: str) -> str:
     """Take off what follows the caption: offers, questions, notes, hashtags."""
     if (section := _SECTION.search(text)) and text[: section.start()].strip(" \n*_#:"):
         text = text[: section.start()]
-    if (other := _NEXT_OPTION.search(text)) and _OPTION.match(text):
-        text = text[: other.start()]
     lines = text.rstrip().split("\n")
     while len(lines) > 1 and _is_closing(lines):
         lines.pop()
     text = "\n".join(lines)
     text = _COUNT.sub("", text)
     closing = _CLOSING.search(text)
-    return text[: closing.start()] if closing and closing.start() > 10 else text
+    if closing is None or closing.start() <= 10:
+        return text
+    said = text[: closing.start()]
+    return text if said.count('"') % 2 or said.count("“") > said.count("”") else said  # somebody says so in the photo
 
 
 def _is_closing(lines: list[str]) -> bool:
@@ -278,11 +272,11 @@ def _is_closing(lines: list[str]) -> bool:
 
 
 def _fenced(text: str) -> str:
-    found = _FENCE.match(text)
+    found = None if _BARE_FENCE.match(text) and not re.search(r"\w[`~]{3}$", text) else _FENCE.match(text)
     if not found or not found["inside"].strip():
         return re.sub(r"^(?:```|~~~)\w*\s*(?:```|~~~)?$", "", text)
     before = found["before"].strip()
-    return found["inside"] if not before or before.endswith((":", "：", "!", ".")) and "\n" in found[0] else text
+    return found["inside"] if not before or (before.endswith((":", "：", "!", ".")) and "\n" in found[0]) else text
 
 
 def _tagged(text: str) -> str:
@@ -291,21 +285,36 @@ def _tagged(text: str) -> str:
         if not before or before.endswith((":", "!", ">")) or found["name"].lower() == "conclusion":
             inner = _TAG.search(found["inside"]) if found["name"].lower() in {"answer", "response", "output"} else None
             return inner["inside"] if inner else found["inside"]
+    if found := _HTML.fullmatch(text):
+        return found["inside"] or found["rest"] or ""
+    if found := _ROW.search(text):
+        return found["inside"]
     found = _BOXED.fullmatch(text) or _PICTURE.fullmatch(text)
     return found[1] if found else text
 
 
 def _announced(text: str) -> str:
     """Take off what only announces the caption: courtesies, headings, labels."""
+    for _ in range(6):
+        before, text = text, _without_one(text).strip()
+        if text == before:
+            break
+    return text
+
+
+def _without_one(text: str) -> str:
+    if (found := _OPTION.match(text)) and not _stands_in_the_photo(text, found.end()):
+        other = _NEXT_OPTION.search(text)
+        return text[found.end() : other.start() if other else None]
     if found := _HEADING.match(text) or _TITLE.match(text) or _TITLE_LABEL.match(text):
         return text[found.end() :]
     if found := _COURTESY_LINE.match(text):
         return text[found.end() :]
-    if (found := _ANNOUNCED_LINE.match(text)) and not re.search(r"\b(?:reads?|says?|lists?|shows?)\W*$", found["said"]):
-        return _first(text[found.end() :]) if _SEVERAL.search(found["said"]) else text[found.end() :]
+    if (found := _ANNOUNCED_LINE.match(text)) and not re.search(r"\b(?:reads?|says?|lists?|shows?)\W*$", found["said"] or ""):
+        return _first(text[found.end() :]) if _SEVERAL.search(found[0]) else text[found.end() :]
     if found := _ANNOUNCED.match(text):
         return _first(text[found.end() :]) if _SEVERAL.search(found["said"]) else text[found.end() :]
-    if (found := _OPTION.match(text) or _LABEL.match(text)) and not _stands_in_the_photo(text, found.end()):
+    if (found := _LABEL.match(text)) and not _stands_in_the_photo(text, found.end()):
         return text[found.end() :]
     if (found := _COURTESY.match(text)) and not text[found.end() :][:1].islower() and not _stands_in_the_photo(text, found.end()):
         return text[found.end() :]
@@ -315,19 +324,25 @@ def _announced(text: str) -> str:
 def _first(text: str) -> str:
     """Return the first of several captions."""
     found = _FIRST.match(text)
-    item = found["item"] if found else text.split("\n\n")[0]
+    item = found["item"] if found else text.split("\n\n", maxsplit=1)[0]
     return _BOLD_LABEL.sub("", item, count=1)
 
 
 def _stands_in_the_photo(text: str, begin: int) -> bool:
     """Tell whether what looks like a label is written somewhere in the photo: "Answer: 56 is chalked on a board"."""
-    rest = text[begin:]
-    return not _ARTICLE.match(rest) and bool(_WRITTEN.search(rest.partition("\n")[0]))
+    rest = text[begin:].partition("\n")[0]
+    if _ARTICLE.match(rest):
+        return False
+    return bool(_WRITTEN.search(rest)) or (not _ABOUT_A_CAPTION.search(text[:begin]) and bool(_PUT_THERE.search(rest)))
 
 
 def _parsed(text: str) -> str:
+    if text.startswith('"{'):
+        with suppress(ValueError, TypeError):
+            return str(json.loads(text))
     if not text.startswith(("{", "[")):
         return text
+    text = re.sub("[“”]", '"', text) if text.startswith(("{“", "{ “")) else text
     try:
         value, end = json.JSONDecoder(strict=False).raw_decode(text)
     except (ValueError, RecursionError):
@@ -338,7 +353,7 @@ def _parsed(text: str) -> str:
         return _text_in(ast.literal_eval(text))
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         pass
-    if found := _PAIR.match(text):
+    if found := _PAIR.search(text):
         said = found["value"].rstrip("\"' \n}]")
         try:
             return str(json.loads(f'"{said}"', strict=False))
@@ -357,6 +372,8 @@ def _text_in(value: object) -> str:
         return ""
     names = {str(key).lower(): item for key, item in value.items()}
     wanted = [item for key, item in names.items() if _KEYS.fullmatch(key)]
+    if names.keys() & {"error", "errors", "detail", "exception", "traceback", "code"} or names.get("object") == "error":
+        return next(filter(None, map(_text_in, wanted)), "")
     wanted += [names[key] for key in _OTHER_KEYS if key in names and names.get("type") != "thinking"]
     wanted += [item for key, item in names.items() if isinstance(item, (dict, list)) and "error" not in key]
     if len(names) == 1 and "error" not in names:
@@ -370,9 +387,10 @@ def _marked(text: str) -> str:
         return emphasis[2]
     item = _ITEM.fullmatch(text)
     # Several items in one line are what the caption counts up; a number may be a date's.
-    if item and " " in item[1] and not re.search(r"\s(?:2[.)]|[-*•<])\s", text) and not _WRITTEN.search(text):
-        bare = item[1].lstrip("*_\"“„«「")
-        if _ARTICLE.match(bare) or (not text.startswith(("1", "(")) and bare[:1].isupper()):
+    if item and " " in item[1] and not re.search(r"\s(?:2[.)]|[-*•<])\s", text):
+        bare = item[1].lstrip('*_"“„«「')
+        other = not text.startswith(("1", "(")) and bare[:1].isupper() and not _WRITTEN.search(text)
+        if _ARTICLE.match(bare) or other:
             return item[1]
     return text
 
@@ -383,10 +401,12 @@ def _quoted(text: str) -> str:
         return text
     bare = text[:-1] if text[-1] in ".。" and text[-2] in "\"”“»」』’'" else text
     inner, closing = bare[1:-1].strip(), _QUOTES.get(bare[0], "")
-    if not closing or bare[-1] not in closing or (len(inner.split()) < 4 and len(inner) < 15):
+    if not closing or bare[-1] not in closing or (len(inner.split()) < 4 and not _CHARACTERS.search(inner)):
         return text
     if bare[0] not in closing:
         return inner if _is_one_quote(bare, bare[0], closing) else text
+    if bare[0] == "'":
+        return text if re.search(r"(?<!\w)'|'(?!\w)", inner) else inner
     # Within it, quotes open and close again; a mark that closes first was opened by the first one.
     first = re.search(rf"(?<!\w){bare[0]}|{bare[0]}(?!\w)", inner)
     return inner if first is None or re.search(r"(?:^|[\s(])$", inner[: first.start()]) else text

@@ -29,8 +29,7 @@ from backends.errors import (
     TransientAPIError,
     UnavailableImageError,
 )
-from engines.answers import is_nothing, unwrapped
-from engines.checks import folded, trouble
+from engines.checks import folded, judged
 from engines.outcome import Outcome
 from engines.pacing import Pacer
 
@@ -162,10 +161,7 @@ class Captioner:
         if not self._backend.checked:
             text = folded(said)
             return text, None if text else "empty caption"
-        text = folded(unwrapped(said, getattr(self._backend, "prompt", "")))
-        if is_nothing(text):
-            return text, f"no caption: the answer was {text[:60]!r}"
-        return text, trouble(text, finish)
+        return judged(said, finish, getattr(self._backend, "prompt", ""))
 
     def _ask(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
         """Call the backend until it answers, or there is no more hope.

@@ -14,6 +14,7 @@ from collections import deque
 from operator import eq
 from typing import TYPE_CHECKING
 
+from engines.answers import is_nothing, unwrapped
 from engines.refusals import QUOTED, is_refusal
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ ALIKE = 20
 """So many answers in a row that are all alike do not come from looking at photos."""
 
 # How servers and SDKs call the end of an answer, in lower case and without a prefix like FINISH_REASON_.
-_CUT_OFF = re.compile(r"length|.*(?:max|limit|truncat|exceeded|context_length|model_length|incomplete|too_long).*")
+_CUT_OFF = re.compile(
+    r"length|.*(?:max|limit|truncat|exceeded|context_length|model_length|incomplete|too_long).*"
+)
 _FILTERED = re.compile(
     r".*(?:filter|safety|moderat|sensitive|prohibited|blocklist|blocked|content_policy|guardrail).*"
     r"|spii|recitation|image_recitation|flagged"
@@ -33,9 +36,7 @@ _FILTERED = re.compile(
 _REFUSED = re.compile(r"refus(?:al|ed)|declined")
 _BROKEN_OFF = re.compile(r"abort(?:ed)?|error|cancel(?:l?ed)?|interrupted")
 
-_CONTROL_TOKENS = re.compile(r"<[|｜][^\s<>]{1,40}[|｜]>|</?s>|<(?:[be]os|pad|unk|(?:start|end)_of_turn)>")
-_THINKING = re.compile(r"^.*</think(?:ing)?>")  # some templates put the opening tag into the prompt
-_OPEN_THINKING = re.compile(r"^<think(?:ing)?>")
+_OPEN_THINKING = re.compile(r"^<think(?:ing)?>(?! (?:is|are) )")
 # What a sentence ends with, and after it what may close it: quotes, brackets, marks of emphasis, a smiley.
 _ENDED = re.compile(r"[.!?…。！？।॥؟۔։።။][^\w.!?,;:(\[{<–—-]*_*$")
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
@@ -53,9 +54,16 @@ _TIMES_WITHOUT_LETTERS = 40
 
 
 def folded(text: str) -> str:
-    """Return the text as one line, without a model's thinking aloud and its control tokens."""
-    line = " ".join(_CONTROL_TOKENS.sub(" ", text).split())
-    return _THINKING.sub("", line).strip()
+    """Return the text as one line."""
+    return " ".join(text.split())
+
+
+def judged(said: str, finish_reason: str | None = None, prompt: str = "") -> tuple[str, str | None]:
+    """Return the caption in a model's answer, as one line, and what is wrong with it or None."""
+    text = folded(unwrapped(said, prompt))
+    if is_nothing(text):
+        return text, f"no caption: the answer was {text[:60]!r}"
+    return text, trouble(text, finish_reason)
 
 
 def trouble(text: str, finish_reason: str | None = None) -> str | None:

@@ -34,18 +34,24 @@ class Way(NamedTuple):
 
 _PHRASES = read("refusals.txt")
 WAYS = [
-    Way(phrase, re.compile(_GAP.join(f"(?:{one})" for one in phrase.pattern.replace("IMAGE", _IMAGE).split(" ~ "))))
+    Way(
+        phrase,
+        re.compile(_GAP.join(f"(?:{one})" for one in phrase.pattern.replace("IMAGE", _IMAGE).split(" ~ "))),
+    )
     for phrase in _PHRASES
     if phrase.kind == "refuses"
 ]
 _OTHERS = {
-    kind: [phrase.pattern for phrase in _PHRASES if phrase.kind == kind] for kind in ("courtesy", "turn", "offer")
+    kind: [phrase.pattern for phrase in _PHRASES if phrase.kind == kind]
+    for kind in ("courtesy", "turn", "offer")
 }
 _REFUSAL = re.compile("|".join(f"(?:{way.pattern.pattern})" for way in WAYS))
 # A courtesy is a whole word, where words have spaces between them.
 _COURTESY = re.compile(
     r"(?:[\s,.!:;،、，。！…*_#>~`(—–-]|"
-    + "|".join(f"(?:{row})" + ("" if _WITHOUT_SPACES.search(row) else r"(?!\w)") for row in _OTHERS["courtesy"])
+    + "|".join(
+        f"(?:{row})" + ("" if _WITHOUT_SPACES.search(row) else r"(?!\w)") for row in _OTHERS["courtesy"]
+    )
     + ")*"
 )
 _TURN = re.compile("|".join(_OTHERS["turn"]))

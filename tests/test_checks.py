@@ -18,7 +18,9 @@ from library.walk import Photo
 from tests.conftest import ROOT
 
 EXAMPLES = [
-    json.loads(line) for line in (ROOT / "tests" / "caption_examples.jsonl").read_text("utf-8").splitlines()
+    example
+    for line in (ROOT / "tests" / "caption_examples.jsonl").read_text("utf-8").splitlines()
+    if "caption" not in (example := json.loads(line))  # those with something around them: test_answers.py
 ]
 GOOD = [folded(example["text"]) for example in EXAMPLES if example["verdict"] == "good"]
 KINDS = {
@@ -71,7 +73,9 @@ def test_an_example_is_judged_right(example: dict[str, str]) -> None:
     assert judged(example["text"], example["finish"]) in verdicts, lines(example["text"])
 
 
-REFUSALS = [example for example in EXAMPLES if example["verdict"] == "refusal" and example["text"] not in MISSED]
+REFUSALS = [
+    example for example in EXAMPLES if example["verdict"] == "refusal" and example["text"] not in MISSED
+]
 
 
 @pytest.mark.parametrize("example", REFUSALS, ids=lambda example: f"{example['language']}: {example['note']}")
@@ -100,12 +104,11 @@ def test_a_good_caption_stays_good_when_another_follows(one: str, other: str) ->
     assert trouble(f"{one}. {other}", "stop") is None  # Thai has no full stop of its own
 
 
-@given(st.text() | st.text("<|>/think s\n\t im_end\u2028") | st.lists(st.sampled_from(["<think>", "</think>", "<|im_end|>", "</s>", "a", " ", "\n"])).map("".join))  # fmt: skip
-def test_folding_leaves_one_line_and_is_done_at_once(text: str) -> None:
+@given(st.text())
+def test_folding_leaves_one_line(text: str) -> None:
     line = folded(text)
     assert line.splitlines() in ([], [line])
-    assert line == line.strip()
-    assert folded(line) == line
+    assert folded(line) == line.strip() == line
 
 
 @given(
@@ -117,9 +120,8 @@ def test_any_text_is_judged(text: str, finish: str | None) -> None:
     trouble(text, finish)
 
 
-def test_thinking_and_control_tokens_are_no_caption() -> None:
-    assert folded("<think>A dog?\nA cat.</think>\n\nA  cat.<|im_end|>\n</s>") == "A cat."
-    assert trouble(folded("<think>A dog? Or a cat?"), "length") == "cut off by the token limit while thinking"
+def test_a_thought_that_the_limit_cut_off_is_no_caption() -> None:
+    assert trouble("<think>A dog? Or a cat?", "length") == "cut off by the token limit while thinking"
     assert trouble("", "length") == "cut off by the token limit before a word"
     assert trouble("A cat", "length") == "cut off by the token limit"
 
@@ -128,19 +130,26 @@ def test_thinking_and_control_tokens_are_no_caption() -> None:
     ("spellings", "reason"),
     [
         (
-            ("length MAX_TOKENS max_tokens LENGTH maxTokens FinishReason.MAX_TOKENS FINISH_REASON_MAX_TOKENS model_length "
-            "model_context_window_exceeded max_output_tokens context_length_exceeded token-limit truncated incomplete"),
+            (
+                "length MAX_TOKENS max_tokens LENGTH maxTokens FinishReason.MAX_TOKENS FINISH_REASON_MAX_TOKENS model_length "
+                "model_context_window_exceeded max_output_tokens context_length_exceeded token-limit truncated incomplete"
+            ),
             "cut off by the token limit",
         ),
         (
-            ("content_filter CONTENT_FILTER content-filter contentFilter SAFETY IMAGE_SAFETY PROHIBITED_CONTENT BLOCKLIST "
-            "SPII RECITATION blocked guardrail_intervened"),
+            (
+                "content_filter CONTENT_FILTER content-filter contentFilter SAFETY IMAGE_SAFETY PROHIBITED_CONTENT BLOCKLIST "
+                "SPII RECITATION blocked guardrail_intervened"
+            ),
             "content filter",
         ),
         ("refusal REFUSAL refused", "refusal"),
         ("abort", "cut off by the server (abort)"),
         ("error", "cut off by the server (error)"),
-        ("stop STOP end_turn EndTurn eos eos_token stop_sequence tool_calls other FINISH_REASON_UNSPECIFIED", None),
+        (
+            "stop STOP end_turn EndTurn eos eos_token stop_sequence tool_calls other FINISH_REASON_UNSPECIFIED",
+            None,
+        ),
     ],
 )
 def test_why_an_answer_ended_in_any_spelling(spellings: str, reason: str | None) -> None:
