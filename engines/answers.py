@@ -39,7 +39,7 @@ _BEGINS, _ENDS = _of(_any("begin")), _of(_any("end"))
 _ANSWERS = _of(_ENDS.pattern + r"|<\|(?:end|im_end|eot_id)\|>\s*<\|(?:begin|start|im_start)\|>\s*assistant(?:\s*<\|(?:content|message)\|>)*")
 _OPENED = "<think>"
 """What an answer begins with whose thought never ended; `checks.trouble` knows it."""
-_NO_MARKS = _of(r"\s*(?:assistant)?analysis(?=(?-i:[^\sa-z]))(?P<thought>.*)assistant\s?final(?P<said>.*)$")
+_NO_MARKS = _of(r"\s*(?:assistant)?analysis(?=(?-i:[^\sa-z])|\s*\n)(?P<thought>.*)assistant\s?final(?P<said>.*)$")
 _SPOKEN_THOUGHT = _of(
     r"[\s#*_-]*(?:(?:here is )?my (?:thought process|thinking|reasoning)|thinking(?: process)?|thoughts?|thought process|reasoning|analysis|"
     r"step-by-step(?: reasoning)?|let me think[^\n:]{0,40})(?:\W*[:：]|\W*\n).*"
@@ -48,7 +48,7 @@ _SPOKEN_THOUGHT = _of(
 
 # Turns. A mark of the template is one where it is glued to a text, ends a sentence or begins a line; others stand in the photo.
 _MARK = (
-    r"(?:<[|｜][^\s<>]{1,40}[|｜]>|</?s>|<(?:eos|bos|pad|unk|end_of_turn|start_of_turn|end_of_utterance|end_of_text|turn\||\|turn)>|\[/?INST\])"
+    r"(?:<[|｜][^\s<>]{1,40}[|｜]>|</?s>|<(?:eos|bos|pad|unk|end_of_turn|start_of_turn|end_of_utterance|end_of_text|turn\||\|turn)>|\[/?INST\]|\[(?:UNUSED_TOKEN_\d+|END FINAL RESPONSE)\])"
 )
 _MARKS_AROUND = _of(
     rf"^(?:\s*(?:{_MARK}|<(?:image|img_context|image_soft_token|start_of_image|end_of_image)>))+\s*"
@@ -109,8 +109,8 @@ _ABOUT_A_CAPTION = _of(rf"{_NOUN}(?! of\b)")
 _PUT_THERE = re.compile(r"\b(?:is|are|was|were|has|have|had|been) (?:\w+ )?\w+(?:ed|en|nt|ut)\b|\b(?:reads?|says?)\b|\bis (?:\w+ )?(?:on|in|at)\b")
 _ARTICLE = _of(rf"(?:{_any('article')})(?![^\W\d_])|[\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LABEL = _of(
-    rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}(?:(?:[\w'’-]+ ){{1,3}}?|[\u3040-\u9fff\uac00-\ud7af]{{0,6}}?)(?:{_NOUN}|photo|image|picture)(?: (?:for|of|in|to|zum|zur|zu|für|des|der|von|de|du|della|dell|do|da|van|voor|til|av|af|к|для|про) (?:[\w']+ ){{0,3}}\w+"
-    rf"| (?:photo|foto|фото|bild|image|imag|zdj|obraz|kép|ảnh|hình|slik)\w*(?: \w+)?| \([^)\n]{{1,30}}\)| ?(?:\d|one|[a-c]))?{_STARS}{_COLON}{_STARS}\s*"
+    rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}(?:(?:[^\s:：]+ ){{1,3}}?|[^\s:：]{{0,12}}?)(?:{_NOUN}|photo|image|picture)(?: (?:for|of|in|to|zum|zur|zu|für|des|der|von|de|du|della|dell|do|da|van|voor|til|av|af|к|для|про) (?:[\w']+ ){{0,3}}\w+"
+    rf"| (?:photo|foto|фото|bild|image|imag|zdj|obraz|kép|ảnh|hình|slik)\w*(?: \w+)?| \([^)\n]{{1,30}}\)| ?(?:\d|one|[a-c])| [^\x00-\u024f\s:：]+)?{_STARS}(?:{_COLON}|\s=(?=\s?[\"'])|\s[—–]\s(?-i:(?=[A-Z]))){_STARS}\s*"
 )
 _HEADING = _of(
     rf"\s*#{{1,6}}[ \t]+[^\n]{{1,80}}\n+(?=\s*\S)|[^\n]{{1,60}}\n[=-]{{3,}}[ \t]*\n\s*|[【\[({{]\s*{_NOUN}\s*[】\])}}][:：]?\s*(?=\S)"
@@ -118,11 +118,12 @@ _HEADING = _of(
 )
 _TITLE = _of(r"\s*(?:\*\*[^*\n.!?。！？]{1,60}\*\*|__[^_\n.!?。！？]{1,60}__)[ \t]*\n\s*(?=\S)")
 _TITLE_LABEL = _of(rf"[\s#*_]*(?:{_any('section')}|titles?|headline|titel|titre|título|titolo|заголовок|标题|タイトル|제목)[*_]{{0,3}}{_COLON}[^\n]*\n\s*(?=\S)")
+_ANY_LABEL = _of(r"\*\*(?:[^\s*]+ ){0,2}[^\s*]+:\*\*\s+(?=(?:\S+\s+){3})")
 _BOLD_LABEL = _of(r"\s*(?:\*\*[^*\n]{1,50}:\*\*|\*\*[^*\n]{1,50}\*\*\s?[:：–—-])\s*")
 _COURTESIES = rf"(?:¡?{_OPEN}\s*[-!,.;:—–，。！、~][-!,.;:—–，。！、~\s]*{_EMOJI}*)"
 _COURTESY_LINE = _of(rf"{_EMOJI}*(?:¡?{_OPEN}[^\w\n]*){{1,5}}(?:\n+|$)")
 _COURTESY = _of(rf"¡?{_OPEN}(?: ?[!！]|[:：]|\.(?=\s*\n))\s*(?=\S)")
-_ANNOUNCED_LINE = _of(rf"(?P<said>[^\n]{{0,160}}?{_NOUN}[^\n:：]{{0,80}}|{_COURTESIES}{{1,4}}[^\n:：]{{0,80}})[:：]{_STARS}[ \t]*(?:\n\s*|$)|{_COURTESIES}{{1,4}}[^\n]{{0,80}}{_NOUN}[^\n]{{0,60}}\n\s*\n\s*")
+_ANNOUNCED_LINE = _of(rf"(?P<said>[^\n]{{0,160}}?{_NOUN}[^\n:：]{{0,80}}|{_COURTESIES}{{1,4}}[^\n:：]{{0,80}})[:：]{_STARS}[ \t]*(?:\n\s*|$)|{_COURTESIES}{{1,4}}[^\n]{{0,80}}{_NOUN}[^\n]{{0,60}}\n\s*\n\s*|[^\n!！]{{1,40}}[!！][^\n:：]{{1,120}}[:：]\n\n")
 _ANNOUNCED = _of(
     rf"(?P<said>{_COURTESIES}{{0,4}}{_STARS}(?:{_ANNOUNCE})(?:\b|(?<=[\u3040-\uffff]))[^\n:：.]{{0,120}}?(?:{_NOUN}|{_any('several')})[^\n:：.]{{0,80}}){_STARS}[:：]{_STARS}\s*"
 )
@@ -134,7 +135,7 @@ _CLOSING_LINE = _of(
     rf"(?:[\s*_(\[]*(?:¡?{_OPEN}[!,.\s]+)?(?:{_any('close')})|\W*(?:{_any('section')})\W{{0,3}}[:：]|(?:\#\w+\s*)+$"
     rf"|\W*\d+ (?:words|wörter|characters|mots|palabras)\W*$|{_EMOJI}+$|[\s*_=#-]+$)"
 )
-_SECTION = _of(rf"\n\s*[*_#>(\-\s]*(?:{_any('section')})(?: \([^)\n]*\))?[*_]{{0,3}}{_COLON}|\n\s*\#{{1,6}}[ \t]+\S")
+_SECTION = _of(rf"\n\s*[*_#>(\-\s]*(?:{_any('section')})(?: \([^)\n]*\))?[*_]{{0,3}}{_COLON}|\n\s*\#{{1,6}}[ \t]+\S|(?-i:\n[a-z]+(?:_[a-z]+)*:\s)")
 _CLOSING = _of(rf"(?<=[.!?…。！？\"”»)」*])\s+(?:{_any('close')})[^\n]{{0,300}}$")
 _COUNT = _of(r"\s*[*_]{0,2}[(\[]\d+ (?:words|characters|wörter)[)\]][*_]{0,2}\s*$")
 
@@ -169,7 +170,7 @@ def unwrapped(text: str, prompt: str = "") -> str:
         return text
     for _ in range(8):  # wraps lie in each other: a fence around JSON around quotes
         before = text
-        for peel in (_framed, _announced, _closed, _fenced, _tagged, _parsed, _marked, _quoted):
+        for peel in (_framed, _announced, _fenced, _tagged, _closed, _parsed, _marked, _quoted):
             text = peel(text).strip()
         if text == before:
             break
@@ -237,6 +238,8 @@ def _without_thoughts(text: str) -> str:
 
 def _in_a_sentence(text: str, mark: re.Match[str]) -> bool:
     before, after = text[: mark.start()], text[mark.end() :]
+    if _BEGINS.search(before.rpartition("\n")[2]):  # and that mark does not begin the text
+        return True
     return bool(re.search(r"[\w,] [\"“']?$", before) and re.match(r"[\"”']?[\s.,]+(?:[a-z]|$)", after))
 
 
@@ -314,7 +317,7 @@ def _without_one(text: str) -> str:
         return _first(text[found.end() :]) if _SEVERAL.search(found[0]) else text[found.end() :]
     if found := _ANNOUNCED.match(text):
         return _first(text[found.end() :]) if _SEVERAL.search(found["said"]) else text[found.end() :]
-    if (found := _LABEL.match(text)) and not _stands_in_the_photo(text, found.end()):
+    if (found := _LABEL.match(text) or _ANY_LABEL.match(text)) and not _stands_in_the_photo(text, found.end()):
         return text[found.end() :]
     if (found := _COURTESY.match(text)) and not text[found.end() :][:1].islower() and not _stands_in_the_photo(text, found.end()):
         return text[found.end() :]
@@ -337,7 +340,7 @@ def _stands_in_the_photo(text: str, begin: int) -> bool:
 
 
 def _parsed(text: str) -> str:
-    if text.startswith('"{'):
+    if text.startswith('"{') or (text.startswith('"') and text.endswith('"') and '\\"' in text):
         with suppress(ValueError, TypeError):
             return str(json.loads(text))
     if not text.startswith(("{", "[")):
@@ -372,7 +375,8 @@ def _text_in(value: object) -> str:
         return ""
     names = {str(key).lower(): item for key, item in value.items()}
     wanted = [item for key, item in names.items() if _KEYS.fullmatch(key)]
-    if names.keys() & {"error", "errors", "detail", "exception", "traceback", "code"} or names.get("object") == "error":
+    errors = ("error", "errors", "detail", "exception", "traceback", "code", "promptfeedback")
+    if any(names.get(key) for key in errors) or names.get("object") == "error":
         return next(filter(None, map(_text_in, wanted)), "")
     wanted += [names[key] for key in _OTHER_KEYS if key in names and names.get("type") != "thinking"]
     wanted += [item for key, item in names.items() if isinstance(item, (dict, list)) and "error" not in key]
@@ -406,7 +410,7 @@ def _quoted(text: str) -> str:
     if bare[0] not in closing:
         return inner if _is_one_quote(bare, bare[0], closing) else text
     if bare[0] == "'":
-        return text if re.search(r"(?<!\w)'|'(?!\w)", inner) else inner
+        return text if re.match(r"(?:twas|tis|til|cause|em|n|\d\ds)\b", inner, re.IGNORECASE) or re.search(r"(?<!\w)'|'(?!\w)", inner) else inner
     # Within it, quotes open and close again; a mark that closes first was opened by the first one.
     first = re.search(rf"(?<!\w){bare[0]}|{bare[0]}(?!\w)", inner)
     return inner if first is None or re.search(r"(?:^|[\s(])$", inner[: first.start()]) else text
