@@ -13,6 +13,7 @@ from backends import BACKENDS, load_backend
 from backends.base import MAX_SIDE
 from backends.errors import StopRunError
 from backends.image_tokens import image_tokens
+from cli.copies import copies_warning
 from cli.exit_codes import ExitCode
 from cli.log import log, start_log
 from cli.progress import Progress
@@ -96,7 +97,7 @@ def run(options: RunOptions) -> ExitCode:
     photos_dir = photos_folder(options.photos_dir, settings)
     journal = CaptionJournal(options.captions_jsonl)
     with journal.lock(), ExitStack() as stack:
-        start_log(journal.path.with_name("caption.log"), "--captions-jsonl")
+        _start_log(journal)
         found = walk(photos_dir)
         for warning in found.warnings:
             log.warning(warning)
@@ -167,6 +168,12 @@ def run(options: RunOptions) -> ExitCode:
         return _end(
             options, journal, found, result, quota=quota, left=len(pending) - quota, signalled=stopper.code
         )
+
+
+def _start_log(journal: CaptionJournal) -> None:
+    start_log(journal.path.with_name("caption.log"), "--captions-jsonl")
+    if warning := copies_warning(journal.path):
+        log.warning(warning)
 
 
 def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) -> None:

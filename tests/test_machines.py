@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ from backends.errors import UnavailableImageError
 from backends.memory import available_memory, total_memory
 from decoding.decoder import Decoder
 from tests.conftest import ROOT, Product, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MACOS = """
 import fcntl, os, resource, sys
@@ -260,3 +264,37 @@ def test_a_closed_pipe_is_success_only_for_what_prints(product: Product) -> None
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda text: text.encode("utf-16"),
+        lambda text: text.encode("utf-16-be"),
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: text.replace("\n", "").encode(),
+    ],
+    ids=["UTF-16", "UTF-16BE", "CR", "one line"],
+)
+def test_every_command_says_the_same_of_a_journal_in_another_form(
+    product: Product, saved: Callable[[str], bytes]
+) -> None:
+    product.run()
+    before = saved(product.journal.read_text("utf-8"))
+    product.journal.write_bytes(before)
+    photos = ("--photos-dir", str(product.photos))
+    name = product.journal.name
+    said = {
+        product.run(code=1),
+        product.run("--dry-run", code=1),
+        product.run("--retry-status", "error_api", code=1),
+        product.call("estimate", "--backend", "mock", *photos, code=1).stderr,
+        product.call("stats", code=1).stderr,
+        product.call("compact", code=1).stderr,
+        product.call("compare", name, name, code=1).stderr,
+    }
+    done = report(product)
+    assert done.returncode == 1
+    (sentence,) = said | {done.stderr}
+    assert "it is left as it is; give --captions-jsonl the file that this makes: " in sentence
+    assert product.journal.read_bytes() == before
+    subprocess.run(["sh", "-c", sentence.rpartition("makes: ")[2]], check=True)
+    assert "12 already processed" in product.run("--captions-jsonl", "captions.mended.jsonl")
