@@ -187,7 +187,7 @@ class CaptionJournal:
         Raises:
             StopRunError: another run holds it, or its folder cannot be written.
         """
-        lock = FileLock(f"{self.path}.lock", timeout=0)
+        lock = FileLock(f"{self.path}.lock", timeout=0, fallback_to_soft=False)
         try:
             if self.path.is_dir():
                 raise StopRunError(
