@@ -511,6 +511,10 @@ class CaptionJournal:
             errno.ENAMETOOLONG: "its name is too long: give --captions-jsonl a shorter one",
             errno.ENOTDIR: f"{self.path.parent} is not a folder: give --captions-jsonl a file elsewhere",
             **dict.fromkeys(
+                (errno.EMFILE, errno.ENFILE),
+                "too many files are open at once: raise the limit with `ulimit -n 4096`",
+            ),
+            **dict.fromkeys(
                 (errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP),
                 f"its drive cannot keep a journal safe ({_reason(error)}): give --captions-jsonl a file on a local disk, "
                 "such as ~/captions.jsonl,",

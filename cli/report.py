@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from backends.errors import StopRunError
 from cli.exit_codes import ExitCode
 from cli.log import log, start_log
+from cli.open_files import allow_open_files
 from cli.report_input import (
     StoppedError,
     find_files,
@@ -58,6 +59,7 @@ def make_report(options: ReportOptions) -> ExitCode:
         StopRunError: a folder, journal or model is not as it must be.
     """
     stopper = Stopper(_STOPPED)
+    allow_open_files()
     if options.fast:
         check_fast()
     photos_dir = find_photos_dir(options)

@@ -16,6 +16,7 @@ from backends.image_tokens import image_tokens
 from cli.copies import copies_warning
 from cli.exit_codes import ExitCode
 from cli.log import log, start_log
+from cli.open_files import allow_open_files
 from cli.progress import Progress
 from cli.selection import Shard, done_records, keep_shard, load_records, pending_photos, photos_folder
 from cli.signals import Stopper
@@ -97,7 +98,7 @@ def run(options: RunOptions) -> ExitCode:
     photos_dir = photos_folder(options.photos_dir, settings)
     journal = CaptionJournal(options.captions_jsonl)
     with journal.lock(), ExitStack() as stack:
-        _start_log(journal)
+        _begin(journal)
         found = walk(photos_dir)
         for warning in found.warnings:
             log.warning(warning)
@@ -170,7 +171,8 @@ def run(options: RunOptions) -> ExitCode:
         )
 
 
-def _start_log(journal: CaptionJournal) -> None:
+def _begin(journal: CaptionJournal) -> None:
+    allow_open_files()
     start_log(journal.path.with_name("caption.log"), "--captions-jsonl")
     if warning := copies_warning(journal.path):
         log.warning(warning)
