@@ -53,8 +53,7 @@ def leave(work: Callable[[], ExitCode], *, prints: bool = False) -> None:
         _say(
             OUT_OF_FILES
             if out_of_files(error)
-            else
-            f"Unexpected trouble ({type(error).__name__}: {error}, {Path(where.filename).name}:{where.lineno}); "
+            else f"Unexpected trouble ({type(error).__name__}: {error}, {Path(where.filename).name}:{where.lineno}); "
             "nothing that was written is lost. Run the same command again; if it stays, report this line."
         )
         if log.handlers:
