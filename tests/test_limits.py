@@ -7,12 +7,13 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engines.threads import cores
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, ROOT
 from tests.provider import DIALECTS, KEYS, Provider, Reply
 from tests.test_machines import report_command
 
@@ -206,6 +207,20 @@ def test_a_connection_that_may_not_be_opened_is_no_photos_error(
         provider.script = lambda number, request: None
         product.call("run", *flags)
     assert sum(record["status"] == "success" for record in product.records().values()) == 10
+
+
+def test_a_worker_that_may_open_no_more_files_leaves_the_photo_open(product: Product, shim: Path) -> None:
+    shim.write_text(FULL)
+    product.env["MOMENT"] = "start"
+    photo = str(product.photos / "cover.bmp")
+    program = (
+        f"from engines.workers import DecodingWorker\nprint(repr(DecodingWorker(64, 1).load({photo!r})[0]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=product.env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("UnavailableImageError(")
+    assert "too many files are open" in done.stdout
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
