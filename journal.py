@@ -28,6 +28,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - the standard library's serves pydantic from 3.12 on
 
 from backends.errors import StopRunError
+from library.json_lines import OtherLines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -186,7 +187,7 @@ class CaptionJournal:
         Raises:
             StopRunError: another run holds it, or its folder cannot be written.
         """
-        lock = FileLock(f"{self.path}.lock", timeout=0)
+        lock = FileLock(f"{self.path}.lock", timeout=0, fallback_to_soft=False)
         try:
             if self.path.is_dir():
                 raise StopRunError(
@@ -431,28 +432,29 @@ class CaptionJournal:
 
     def _read(self) -> Iterator[_Line]:
         """Yield the good records, and note the lines that are none."""
-        good = foreign = 0
+        good = 0
+        beyond_ascii = False
+        others = OtherLines()
         try:
             for number, line in enumerate(self._lines(), 1):
                 record = _parse(line)
                 if record is not None:
                     good += 1
+                    beyond_ascii = beyond_ascii or not line.isascii()
                     yield record
                 elif not line.strip():
                     self._blank += 1
-                # Without the lock, a last line without its end may be one that a run is just writing.
-                elif line.endswith(b"\n") or self._locked:
-                    self.malformed.append(number)
-                    foreign += not _is_torn(line)
+                else:
+                    others.see(number, line)
+                    # Without the lock, a last line without its end may be one that a run is just writing.
+                    if line.endswith(b"\n") or self._locked:
+                        self.malformed.append(number)
         except OSError as error:
             raise StopRunError(
                 f"{self.path} cannot be read ({_reason(error)}): check the disk and its rights."
             ) from None
-        if foreign and not good:
-            raise StopRunError(
-                f"{self.path} holds no captions but something else: "
-                "it is left as it is; give --captions-jsonl another file."
-            )
+        if refusal := others.refusal(self.path, good=good, beyond_ascii=beyond_ascii):
+            raise StopRunError(refusal)
 
     def _lines(self) -> Iterator[bytes]:
         try:
@@ -509,6 +511,10 @@ class CaptionJournal:
             errno.ENAMETOOLONG: "its name is too long: give --captions-jsonl a shorter one",
             errno.ENOTDIR: f"{self.path.parent} is not a folder: give --captions-jsonl a file elsewhere",
             **dict.fromkeys(
+                (errno.EMFILE, errno.ENFILE),
+                "too many files are open at once: raise the limit with `ulimit -n 4096`",
+            ),
+            **dict.fromkeys(
                 (errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP),
                 f"its drive cannot keep a journal safe ({_reason(error)}): give --captions-jsonl a file on a local disk, "
                 "such as ~/captions.jsonl,",
@@ -551,21 +557,6 @@ def _second(at: str) -> int | None:
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
     return int(time.timestamp())
-
-
-def _is_torn(line: bytes) -> bool:
-    """Tell the beginning of a record, cut off by a kill, from text that never was one.
-
-    After a power loss a file's tail may also be zero bytes.
-    """
-    rest = line.removeprefix(BOM_UTF8).strip(b"\0\r\n\t ")
-    if rest and not rest.startswith(b"{"):
-        return False
-    try:
-        json.loads(rest)
-    except (ValueError, RecursionError):
-        return True
-    return False
 
 
 def _second_name(path: Path, backup: Path) -> None:

@@ -24,7 +24,15 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from backends.base import Caption, CaptionBackend
-from backends.errors import APIError, NotReadyError, RateLimitError, StopRunError, TransientAPIError
+from backends.errors import (
+    OUT_OF_FILES,
+    APIError,
+    NotReadyError,
+    RateLimitError,
+    StopRunError,
+    TransientAPIError,
+    out_of_files,
+)
 from backends.image_tokens import for_model
 
 if TYPE_CHECKING:
@@ -169,6 +177,8 @@ class CloudBackend(CaptionBackend):
             if filtered or "SAFETY_CHECK_TYPE_" in response.text[:5000]:  # xAI's codes stand in its text
                 return Caption("", "content_filter")
             return self.fault(response.status_code, body, response.headers)
+        if out_of_files(error):
+            return StopRunError(OUT_OF_FILES)
         cause = error if isinstance(error, httpx2.TransportError) else error.__cause__
         if isinstance(cause, httpx2.LocalProtocolError):
             return StopRunError(

@@ -14,10 +14,27 @@ From the photo's own fault to the whole run's:
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from os import PathLike
+
+OUT_OF_FILES = (
+    "This program may not open one more file at once: raise the limit with `ulimit -n 4096`, or close other programs, and run "
+    "the same command again; nothing that was written is lost."
+)
+
+
+def out_of_files(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that led to it, is that too many files are open: no fault of a photo or a disk."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class CorruptImageError(Exception):

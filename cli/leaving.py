@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.errors import StopRunError
+from backends.errors import OUT_OF_FILES, StopRunError, out_of_files
 from cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -46,12 +46,14 @@ def leave(work: Callable[[], ExitCode], *, prints: bool = False) -> None:
         if not prints:
             _say("A program that this one talks to has ended. Run the same command again; nothing is lost.")
     except StopRunError as error:
-        _say(str(error))
+        _say(OUT_OF_FILES if out_of_files(error) else str(error))
         code = ExitCode.STOPPED
     except Exception as error:  # noqa: BLE001 - a person gets a sentence, the log gets the traceback
         where = traceback.extract_tb(error.__traceback__)[-1]
         _say(
-            f"Unexpected trouble ({type(error).__name__}: {error}, {Path(where.filename).name}:{where.lineno}); "
+            OUT_OF_FILES
+            if out_of_files(error)
+            else f"Unexpected trouble ({type(error).__name__}: {error}, {Path(where.filename).name}:{where.lineno}); "
             "nothing that was written is lost. Run the same command again; if it stays, report this line."
         )
         if log.handlers:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from backends.errors import StopRunError
 from cli.exit_codes import ExitCode
 from cli.log import log, start_log
+from cli.open_files import allow_open_files
 from cli.report_input import (
     StoppedError,
     find_files,
@@ -30,7 +34,7 @@ from report.table import make_rows, read_grouped_by, write_csv, write_parquet
 from report.vocabulary import VOCABULARY, prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from cli.report_input import ReportOptions, Vectors
@@ -42,6 +46,9 @@ CSV, MARKDOWN, PARQUET, PAGE = (
     "cluster_export.parquet",
     "cluster_report.html",
 )
+LOCK = ".cluster_report.lock"
+_NO_LOCKS = {errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""What drives answer that know no locks: two reports at once in one folder are then for people to avoid."""
 _STOPPED = "Stopped; what was made so far is kept. The same command goes on."
 
 
@@ -52,10 +59,16 @@ def make_report(options: ReportOptions) -> ExitCode:
         StopRunError: a folder, journal or model is not as it must be.
     """
     stopper = Stopper(_STOPPED)
+    allow_open_files()
     if options.fast:
         check_fast()
     photos_dir = find_photos_dir(options)
     _check_folders(options, photos_dir)
+    with _alone_in(options.out_dir):
+        return _make_report(options, photos_dir, stopper)
+
+
+def _make_report(options: ReportOptions, photos_dir: Path | None, stopper: Stopper) -> ExitCode:
     found = find_files(photos_dir) if photos_dir else None
     start_log(options.out_dir / "cluster_report.log", "--out-dir")
     library = read_library(options, photos_dir, found)
@@ -159,6 +172,31 @@ def make_report(options: ReportOptions) -> ExitCode:
         log.info(export_albums(options.export_albums, rows, paths, chunks).line())
     log.info(f"Written to {options.out_dir}: {PAGE}, {CSV}, {MARKDOWN}, {PARQUET}.")
     return ExitCode.DONE
+
+
+@contextmanager
+def _alone_in(out_dir: Path) -> Iterator[None]:
+    """Hold the report's folder for this report alone, until the block ends or the process dies.
+
+    Raises:
+        StopRunError: another report is at work there, or the folder cannot be written.
+    """
+    lock = FileLock(out_dir / LOCK, timeout=0, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StopRunError(
+            f"Another report is being written to {out_dir}: wait until it has ended, or give --out-dir another folder."
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise StopRunError(
+                f"{out_dir / LOCK} cannot be written ({error.strerror}): give --out-dir a place that can be written to."
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_folders(options: ReportOptions, photos_dir: Path | None) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from backends.errors import StopRunError
+from cli.copies import copies_warning
 from cli.log import log
 from cli.selection import photos_folder
 from config import load_settings
@@ -129,6 +130,8 @@ def _records(options: ReportOptions) -> dict[str, Entry]:
     """Return what the journals say; of a photo that several hold, the last one's word."""
     records: dict[str, Entry] = {}
     for path in options.journals or (_JOURNAL,):
+        if warning := copies_warning(CaptionJournal(path).path, options.journals):
+            log.warning(warning)
         if not path.exists():
             if options.journals:
                 raise StopRunError(f"{path} does not exist: check --captions-jsonl.")

@@ -13,8 +13,10 @@ from backends import BACKENDS, load_backend
 from backends.base import MAX_SIDE
 from backends.errors import StopRunError
 from backends.image_tokens import image_tokens
+from cli.copies import copies_warning
 from cli.exit_codes import ExitCode
 from cli.log import log, start_log
+from cli.open_files import allow_open_files
 from cli.progress import Progress
 from cli.selection import Shard, done_records, keep_shard, load_records, pending_photos, photos_folder
 from cli.signals import Stopper
@@ -96,7 +98,7 @@ def run(options: RunOptions) -> ExitCode:
     photos_dir = photos_folder(options.photos_dir, settings)
     journal = CaptionJournal(options.captions_jsonl)
     with journal.lock(), ExitStack() as stack:
-        start_log(journal.path.with_name("caption.log"), "--captions-jsonl")
+        _begin(journal)
         found = walk(photos_dir)
         for warning in found.warnings:
             log.warning(warning)
@@ -167,6 +169,13 @@ def run(options: RunOptions) -> ExitCode:
         return _end(
             options, journal, found, result, quota=quota, left=len(pending) - quota, signalled=stopper.code
         )
+
+
+def _begin(journal: CaptionJournal) -> None:
+    allow_open_files()
+    start_log(journal.path.with_name("caption.log"), "--captions-jsonl")
+    if warning := copies_warning(journal.path):
+        log.warning(warning)
 
 
 def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from PIL import Image
 
-from backends.errors import CorruptImageError, UnavailableImageError
+from backends.errors import OUT_OF_FILES, CorruptImageError, StopRunError, UnavailableImageError, out_of_files
 from decoding import protocol
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Decoder:
 
         Raises:
             UnavailableImageError: it could not be read this time, or no child could be started.
+            StopRunError: too many files are open for that.
             CorruptImageError: there is no picture in it, or decoding it crashed or hung.
         """
         path = os.path.abspath(path)
@@ -171,6 +172,8 @@ class Decoder:
                 pipe.send(None)
                 answer = self._receive(pipe, self.time_limit)
         except OSError as error:
+            if out_of_files(error):
+                raise StopRunError(OUT_OF_FILES) from error
             raise _DiedError from error
         finally:
             if large:
@@ -228,6 +231,8 @@ class Decoder:
             )
         except OSError as error:
             ours.close()
+            if out_of_files(error):
+                raise
             raise UnavailableImageError(path, f"no decoder could be started ({error.strerror})") from error
         finally:
             theirs.close()

@@ -21,6 +21,7 @@ from tenacity.nap import sleep_using_event
 
 from backends.base import Caption
 from backends.errors import (
+    OUT_OF_FILES,
     APIError,
     CorruptImageError,
     NotReadyError,
@@ -28,6 +29,7 @@ from backends.errors import (
     StopRunError,
     TransientAPIError,
     UnavailableImageError,
+    out_of_files,
 )
 from engines.checks import folded, judged
 from engines.outcome import Outcome
@@ -142,7 +144,11 @@ class Captioner:
             return Outcome(photo, "error_api", error=folded(str(error)), model=self._model)
         except Exception as error:  # noqa: BLE001 - a model can raise anything
             reason = folded(f"{type(error).__name__}: {error}")
-            return Outcome(photo, "error_model", error=reason, model=self._model)
+            return (
+                Outcome(photo, None, error=OUT_OF_FILES, fatal=True)
+                if out_of_files(error)
+                else Outcome(photo, "error_model", error=reason, model=self._model)
+            )
         except BaseException as error:  # noqa: BLE001 - an SDK that ends the program would pass for its exit code
             reason = f"The backend gave up ({type(error).__name__}: {error}): mend it and run the same command again."
             return Outcome(photo, None, error=reason, fatal=True)

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from backends.errors import StopRunError
+from backends.errors import StopRunError, out_of_files
 from journal import VIDEO, CaptionRecord, is_video
 
 if TYPE_CHECKING:
@@ -149,5 +149,5 @@ def _holds_anything(folder: Path) -> bool:
     try:
         with os.scandir(folder) as entries:
             return next(entries, None) is not None
-    except OSError:
-        return False
+    except OSError as error:
+        return out_of_files(error)  # which says nothing about the folder

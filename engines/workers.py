@@ -17,7 +17,7 @@ import ray
 from PIL import Image
 
 from backends import load_backend
-from backends.errors import APIError, CorruptImageError, StopRunError
+from backends.errors import APIError, CorruptImageError, StopRunError, UnavailableImageError
 from decoding.decoder import Decoder
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ class DecodingWorker:
             size, pixels = decoder.load_pixels(path)
         except CorruptImageError as error:
             return error, PickleBuffer(b"")
+        except StopRunError:  # other machines may still have room
+            reason = "too many files are open on the machine that decodes"
+            return UnavailableImageError(path, reason), PickleBuffer(b"")
         finally:
             self._idle.put(decoder)
         return size, PickleBuffer(pixels)  # which Ray lends to who reads it; of bytes it makes a copy

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from backends.errors import StopRunError
+from backends.errors import OUT_OF_FILES, StopRunError, out_of_files
 from library.signatures import PICTURE, kind_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,13 @@ class Walk:
     warnings: list[str] = field(default_factory=list)
 
     def note(self, path: str, error: OSError) -> None:
-        """Remember that `path` could not be read."""
+        """Remember that `path` could not be read.
+
+        Raises:
+            StopRunError: too many files are open to read any.
+        """
+        if out_of_files(error):
+            raise StopRunError(OUT_OF_FILES) from error
         sentence = f"{path!r} cannot be read ({error.strerror})"
         if error.errno not in {errno.EACCES, errno.EPERM, errno.ELOOP}:  # the last: links that lead to each other
             self.unread.append(sentence)

@@ -27,7 +27,7 @@ ARROWS = {
     "report": {"backends", "decoding", "journal", "library"},
     "engines": {"backends", "config", "decoding", "journal", "library"},
     "decoding": {"backends", "image_loader", "library"},
-    "journal": {"backends"},
+    "journal": {"backends", "library"},
     "image_loader": {"backends", "library"},
     "library": {"backends"},
     "config": {"backends"},

@@ -7,13 +7,17 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from backends.errors import UnavailableImageError
 from backends.memory import available_memory, total_memory
 from decoding.decoder import Decoder
-from tests.conftest import ROOT, Product, draw
+from tests.conftest import PATIENCE, ROOT, Product, draw, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MACOS = """
 import fcntl, os, resource, sys
@@ -64,6 +68,27 @@ def fsync(descriptor):
         raise OSError(int(os.environ["REFUSAL"]), "refused")
     real(descriptor)
 os.fsync = fsync
+"""
+
+# Every picture waits until the file GO is there.
+WAITING = """
+import os, sys, time
+if "decoding.child" in sys.orig_argv:
+    from PIL import Image
+    real = Image.open
+    def late(*arguments, **options):
+        with open(os.environ["GO"] + ".asked", "a"):
+            pass
+        while not os.path.exists(os.environ["GO"]):
+            time.sleep(0.02)
+        return real(*arguments, **options)
+    Image.open = late
+"""
+NO_LOCKS = """
+import errno, fcntl, os
+def flock(*_):
+    raise OSError(getattr(errno, os.environ["REFUSAL"]), "refused")
+fcntl.flock = flock
 """
 
 
@@ -207,11 +232,15 @@ def test_the_home_folder_in_every_path(product: Product, tmp_path: Path) -> None
     product.call("stats", "--captions-jsonl=~/mine.jsonl")
 
 
+def report_command(product: Product, *arguments: str) -> list[str]:
+    return [sys.executable, str(ROOT / "cluster_report.py"), "--photos-dir", str(product.photos),
+            "--embedder", "pixels", *arguments]  # fmt: skip
+
+
 def report(product: Product, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "cluster_report.py"), "--photos-dir", str(product.photos),
-         "--embedder", "pixels", *arguments],
-        cwd=product.folder, env=product.env, capture_output=True, text=True, check=False, timeout=180,
+        report_command(product, *arguments),
+        cwd=product.folder, env=product.env, capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
 
 
@@ -260,3 +289,89 @@ def test_a_closed_pipe_is_success_only_for_what_prints(product: Product) -> None
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda text: text.encode("utf-16"),
+        lambda text: text.encode("utf-16-be"),
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: text.replace("\n", "").encode(),
+    ],
+    ids=["UTF-16", "UTF-16BE", "CR", "one line"],
+)
+def test_every_command_says_the_same_of_a_journal_in_another_form(
+    product: Product, saved: Callable[[str], bytes]
+) -> None:
+    product.run()
+    before = saved(product.journal.read_text("utf-8"))
+    product.journal.write_bytes(before)
+    photos = ("--photos-dir", str(product.photos))
+    name = product.journal.name
+    said = {
+        product.run(code=1),
+        product.run("--dry-run", code=1),
+        product.run("--retry-status", "error_api", code=1),
+        product.call("estimate", "--backend", "mock", *photos, code=1).stderr,
+        product.call("stats", code=1).stderr,
+        product.call("compact", code=1).stderr,
+        product.call("compare", name, name, code=1).stderr,
+    }
+    done = report(product)
+    assert done.returncode == 1
+    (sentence,) = said | {done.stderr}
+    assert "it is left as it is; give --captions-jsonl the file that this makes: " in sentence
+    assert product.journal.read_bytes() == before
+    subprocess.run(["sh", "-c", sentence.rpartition("makes: ")[2]], check=True)
+    assert "12 already processed" in product.run("--captions-jsonl", "captions.mended.jsonl")
+
+
+def test_two_reports_at_once_in_one_folder(product: Product, shim: Path, tmp_path: Path) -> None:
+    product.run("--limit", "6")
+    go, plain = tmp_path / "go", dict(product.env)
+    shim.write_text(WAITING)
+    product.env |= {"PYTHONPATH": str(shim.parent), "GO": str(go)}
+    first = subprocess.Popen(
+        report_command(product), cwd=product.folder, env=product.env, stderr=subprocess.DEVNULL, process_group=0
+    )
+    try:
+        wait_for(Path(f"{go}.asked").exists)
+        before = sorted(path.name for path in product.folder.iterdir())
+        log = (product.folder / "cluster_report.log").read_bytes()
+        second = report(product)
+        assert second.returncode == 1
+        assert second.stderr == (
+            "Another report is being written to .: wait until it has ended, or give --out-dir another folder.\n"
+        )
+        assert sorted(path.name for path in product.folder.iterdir()) == before
+        assert (product.folder / "cluster_report.log").read_bytes() == log
+        product.env = plain
+        product.run("--limit", "2")  # a run beside a report is no trouble
+        assert report(product, "--out-dir", str(tmp_path / "elsewhere")).returncode == 0
+        assert first.poll() is None
+        assert not (product.folder / "cluster_export.csv").exists()
+        first.kill()  # as kill -9 does
+        first.wait()
+        done = report(product)
+        assert done.returncode == 0, done.stderr
+        assert (product.folder / "cluster_export.csv").exists()
+    finally:
+        go.touch()
+        first.kill()
+        first.wait()
+
+
+@pytest.mark.parametrize("refusal", ["ENOSYS", "ENOLCK", "ENOTSUP", "EINVAL"])
+def test_a_drive_without_locks_takes_a_report_but_no_journal(
+    product: Product, shim: Path, refusal: str, tmp_path: Path
+) -> None:
+    product.run("--limit", "3")
+    before = product.journal.read_bytes()
+    shim.write_text(NO_LOCKS)
+    product.env |= {"PYTHONPATH": str(shim.parent), "REFUSAL": refusal}
+    said = product.run(code=1)
+    assert "give --captions-jsonl a file on a local disk" in said
+    assert "Warning" not in said
+    assert product.journal.read_bytes() == before
+    done = report(product, "--out-dir", str(tmp_path / "report"))
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
