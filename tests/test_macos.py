@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from tests.conftest import PATIENCE, ROOT, Product, draw
+from tests.conftest import PATIENCE, ROOT, Product, draw, wait_for
 
 EXAMPLES = ROOT / "examples" / "photos"
 LACKING = r"""
@@ -313,6 +313,19 @@ def test_a_folder_and_a_photo_that_are_listed_in_another_case(insensitive: Produ
     assert (insensitive.folder / "cluster_export.csv").read_text() == groups
     ways = {unquote_to_bytes(way).decode() for way in page_data(insensitive)["odd"].values()}
     assert ways == {"COVER.BMP", "2024/SCREENSHOT 1.PNG", "TRIP/é.jpg"}
+
+
+def test_the_journal_in_another_case_and_spelling(insensitive: Product) -> None:
+    insensitive.env["DISK"] = str(insensitive.folder)
+    insensitive.run("--captions-jsonl", "zo\u00eb.jsonl", "--limit", "3")
+    other = "ZOE\u0308.jsonl"
+    assert "Skipping 3 already processed" in insensitive.run("--captions-jsonl", other)
+    assert [path.name for path in insensitive.folder.glob("*.jsonl")] == ["zo\u00eb.jsonl"]
+    process = insensitive.start("--captions-jsonl", "zo\u00eb.jsonl", "--force", "--mock-latency", "1")
+    wait_for(lambda: bool(list(insensitive.folder.glob("*.bak"))))
+    assert "Another run is writing" in insensitive.run("--captions-jsonl", other, code=1)
+    process.terminate()
+    insensitive.finish(process)
 
 
 def test_another_case_is_another_photo_where_the_disk_says_so(product: Product) -> None:
