@@ -281,6 +281,10 @@ class CaptionJournal:
         """How many photos have a record, whether it counts or not."""
         return len(self.records) + len(self._replaced)
 
+    def names(self) -> Collection[str]:
+        """Return the photos that have a record, whether it counts or not."""
+        return self.records.keys() | self._replaced if self._replaced else self.records.keys()
+
     def is_known(self, rel_path: str) -> bool:
         """Tell whether the photo has a record, whether it counts or not."""
         return rel_path in self.records or rel_path in self._replaced

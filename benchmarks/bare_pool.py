@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import sys
 
-from processes import ROOT
+from processes import CORES, ROOT
 
 sys.path.insert(0, str(ROOT))
 from image_loader import load_image
@@ -18,7 +18,7 @@ def load_and_drop(path: str) -> None:
 
 def main() -> None:
     paths = sorted(os.path.join(folder, name) for folder, _, names in os.walk(sys.argv[1]) for name in names)
-    with multiprocessing.Pool(len(os.sched_getaffinity(0))) as pool:
+    with multiprocessing.Pool(len(CORES)) as pool:
         for _ in pool.imap_unordered(load_and_drop, paths):
             pass
 

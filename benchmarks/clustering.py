@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import hdbscan
 import numpy as np
 import umap
+from processes import MAXRSS_MEGABYTE
 from sklearn.metrics import adjusted_mutual_info_score as ami
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,7 +157,7 @@ def measure(way: str, rows: int, *, warm: bool) -> Seen:
         run(way, *small)
     vectors, truth = library(rows)
     seconds, labels, xy = run(way, vectors, truth)
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS_MEGABYTE
     grouped = truth >= 0
     return Seen(
         float(seconds[0]),

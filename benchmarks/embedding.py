@@ -9,7 +9,6 @@ from the first batch's beginning to the last one's end; what decoding alone coul
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from make_photos import make_library, write_photo
 from PIL import Image
-from processes import CORES, ROOT
+from processes import CORES, ROOT, bind
 
 sys.path.insert(0, str(ROOT))
 from image_loader import load_image
@@ -61,7 +60,7 @@ def decoding(folder: Path, rounds: int, distinct: int) -> None:
         f"full decode, shrunk to {CLIP_SIDE} px": partial(shrunk, side=CLIP_SIDE),
         f"load_image to {PIXELS_SIDE} px": partial(load_image, max_side=PIXELS_SIDE),
     }
-    os.sched_setaffinity(0, CORES[:1])
+    bind(CORES[:1])
     wall: dict[str, list[float]] = {name: [] for name in ways}
     work: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
@@ -72,7 +71,7 @@ def decoding(folder: Path, rounds: int, distinct: int) -> None:
             if number:
                 wall[name].append((time.perf_counter() - begin) / len(paths))
                 work[name].append((time.process_time() - begun) / len(paths))
-    os.sched_setaffinity(0, CORES)
+    bind(CORES)
     ours = f"load_image to {CLIP_SIDE} px"
     print(f"one photo of 12 MP, one core, medians of {rounds} rounds; x: how much longer than {ours}")
     print(f"{'':<32} {'ms':>7} {'x':>6} {'cpu ms':>8} {'x':>6}")

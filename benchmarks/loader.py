@@ -19,7 +19,7 @@ import cv2
 import pyvips
 from make_photos import write_photo
 from PIL import Image
-from processes import CORES, ROOT
+from processes import CORES, ROOT, bind
 
 sys.path.insert(0, str(ROOT))
 from image_loader import load_image
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one size, few rounds")
     quick = parser.parse_args().quick
     cv2.setNumThreads(1)
-    os.sched_setaffinity(0, CORES[:1])
+    bind(CORES[:1])
     print(
         f"load_image to {MAX_SIDE} px on one core, medians; ratio = yardstick / load_image (above 1: we are faster)."
     )

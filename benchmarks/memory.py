@@ -51,7 +51,10 @@ def peaks(process: subprocess.Popen[str]) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few photos")
-    counts = (8, 24) if parser.parse_args().quick else (500, 5_000)
+    quick = parser.parse_args().quick
+    if not Path("/proc").is_dir():
+        parser.error("this system has no /proc, where the memory of other processes stands: use Linux.")
+    counts = (8, 24) if quick else (500, 5_000)
     print(f"{'photos of 12 MP':>15} {'parent, MB':>11} {'all, MB':>9}")
     seen = []
     with tempfile.TemporaryDirectory() as folder:

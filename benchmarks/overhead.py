@@ -17,14 +17,14 @@ from pathlib import Path
 from statistics import median
 
 from make_photos import TINY, make_library
-from processes import ROOT, Took, bare_pool, output, product, start
+from processes import MAXRSS_MEGABYTE, ROOT, Took, bare_pool, output, product, start
 
 WORDS = "a the two people dog beach garden sitting on with under red blue tree table child sky old street at of".split()
 _MEASURE = """
 import resource, sys, time
 {load}
 seconds, work = time.perf_counter() - begin, time.process_time() - work
-print(len(records), seconds, work, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(len(records), seconds, work, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / {unit})
 """
 _PRODUCT = f"""
 sys.path.insert(0, {str(ROOT)!r})
@@ -104,7 +104,11 @@ def main() -> None:
         figures: dict[str, list[list[float]]] = {"CaptionJournal.load": [], "json.loads into a dict": []}
         for _ in range(rounds):
             for name, load in zip(figures, (_PRODUCT, _BARE), strict=True):
-                text = output(start([sys.executable, "-c", _MEASURE.format(load=load), str(journal)]))
+                text = output(
+                    start(
+                        [sys.executable, "-c", _MEASURE.format(load=load, unit=MAXRSS_MEGABYTE), str(journal)]
+                    )
+                )
                 figures[name].append([float(word) for word in text.split()])
         for name, rows in figures.items():
             records, seconds, work_s, megabytes = (median(values) for values in zip(*rows, strict=True))

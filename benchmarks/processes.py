@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
-CORES = sorted(os.sched_getaffinity(0))
+CORES = sorted(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+MAXRSS_MEGABYTE = 1 << 20 if sys.platform == "darwin" else 1 << 10
+"""What `ru_maxrss` counts in: bytes on macOS, kilobytes elsewhere."""
 _compiled = tempfile.TemporaryDirectory()  # filled by the first process, gone when this one ends
 
 
@@ -77,11 +79,17 @@ def _took(command: list[str], cores: int) -> Took:
     return Took(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
+def bind(cores: list[int]) -> None:
+    """Bind this process to these cores; macOS knows no such thing, and there it goes on with all."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
 @contextmanager
 def _on(cores: int) -> Iterator[None]:
     """Bind this process, and so what it starts, to the first `cores` cores."""
-    os.sched_setaffinity(0, CORES[:cores])
+    bind(CORES[:cores])
     try:
         yield
     finally:
-        os.sched_setaffinity(0, CORES)
+        bind(CORES)

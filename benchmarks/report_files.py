@@ -20,7 +20,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
-from processes import ROOT
+from processes import MAXRSS_MEGABYTE, ROOT
 
 sys.path.insert(0, str(ROOT))
 from journal import CaptionJournal
@@ -135,10 +135,10 @@ def one_round(folder: Path, photos: int) -> None:
     """Print, as JSON, the steps of a first report and of a second one with new photos, and the peak memory."""
     labels = drawn_groups(photos)
     names = write_journal(folder / "captions.jsonl", labels)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS_MEGABYTE
     first = report(folder, names[:-NEW], labels[:-NEW])
     second = report(folder, names, labels)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS_MEGABYTE
     print(json.dumps([first.took, second.took, before, peak]))
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import umap
-from processes import ROOT
+from processes import MAXRSS_MEGABYTE, ROOT
 from report_files import captions
 from sklearn.metrics import adjusted_mutual_info_score as ami
 
@@ -89,7 +89,7 @@ def measure(way: str, rows: int, *, warm: bool) -> Seen:
     return Seen(
         float(seconds[0]),
         float(seconds[1]),
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS_MEGABYTE,
         float(ami(truth, labels)),
         float(ami(truth[grouped], labels[grouped])),
         int(labels.max()) + 1,

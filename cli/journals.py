@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from backends.errors import StopRunError
 from cli.exit_codes import ExitCode
 from cli.log import log, printable
-from cli.selection import done_records
+from cli.selection import done_records, spell_as_recorded
 from journal import STATUSES, CaptionJournal, Entry, tally
 from library.walk import walk
 
@@ -40,6 +40,7 @@ def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
         found = walk(photos_dir)
         for warning in found.warnings:
             log.warning(warning)
+        spell_as_recorded(found, records, photos_dir)
         there = tally(done_records(journal, found))
         lines.append(
             f"Done: {there.total:,} of {len(found.photos):,} photos in {photos_dir} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 log = logging.getLogger("captioner")
+# tqdm's own lock is also one between processes, of which none writes here. Where processes are spawned (macOS) it starts a
+# helper, which at the end complains on the console of a semaphore that was not given back.
+tqdm.set_lock(threading.RLock())
 
 
 class _Console(logging.Handler):

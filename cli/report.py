@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +27,7 @@ from report.albums import export_albums
 from report.chunks import bursts, cut, name_chunks
 from report.clustering import check_fast, cluster
 from report.inheritance import inherit, read_previous
-from report.markdown import photos_link, write_markdown
+from report.markdown import odd_links, photos_link, write_markdown
 from report.naming import count, label_photos, name_groups, name_themes
 from report.page import write_page
 from report.table import make_rows, read_grouped_by, write_csv, write_parquet
@@ -132,6 +132,7 @@ def _make_report(options: ReportOptions, photos_dir: Path | None, stopper: Stopp
     notes = [*clusters.notes, *([note] if note else [])]
     method = f"{_by(options)}; {clusters.method}"
     link = photos_link(photos_dir, options.out_dir) if photos_dir else None
+    odd = odd_links(library.photos, photos_dir) if photos_dir else {}
     write_page(
         options.out_dir / PAGE,
         rows,
@@ -144,6 +145,7 @@ def _make_report(options: ReportOptions, photos_dir: Path | None, stopper: Stopp
         method=method,
         notes=notes,
         link=link,
+        odd=odd,
     )
     write_markdown(
         options.out_dir / MARKDOWN,
@@ -155,6 +157,7 @@ def _make_report(options: ReportOptions, photos_dir: Path | None, stopper: Stopp
         method=method,
         notes=notes,
         link=link,
+        odd=odd,
     )
     write_csv(options.out_dir / CSV, rows)
     write_parquet(options.out_dir / PARQUET, rows, _grouped_by(options))
@@ -206,7 +209,7 @@ def _check_folders(options: ReportOptions, photos_dir: Path | None) -> None:
             "--export-albums links to photos, and a report from captions alone knows none: add --photos-dir."
         )
     for flag, folder in (("--out-dir", options.out_dir), ("--export-albums", options.export_albums)):
-        if folder and photos_dir and folder.resolve().is_relative_to(photos_dir.resolve()):
+        if folder and photos_dir and _lies_in(folder, photos_dir):
             raise StopRunError(
                 f"{folder} lies in the photos folder, where what is written would be taken for the library's: give "
                 f"{flag} a folder outside."
@@ -217,6 +220,15 @@ def _check_folders(options: ReportOptions, photos_dir: Path | None) -> None:
         raise StopRunError(
             f"{options.out_dir} cannot be made ({error.strerror}): give --out-dir a folder that can be written to."
         ) from None
+
+
+def _lies_in(folder: Path, photos_dir: Path) -> bool:
+    """Ask the disk and not the spelling: to a Mac's disk `Photos` and `photos` are one folder."""
+    inner = folder.resolve()
+    with suppress(OSError):  # no photos folder, which is said later
+        there = photos_dir.stat()
+        return any(os.path.samestat(one.stat(), there) for one in (inner, *inner.parents) if one.exists())
+    return False
 
 
 def _match(placed: Sequence[str], vectors: Vectors) -> Callable[[Sequence[str]], list[str]] | None:

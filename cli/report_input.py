@@ -14,7 +14,7 @@ from tqdm import tqdm
 from backends.errors import StopRunError
 from cli.copies import copies_warning
 from cli.log import log
-from cli.selection import photos_folder
+from cli.selection import photos_folder, spell_as_recorded
 from config import load_settings
 from journal import CaptionJournal, is_video
 from library.walk import VIDEO_EXTENSIONS, Photo, extension, walk
@@ -114,6 +114,8 @@ def read_library(options: ReportOptions, photos_dir: Path | None, found: Walk | 
         StopRunError: a journal is not as it must be.
     """
     records = _records(options)
+    if found and photos_dir:
+        spell_as_recorded(found, records, photos_dir)
     photos = _photos(found, records)
     _say_what_does_not_match(photos_dir, [photo.rel_path for photo in photos], records)
     return Library(photos_dir, photos, records)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,11 @@ from typing import TYPE_CHECKING
 from backends.errors import StopRunError
 from cli.log import log
 from config import CONFIG_FILE, source
+from library.walk import folded
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from config import Settings
     from journal import CaptionJournal, Entry, Status
     from library.walk import Photo, Walk
@@ -66,11 +70,32 @@ def load_records(
     journal.load(retry_statuses, redo_mock=redo_mock, with_stamps=with_stamps)
     if warning := journal.malformed_warning():
         log.warning(warning)
+    spell_as_recorded(found, journal.names(), photos_dir)
     if journal.known and not any(journal.is_known(photo.rel_path) for photo in found.photos):
         raise StopRunError(
             f"{journal.path} belongs to another folder: none of its {journal.known:,} photos is in {photos_dir}. "
             "Give the --photos-dir it was made with (paths count from there), or another --captions-jsonl."
         )
+
+
+def spell_as_recorded(found: Walk, recorded: Collection[str], photos_dir: Path) -> None:
+    """Give photos that the disk lists in another case than their record has it the record's name: they are not new.
+
+    Macs' and cameras' disks take `IMG_1.JPG` and `img_1.jpg` for one file, and may list either. The disk is asked whether it
+    does: elsewhere those are two photos.
+    """
+    listed = {photo.rel_path for photo in found.photos}
+    missing = {folded(name): name for name in recorded if name not in listed}
+    if not missing:
+        return
+    for place, photo in enumerate(found.photos):
+        if photo.rel_path in recorded:
+            continue
+        name = missing.get(folded(photo.rel_path))
+        with suppress(OSError):  # no such file: another photo
+            if name and os.path.samefile(os.path.join(photos_dir, name), photo.path):
+                found.photos[place] = replace(photo, rel_path=name)
+    found.photos.sort(key=lambda photo: photo.rel_path)
 
 
 def keep_shard(found: Walk, shard: Shard | None) -> str | None:

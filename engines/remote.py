@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from engines.workers import CaptioningWorker, DecodingWorker
 
 CRASHES = 3
-"""So many workers may die with a photo alone in hand before it is the photo's fault."""
+"""So many workers may die of captioning with a photo alone in hand before it is the photo's fault."""
 TRIES = 6
 """So many workers or pictures may be lost with a photo in hand, for whatever reason, before it is left open."""
 DEATHS = 9
@@ -293,8 +293,10 @@ class RemotePicture:
         while True:
             try:
                 verdict, pixels = self._decoders.call(partial(_load, self._path), alone=alone)
-            except WorkerDiedError as error:
-                self.lost(alone=error.alone)
+            except WorkerDiedError:
+                # Never the photo's fault: what it can crash is its decoding child, and the worker tells that. Most likely
+                # the system has ended the worker for want of memory.
+                self.lost(alone=False)
                 alone = True
             except RunStoppedError:
                 raise UnavailableImageError(self._path, "the run was stopped") from None

@@ -81,6 +81,13 @@ def portable_name(name: str) -> str:
     return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
+def folded(name: str) -> str:
+    """Return what is the same for all names that some file system takes for one: in any case, with accents of any spelling."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
 def extension(name: str) -> str:
     """Return the last extension in lower case, without its dot; empty if there is none."""
     return os.path.splitext(name)[1][1:].lower()

@@ -17,13 +17,13 @@ import errno
 import json
 import os
 import re
-import unicodedata
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backends.errors import StopRunError
+from library.walk import folded
 from report.naming import one_line, shorten
 from report.table import replaced
 
@@ -126,16 +126,12 @@ class _Names:
     def unlike(self, stem: str, extension: str = "") -> str:
         """Return `stem` and `extension`, with a number between them where another has that name."""
         name = stem + extension
-        while (key := _key(name)) in self._taken:
-            number = self._numbers[_key(stem + extension)] = self._numbers[_key(stem + extension)] + 1
+        while (key := folded(name)) in self._taken:
+            number = self._numbers[folded(stem + extension)] = self._numbers[folded(stem + extension)] + 1
             ending = f" ({number + 1}){extension}"
             name = _at_most(stem, _NAME_BYTES - len(os.fsencode(ending))) + ending
         self._taken.add(key)
         return name
-
-
-def _key(name: str) -> str:
-    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def _at_most(name: str, size: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,12 +18,15 @@ from report.naming import UNCLUSTERED, one_line, shorten
 from report.table import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from library.walk import Photo
     from report.chunks import Chunk
     from report.naming import Group, Theme
     from report.table import Row
+
+    _Link = Callable[[str], str | None]
 
 _NEAREST = 9
 _ODDEST = 3
@@ -44,7 +48,18 @@ def photos_link(photos_dir: Path, out_dir: Path) -> str | None:
         way = os.path.relpath(os.path.realpath(photos_dir), os.path.realpath(out_dir))
     except ValueError:
         return None
-    return _url(way.replace(os.sep, "/")) + "/"
+    return quote(os.fsencode(way.replace(os.sep, "/"))) + "/"
+
+
+def odd_links(photos: Iterable[Photo], photos_dir: Path) -> dict[str, str]:
+    """Return what comes after `photos_link` for those photos whose name on the disk is spelled otherwise than their `rel_path`.
+
+    Such are names that a Mac wrote, with accents apart from their letters, and bytes that are no UTF-8. On a disk that tells
+    the spellings apart a link by the `rel_path` would lead nowhere.
+    """
+    start = len(os.path.join(photos_dir, ""))
+    names = ((photo.rel_path, photo.path[start:].replace(os.sep, "/")) for photo in photos)
+    return {rel_path: quote(os.fsencode(name)) for rel_path, name in names if name != rel_path}
 
 
 def write_markdown(
@@ -58,6 +73,7 @@ def write_markdown(
     chunks: Sequence[Chunk] = (),
     notes: Iterable[str] = (),
     link: str | None = None,
+    odd: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write the report; the same input gives the same bytes. The file is replaced whole or not at all.
 
@@ -71,11 +87,16 @@ def write_markdown(
         chunks: as they were named, in the order of time; those of `rows`.
         notes: whatever else a reader must know.
         link: from `photos_link`; None for names without links.
+        odd: from `odd_links`.
 
     Raises:
         StopRunError: it cannot be written.
     """
-    text = "\n".join(_report(rows, groups, themes, summary, method, chunks, notes, link)) + "\n"
+
+    def whole(rel_path: str) -> str | None:
+        return None if link is None else link + (odd.get(rel_path) or _url(rel_path))
+
+    text = "\n".join(_report(rows, groups, themes, summary, method, chunks, notes, whole)) + "\n"
     with replaced(path) as new:
         new.write_bytes(text.encode("utf-8", "backslashreplace"))
 
@@ -108,7 +129,7 @@ def _report(
     method: str,
     chunks: Sequence[Chunk],
     notes: Iterable[str],
-    link: str | None,
+    link: _Link,
 ) -> Iterator[str]:
     by_group: dict[int | None, list[Row]] = defaultdict(list)
     for row in rows:
@@ -188,7 +209,7 @@ def _overview(
         )
 
 
-def _group(group: Group, inside: Sequence[Row], link: str | None) -> Iterator[str]:
+def _group(group: Group, inside: Sequence[Row], link: _Link) -> Iterator[str]:
     """Show the photos nearest to the centroid and the oddest; in a small group a photo is one or the other."""
     yield from _heading(f"## {escaped(group.heading)}")
     terms = f" Set apart by: {escaped(', '.join(group.terms))}." if group.terms else ""
@@ -203,7 +224,7 @@ def _group(group: Group, inside: Sequence[Row], link: str | None) -> Iterator[st
             yield _line(word, _photo(row, link, frames), _label(row), _spaced(row))
 
 
-def _unclustered(rows: Sequence[Row], headings: Mapping[int, str], link: str | None) -> Iterator[str]:
+def _unclustered(rows: Sequence[Row], headings: Mapping[int, str], link: _Link) -> Iterator[str]:
     yield from _heading(f"## {UNCLUSTERED}")
     if not rows:
         yield "None."
@@ -323,7 +344,7 @@ def _stacks(rows: Sequence[Row]) -> list[tuple[Row, int]]:
     ]
 
 
-def _unplaced(rows: Sequence[Row], link: str | None) -> Iterator[str]:
+def _unplaced(rows: Sequence[Row], link: _Link) -> Iterator[str]:
     yield from _heading("## Without a picture")
     shown = rows[:_UNPLACED_SHOWN]
     yield f"{_number(len(rows), 'file')} on no map, in `cluster_export.csv` with an empty `cluster_id`." + (
@@ -348,10 +369,11 @@ def _line(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _photo(row: Row, link: str | None, frames: int = 1) -> str:
+def _photo(row: Row, link: _Link, frames: int = 1) -> str:
     name = escaped(row.rel_path) or "?"
     burst = f" (\u00d7{frames})" if frames > 1 else ""
-    return (name if link is None else f"[{name}]({link}{_url(row.rel_path)})") + burst
+    target = link(row.rel_path)
+    return (name if target is None else f"[{name}]({target})") + burst
 
 
 def _url(path: str) -> str:

@@ -17,6 +17,7 @@ from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -24,7 +25,7 @@ from backends.errors import StopRunError
 from report.table import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from report.chunks import Chunk
     from report.naming import Group, Theme
@@ -57,6 +58,7 @@ def write_page(
     method: str,
     notes: Sequence[str],
     link: str | None,
+    odd: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write the page. The file is replaced whole or not at all.
 
@@ -72,6 +74,7 @@ def write_page(
         method: how the groups were made, in words.
         notes: whatever else a reader must know.
         link: from `photos_link`; None for a page that does not lead to the photos.
+        odd: from `odd_links`.
 
     Raises:
         StopRunError: it cannot be written, or a package of the report is missing.
@@ -97,7 +100,7 @@ def write_page(
         licence=_template("d3_licence.txt"),
         style=Markup(style),  # noqa: S704 - ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours
-        data=Markup(_json(_data(rows, groups, themes, chunks, pictures, videos, link))),  # noqa: S704 - escaped there
+        data=Markup(_json(_data(rows, groups, themes, chunks, pictures, videos, link, odd))),  # noqa: S704 - escaped there
     )
     with replaced(path) as new:
         new.write_bytes(text.encode("utf-8", "backslashreplace"))
@@ -135,6 +138,7 @@ def _data(
     pictures: Sequence[Picture],
     videos: Collection[str],
     link: str | None,
+    odd: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return what the page's program reads: a list per column, and places in lists where a text would come up again."""
     place = {group.id: index for index, group in enumerate(groups)}
@@ -175,6 +179,7 @@ def _data(
             if len(frames) > 1
         ],
         "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
+        "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
         "thumbnails": _paths([picture.thumbnail for picture in pictures]),
         "previews": _paths([picture.preview for picture in pictures]),
         "photos": {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw
 
 # Threads of OpenMP that wait by spinning take the tiny models' time five times over on two busy cores.
@@ -24,6 +25,10 @@ for _number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # tho
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda *_: None)
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+# Hypothesis otherwise takes an example of over 200 ms for a failure, which on a busy machine any can be.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parent.parent
 _CORPORA = ROOT.parent / "shared" / "corpora"

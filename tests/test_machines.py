@@ -1,4 +1,4 @@
-"""Other machines: macOS (simulated), containers, drives that sync nothing, paths as people type them, logs and pipes."""
+"""Other machines: containers, drives that sync nothing, paths as people type them, logs and pipes."""
 
 from __future__ import annotations
 
@@ -19,24 +19,6 @@ from tests.conftest import PATIENCE, ROOT, Product, draw, wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MACOS = """
-import fcntl, os, resource, sys
-def refuse(*_):
-    raise ValueError("current limit exceeds maximum limit")
-resource.setrlimit = refuse
-for name in ("memfd_create", "sched_getaffinity"):
-    if hasattr(os, name):
-        delattr(os, name)
-real = fcntl.fcntl
-fcntl.F_FULLFSYNC = 51
-def control(descriptor, command, *rest):
-    if command == 51:
-        with open(os.environ["SYNCED"], "a") as file:
-            file.write("x")
-        return 0
-    return real(descriptor, command, *rest)
-fcntl.fcntl = control
-"""
 KILLED_FROM_OUTSIDE = """
 import os, signal, sys
 if "decoding.child" in sys.orig_argv:
@@ -103,14 +85,6 @@ def shim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def photo_files(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def test_what_macos_does_otherwise(product: Product, shim: Path, tmp_path: Path) -> None:
-    shim.write_text(MACOS)
-    product.env |= {"PYTHONPATH": str(shim.parent), "SYNCED": str(tmp_path / "synced")}
-    product.run()
-    assert sum(record["status"] == "success" for record in product.lines()) == 10
-    assert (tmp_path / "synced").stat().st_size > 0, "the platter has it, not only the drive's memory"
 
 
 def test_a_child_that_is_killed_from_outside_condemns_no_photo(product: Product, shim: Path) -> None:

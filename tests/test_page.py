@@ -66,6 +66,7 @@ class Library:
     themes: list[Theme] = field(default_factory=list)
     chunks: list[Chunk] = field(default_factory=list)
     link: str | None = "photos/"
+    odd: dict[str, str] = field(default_factory=dict)
 
     def add(self, rel_path: str, label: str = "", *, drawn: bool = True, **columns: Any) -> None:
         """Add a photo; what is drawn is in the folder of photos and has a thumbnail."""
@@ -90,6 +91,7 @@ class Library:
         write_page(
             path, self.rows, self.groups, self.themes, self.chunks, self.pictures,
             videos=self.videos, summary="all captioned", method="Grouped by <hand>", notes=["A note."], link=self.link,
+            odd=self.odd,
         )  # fmt: skip
         return path
 
@@ -557,6 +559,20 @@ def test_ten_thousand_photos_are_a_few_in_the_document(watched: Watched, tmp_pat
     page.keyboard.press("/")
     page.keyboard.type("4999")
     expect(page.locator(".tile")).to_have_count(1)
+
+
+@needs_chromium
+def test_a_file_whose_name_is_spelled_otherwise_on_the_disk(watched: Watched, tmp_path: Path) -> None:
+    """As a Mac spells names: the large view shows the file, and the link leads to it."""
+    library = Library(tmp_path, odd={"Zoë.jpg": "Zoe%CC%88.jpg"})
+    library.add("Zoë.jpg", "Zoë at the lake", drawn=False)
+    library.add("b.jpg", "The lake")
+    library.pictures[0] = library.pictures[1]
+    draw(tmp_path / "photos" / "Zoe\u0308.jpg", size=(96, 64))
+    page = watched.go(library.write(), "#photo=0")
+    link = page.locator("#photo").get_by_role("link", name="Open the file")
+    expect(link).to_have_attribute("href", "photos/Zoe%CC%88.jpg")
+    page.wait_for_function("[...document.querySelectorAll('#photo img')].some((one) => one.naturalWidth === 96)")
 
 
 @needs_chromium

@@ -307,6 +307,18 @@ def test_a_worker_that_dies(on_ray: Run, joined: RayNodes, kind: str) -> None:
     killed_midway(on_ray, lambda: os.kill(joined.workers(kind)[0], signal.SIGKILL))
 
 
+@pytest.mark.parametrize("victim", ["OOMCHILD", "OOMOWNER"])
+def test_decoding_that_is_killed_from_outside_condemns_no_photo(on_ray: Run, victim: str) -> None:
+    """The system ends a process for want of memory, the child that decodes or its worker, whenever this photo is in hand."""
+    on_ray.draw(*(f"{n:02}.png" for n in range(30)))
+    (on_ray.photos_dir / "heavy.jpg").write_bytes(victim.encode() + bytes(100))
+    result = on_ray("fragile")
+    assert result.stopped is None
+    assert result.statuses == {"success": 30}
+    assert result.unread == 1
+    assert "heavy.jpg" not in on_ray.records()
+
+
 def test_a_node_that_dies(on_ray: Run, joined: RayNodes) -> None:
     killed_midway(on_ray, lambda: os.kill(joined.raylets.pop(), signal.SIGKILL))
     joined.add()

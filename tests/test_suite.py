@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import warnings
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from tests.test_design import ARROWS
@@ -19,6 +22,15 @@ def test_signals_that_were_ignored_when_the_tests_began_reach_their_processes() 
     command = ["bash", "-c", 'trap "" HUP INT QUIT TERM; exec "$0" -c "$1"', sys.executable, begin]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert said.strip() == "[False, False, False, False]"
+
+
+def test_a_slow_example_is_no_failure() -> None:
+    @settings(max_examples=1, database=None)
+    @given(st.just(0.3))
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)  # longer than Hypothesis allows by itself
+
+    sleep()
 
 
 @pytest.mark.parametrize("name", [*ARROWS, "report.map", "tests"])

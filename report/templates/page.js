@@ -20,11 +20,11 @@ const address = ({ before, between, after }, photo) => {
   return part === null ? null : before + part + after;
 };
 const thumbnailOf = (photo) => address(data.thumbnails, photo);
-/* Half characters have no spelling in an address. */
+/* Half characters have no spelling in an address. Where the disk spells a name otherwise, `odd` has the address. */
 const originalOf = (photo) =>
   data.link === null || unlinked.has(photo)
     ? null
-    : data.link + pathOf(photo).replace(/\p{Surrogate}/gu, "\ufffd").split("/").map(encodeURIComponent).join("/");
+    : data.link + (data.odd[photo] ?? pathOf(photo).replace(/\p{Surrogate}/gu, "\ufffd").split("/").map(encodeURIComponent).join("/"));
 /* A file that a browser can show has a thumbnail and no preview. */
 const largeOf = (photo) => address(data.previews, photo) ?? (thumbnailOf(photo) ? originalOf(photo) : null);
 /* Names of files may turn the writing round or break the line; here they show that they have something odd. */
