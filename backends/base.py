@@ -80,6 +80,7 @@ class CaptionBackend(ABC):
         batch_size: the most pictures that `caption_batch` gets; halved by the engine when they do not fit.
         checked: whether its captions are judged (engines/checks.py) before they count.
         host: where it sends pixels to, as in `api.openai.com`; None when they stay on this machine.
+        prompt: what the model is asked with every picture.
         max_output_tokens: the most that one caption may take, thinking included; 0 where nothing is billed.
         end_date: the day on which the provider switches the model off; None if no such day is known.
     """
@@ -90,6 +91,7 @@ class CaptionBackend(ABC):
     copies: int = 1
     batch_size: int = 1
     host: str | None = None
+    prompt: str = ""
     max_output_tokens: int = 0
 
     def __init__(self, model: str, settings: Settings, prompt: str) -> None:

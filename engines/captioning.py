@@ -167,7 +167,7 @@ class Captioner:
         if not self._backend.checked:
             text = folded(said)
             return text, None if text else "empty caption"
-        return judged(said, finish, getattr(self._backend, "prompt", ""))
+        return judged(said, finish, self._backend.prompt)
 
     def _ask(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
         """Call the backend until it answers, or there is no more hope.

@@ -61,9 +61,10 @@ def folded(text: str) -> str:
 def judged(said: str, finish_reason: str | None = None, prompt: str = "") -> tuple[str, str | None]:
     """Return the caption in a model's answer, as one line, and what is wrong with it or None."""
     text = folded(unwrapped(said, prompt))
-    if is_nothing(text):
-        return text, f"no caption: the answer was {text[:60]!r}"
-    return text, trouble(text, finish_reason)
+    reason = trouble(text, finish_reason)
+    if reason is None and is_nothing(text):
+        reason = f"no caption: the answer was {text[:60]!r}"
+    return text, reason
 
 
 def trouble(text: str, finish_reason: str | None = None) -> str | None:

@@ -35,6 +35,7 @@ FACTS = (
     "max_workers",
     "max_output_tokens",
     "end_date",
+    "prompt",
 )
 """What the driver wants to know of a backend that lives in a worker."""
 

@@ -524,6 +524,8 @@ def test_a_429_wrapped_in_a_200_is_tried_again(desk_of: Callable[..., Desk]) -> 
         ("no", "content_filter", "content filter", 1),
         ("A brown dog on a", "length", "cut off", 2),
         ("a dog " * 60, "stop", "repetition loop", 2),
+        ("null", "stop", "no caption: the answer was 'null'", 2),
+        ("<think>A dog? A cat?", "length", "cut off by the token limit while thinking", 2),
     ],
 )
 def test_unusable_answers_get_a_second_try_and_then_their_reason(
@@ -543,6 +545,17 @@ def test_unusable_answers_get_a_second_try_and_then_their_reason(
 def test_a_good_second_try_is_the_caption(desk: Desk) -> None:
     desk.answers(desk.provider.good("I'm sorry, I can't assist with that."))
     assert desk.ask().caption == "A brown dog on a lawn."
+    assert desk.count == 2
+
+
+def test_what_is_around_a_caption_is_taken_off(desk: Desk) -> None:
+    desk.answers(
+        desk.provider.good(
+            'Sure! Here is your caption:\n\n**"A brown dog on a lawn."**\n\nLet me know if you need more!'
+        ),
+        desk.provider.good('```json\n{"caption": "A brown dog on a lawn."}\n```'),
+    )
+    assert [desk.ask().caption, desk.ask().caption] == ["A brown dog on a lawn."] * 2
     assert desk.count == 2
 
 
