@@ -22,8 +22,7 @@ except ModuleNotFoundError:
 
 from backends import BACKENDS, describe_backends
 from cli.doors import VersionOption, WrongUseError
-from cli.exit_codes import ExitCode
-from cli.leaving import leave, prepare_streams
+from cli.exit import ExitCode, leave, prepare_streams
 from cli.paths import home_expanded
 
 if TYPE_CHECKING:
@@ -166,13 +165,9 @@ def run_command(
             "--dry-run goes without --force, --retry-status, --restart-every and --mock-error-rate: leave them out."
         )
     if (quantize or trust_remote_code) and backend != "local":
-        raise WrongUseError(
-            "--quantize and --trust-remote-code are for --backend local: leave them out."
-        )
+        raise WrongUseError("--quantize and --trust-remote-code are for --backend local: leave them out.")
     if options.mock_options and backend != MOCK:
-        raise WrongUseError(
-            "--mock-error-rate and --mock-latency are for --backend mock: leave them out."
-        )
+        raise WrongUseError("--mock-error-rate and --mock-latency are for --backend mock: leave them out.")
     leave(lambda: run(options))
 
 
@@ -232,7 +227,8 @@ def stats(
 @app.command()
 def compare(
     journals: Annotated[
-        list[Path], typer.Argument(parser=home_expanded, help="Two journals or more.", metavar="A.jsonl B.jsonl ...")
+        list[Path],
+        typer.Argument(parser=home_expanded, help="Two journals or more.", metavar="A.jsonl B.jsonl ..."),
     ],
 ) -> None:
     """Print a Markdown table of the same photos' captions side by side."""
@@ -298,7 +294,9 @@ def _part(text: str | None) -> Shard | None:
     parts = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", text, re.ASCII)
     shard = Shard(int(parts[1]), int(parts[2])) if parts else Shard(1, 0)
     if shard.number > shard.count:
-        raise WrongUseError(f"--shard {text!r} is no part of a whole: the second of eight machines gives 2/8.")
+        raise WrongUseError(
+            f"--shard {text!r} is no part of a whole: the second of eight machines gives 2/8."
+        )
     return shard
 
 

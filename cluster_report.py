@@ -22,7 +22,7 @@ except ModuleNotFoundError:
     )
 
 from cli.doors import VersionOption, WrongUseError
-from cli.leaving import leave, prepare_streams
+from cli.exit import leave, prepare_streams
 from cli.paths import home_expanded
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -50,7 +50,12 @@ def report(
     ] = None,
     captions_jsonl: Annotated[
         list[Path] | None,
-        typer.Option("--captions-jsonl", parser=home_expanded, metavar="PATH", help="The journal, ./captions.jsonl unless given; may be repeated."),
+        typer.Option(
+            "--captions-jsonl",
+            parser=home_expanded,
+            metavar="PATH",
+            help="The journal, ./captions.jsonl unless given; may be repeated.",
+        ),
     ] = None,
     out_dir: Annotated[
         Path,

@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from backends.errors import StopRunError
+from errors import StopRunError
 
 CONFIG_FILE = "config.env"
 
@@ -65,7 +65,9 @@ def load_settings() -> Settings:
 
 def source(name: str) -> str:
     """Return where the setting's value is from, as part of a sentence."""
-    return f"{name} in the environment" if os.environ.get(name) else f"{name} in {Path(CONFIG_FILE).absolute()}"
+    return (
+        f"{name} in the environment" if os.environ.get(name) else f"{name} in {Path(CONFIG_FILE).absolute()}"
+    )
 
 
 def _check_lines(path: Path) -> None:
@@ -80,7 +82,9 @@ def _check_lines(path: Path) -> None:
         for line in parse_stream(file):
             if line.error or (line.key is not None and line.value is None):
                 text = line.original.string
-                number = line.original.line + text[: -len(text.lstrip())].count("\n")  # blank lines before it are part of it
+                number = line.original.line + text[: -len(text.lstrip())].count(
+                    "\n"
+                )  # blank lines before it are part of it
                 raise StopRunError(
                     f"Line {number} of {path} is not of the form NAME=value: correct it or remove it."
                 )
@@ -90,5 +94,7 @@ def _sentence(problem: ErrorDetails, path: Path) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = ", ".join(Settings.model_fields)
-        return f"{path} holds the unknown setting {name}: correct its name (known: {known}) or remove the line."
+        return (
+            f"{path} holds the unknown setting {name}: correct its name (known: {known}) or remove the line."
+        )
     return f"The value of {source(name)} cannot be used ({problem['msg']}): correct it there."

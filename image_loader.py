@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from backends.base import MAX_SIDE
-from backends.errors import CorruptImageError, UnavailableImageError
-from backends.memory import total_memory
+from errors import CorruptImageError, UnavailableImageError
+from library.memory import total_memory
 from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of
 from library.walk import RAW_EXTENSIONS, extension
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+MAX_SIDE = 1024
+"""Longer side in pixels of the pictures that backends get; 768 to 1024 is the field's consensus for short captions."""
 MEMORY_LIMIT = min(4 << 30, total_memory() // 2)
 """Bytes one picture may need to be decoded: a bomb is known by its need, and a gigapixel panorama still passes."""
 LARGE = 256 << 20

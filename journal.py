@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - the standard library's serves pydantic from 3.12 on
 
-from backends.errors import StopRunError
+from errors import StopRunError
 from library.json_lines import OtherLines
 
 if TYPE_CHECKING:
@@ -338,9 +338,7 @@ class CaptionJournal:
         )
         counted = tally(entries)
         videos = f", {counted.videos} videos" if counted.videos else ""
-        return (
-            f"Skipping {counted.total} already processed ({counted.done} success, {counted.errors} errors{videos})"
-        )
+        return f"Skipping {counted.total} already processed ({counted.done} success, {counted.errors} errors{videos})"
 
     def malformed_warning(self) -> str | None:
         """Return the sentence about malformed lines, or None when there are none."""

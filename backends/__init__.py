@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from backends.errors import StopRunError
+from errors import StopRunError
 
 if TYPE_CHECKING:
     from backends.base import CaptionBackend

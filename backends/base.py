@@ -1,6 +1,6 @@
 """Owns what a caption backend is: its contract and its answer. Never touches a file or a journal.
 
-A backend needs nothing but this file: it holds the errors of `backends.errors` too.
+A backend needs nothing but this file: it hands on the errors too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from backends.errors import (
+from errors import (
     APIError,
     CorruptImageError,
     NotReadyError,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INSTRUCTION",
-    "MAX_SIDE",
     "APIError",
     "Caption",
     "CaptionBackend",
@@ -43,9 +42,6 @@ __all__ = [
     "TransientAPIError",
     "UnavailableImageError",
 ]
-
-MAX_SIDE = 1024
-"""Longer side in pixels of the pictures that backends get; 768 to 1024 is the field's consensus for short captions."""
 
 INSTRUCTION = (
     "Answer with the caption alone: no preamble, no quotation marks around it, no markup, no closing remark."

@@ -24,7 +24,8 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from backends.base import Caption, CaptionBackend
-from backends.errors import (
+from backends.image_tokens import for_model
+from errors import (
     OUT_OF_FILES,
     APIError,
     NotReadyError,
@@ -33,7 +34,6 @@ from backends.errors import (
     TransientAPIError,
     out_of_files,
 )
-from backends.image_tokens import for_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
-from backends.base import INSTRUCTION, MAX_SIDE, Caption, CaptionBackend
-from backends.errors import StopRunError
+from backends.base import INSTRUCTION, Caption, CaptionBackend
 from backends.model_files import check_code, fetch
 from backends.precision import (
     choose,
@@ -29,6 +28,8 @@ from backends.precision import (
     weights_of,
     whole_precision,
 )
+from errors import StopRunError
+from image_loader import MAX_SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from backends.base import CaptionBackend
-from backends.errors import CorruptImageError
+from errors import CorruptImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from backends.errors import StopRunError
+from errors import StopRunError
 
 _log = logging.getLogger("captioner.local")
 

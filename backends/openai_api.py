@@ -112,9 +112,7 @@ class OpenAIBackend(CloudBackend):
             body = {**self._options, limit: self.max_output_tokens, **sampling, "messages": messages}
             try:
                 # Not `chat.completions.create`, which spends twice the time on walking through its arguments.
-                return self._read(
-                    self._client.post(self.request_path, cast_to=self._answer_type, body=body)
-                )
+                return self._read(self._client.post(self.request_path, cast_to=self._answer_type, body=body))
             except Exception as error:
                 if not self._adapt(error, limit, has_system=has_system):
                     raise

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.errors import StopRunError
-from backends.memory import available_memory, total_memory
+from errors import StopRunError
+from library.memory import available_memory, total_memory
 
 if TYPE_CHECKING:
     import torch

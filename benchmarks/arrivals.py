@@ -18,9 +18,9 @@ from sklearn.metrics import adjusted_mutual_info_score as ami
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from report.clustering import cluster  # noqa: E402 - the root is found above
-from report.inheritance import Previous, inherit  # noqa: E402
-from report.naming import Label  # noqa: E402
+from report.groups.clustering import cluster  # noqa: E402 - the root is found above
+from report.naming.inheritance import Previous, inherit  # noqa: E402
+from report.naming.naming import Label  # noqa: E402
 
 if TYPE_CHECKING:
     from clustering import Floats

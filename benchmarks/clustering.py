@@ -27,7 +27,7 @@ from sklearn.metrics import adjusted_mutual_info_score as ami
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from report.clustering import cluster  # noqa: E402 - the root is found above
+from report.groups.clustering import cluster  # noqa: E402 - the root is found above
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

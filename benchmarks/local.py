@@ -35,10 +35,9 @@ from processes import ROOT, caption_command, start
 sys.path.insert(0, str(ROOT))
 from local_models import MODELS, NEW_TOKENS, Backend, Call, write
 
-from backends.base import MAX_SIDE
 from engines.driver import drive, record
 from engines.threads import caption_photos
-from image_loader import load_image
+from image_loader import MAX_SIDE, load_image
 from journal import CaptionJournal
 from library.walk import walk
 from tests.tiny_model import build_tiny_vlm

@@ -29,11 +29,11 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from report.chunks import Chunk  # noqa: E402 - the root is found above
-from report.naming import UNCLUSTERED, Group, Theme  # noqa: E402
-from report.page import write_page  # noqa: E402
-from report.pictures import FOLDER, Picture  # noqa: E402
-from report.table import Row  # noqa: E402
+from report.events import Chunk  # noqa: E402 - the root is found above
+from report.files.page import write_page  # noqa: E402
+from report.files.table import Row  # noqa: E402
+from report.files.thumbnails import FOLDER, Picture  # noqa: E402
+from report.naming.naming import UNCLUSTERED, Group, Theme  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

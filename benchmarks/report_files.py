@@ -24,10 +24,10 @@ from processes import MAXRSS_MEGABYTE, ROOT
 
 sys.path.insert(0, str(ROOT))
 from journal import CaptionJournal
-from report.inheritance import inherit, read_previous
-from report.markdown import write_markdown
-from report.naming import count, label_photos, name_groups, name_themes
-from report.table import make_rows, write_csv, write_parquet
+from report.files.markdown import write_markdown
+from report.files.table import make_rows, write_csv, write_parquet
+from report.naming.inheritance import inherit, read_previous
+from report.naming.naming import count, label_photos, name_groups, name_themes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,7 +28,7 @@ from processes import CORES, ROOT, Took
 sys.path.insert(0, str(ROOT))
 import image_loader  # noqa: F401 - lets Pillow open HEICs, with one thread each
 from library.walk import walk
-from report.pictures import PREVIEW, THUMBNAIL, disk_cost, make_pictures
+from report.files.thumbnails import PREVIEW, THUMBNAIL, disk_cost, make_pictures
 
 if TYPE_CHECKING:
     from library.walk import Photo

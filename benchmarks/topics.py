@@ -29,8 +29,8 @@ from sklearn.metrics import adjusted_mutual_info_score as ami
 sys.path.insert(0, str(ROOT))
 from clustering import SEED, clock, library
 
-from report.clustering import cluster
-from report.naming import Label, name_groups, name_themes
+from report.groups.clustering import cluster
+from report.naming.naming import Label, name_groups, name_themes
 
 if TYPE_CHECKING:
     from clustering import Floats, Ints

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import VERSION
-from cli.exit_codes import ExitCode
+from cli.exit import ExitCode
 
 # The command line library's own code for a wrong flag is 2, which run_loop.sh would take for "more to do".
 typer.BadParameter.__base__.exit_code = ExitCode.USAGE  # type: ignore[union-attr]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS
-from cli.exit_codes import ExitCode
+from cli.exit import ExitCode
 from cli.log import log
 from cli.selection import Shard, done_records, keep_shard, load_records, pending_photos, photos_folder
 from config import load_settings
+from costs.estimate import Estimate, estimate, sample_sizes
+from costs.pace import pace
+from costs.prices import dollars, is_priced, source
 from image_loader import sent_size
 from journal import MOCK, CaptionJournal, tally
-from library.estimate import Estimate, estimate, sample_sizes
-from library.pace import pace
-from library.prices import dollars, is_priced, source
 from library.walk import walk
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from backends.errors import StopRunError
-from cli.exit_codes import ExitCode
+from cli.exit import ExitCode
 from cli.log import log, printable
 from cli.selection import done_records, spell_as_recorded
+from errors import StopRunError
 from journal import STATUSES, CaptionJournal, Entry, tally
 from library.walk import walk
 

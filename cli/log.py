@@ -12,7 +12,7 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 from tqdm import tqdm
 
-from backends.errors import StopRunError
+from errors import StopRunError
 
 if TYPE_CHECKING:
     from pathlib import Path

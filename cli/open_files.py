@@ -5,8 +5,8 @@ from __future__ import annotations
 import resource
 from contextlib import suppress
 
-from backends.errors import StopRunError
 from engines.threads import cores
+from errors import StopRunError
 
 _WANTED = 4096
 """What macOS (256) and old servers (1,024) do not give unasked, and hundreds of connections may take."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from tqdm import tqdm
 
 from cli.log import log
+from costs.prices import dollars
 from journal import is_video
-from library.prices import dollars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping

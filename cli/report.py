@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from filelock import FileLock, Timeout
 
-from backends.errors import StopRunError
-from cli.exit_codes import ExitCode
+from cli.exit import ExitCode
 from cli.log import log, start_log
 from cli.open_files import allow_open_files
 from cli.report_input import (
@@ -23,22 +22,23 @@ from cli.report_input import (
     read_vectors,
 )
 from cli.signals import Stopper
-from report.albums import export_albums
-from report.chunks import bursts, cut, name_chunks
-from report.clustering import check_fast, cluster
-from report.inheritance import inherit, read_previous
-from report.markdown import odd_links, photos_link, write_markdown
-from report.naming import count, label_photos, name_groups, name_themes
-from report.page import write_page
-from report.table import make_rows, read_grouped_by, write_csv, write_parquet
-from report.vocabulary import VOCABULARY, prompt
+from errors import StopRunError
+from report.events import bursts, cut, name_chunks
+from report.files.albums import export_albums
+from report.files.markdown import odd_links, photos_link, write_markdown
+from report.files.page import write_page
+from report.files.table import make_rows, read_grouped_by, write_csv, write_parquet
+from report.groups.clustering import check_fast, cluster
+from report.naming.inheritance import inherit, read_previous
+from report.naming.naming import count, label_photos, name_groups, name_themes
+from report.naming.vocabulary import VOCABULARY, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from cli.report_input import ReportOptions, Vectors
-    from report.embedding import Floats
+    from report.vectors.embed import Floats
 
 CSV, MARKDOWN, PARQUET, PAGE = (
     "cluster_export.csv",

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from tqdm import tqdm
 
-from backends.errors import StopRunError
 from cli.copies import copies_warning
 from cli.log import log
 from cli.selection import photos_folder, spell_as_recorded
 from config import load_settings
+from errors import StopRunError
 from journal import CaptionJournal, is_video
 from library.walk import VIDEO_EXTENSIONS, Photo, extension, walk
-from report.cache import EmbeddingCache
-from report.clip import ClipEmbedder, TextEmbedder
-from report.embedding import Embedded, embed_photos, embed_texts, unit
-from report.pictures import Picture, disk_cost, make_pictures
-from report.pixels import PixelsEmbedder
+from report.files.thumbnails import Picture, disk_cost, make_pictures
+from report.vectors.cache import EmbeddingCache
+from report.vectors.clip import ClipEmbedder, TextEmbedder
+from report.vectors.embed import Embedded, embed_photos, embed_texts, unit
+from report.vectors.pixels import PixelsEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cli.signals import Stopper
     from journal import Entry
     from library.walk import Walk
-    from report.embedding import Embedder, Floats
+    from report.vectors.embed import Embedder, Floats
 
 CACHE = ".cluster_cache"
 _JOURNAL = Path("captions.jsonl")

@@ -10,25 +10,25 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from backends import BACKENDS, load_backend
-from backends.base import MAX_SIDE
-from backends.errors import StopRunError
 from backends.image_tokens import image_tokens
 from cli.copies import copies_warning
-from cli.exit_codes import ExitCode
+from cli.exit import ExitCode
 from cli.log import log, start_log
 from cli.open_files import allow_open_files
 from cli.progress import Progress
 from cli.selection import Shard, done_records, keep_shard, load_records, pending_photos, photos_folder
 from cli.signals import Stopper
 from config import load_settings
+from costs.estimate import text_tokens
+from costs.prices import dollars, price_of, source
+from costs.spending import Spending
 from engines.checks import Alike
 from engines.driver import Result, drive, record
-from engines.ray import ray_cluster
-from engines.spending import Spending
+from engines.ray.session import ray_cluster
 from engines.threads import caption_photos
+from errors import StopRunError
+from image_loader import MAX_SIDE
 from journal import MOCK, CaptionJournal, Status, Tally, prompt_mark, tally
-from library.estimate import text_tokens
-from library.prices import dollars, price_of, source
 from library.walk import Walk, walk
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backends.base import CaptionBackend
-    from engines.cluster import Cluster
     from engines.outcome import Outcome
+    from engines.ray.cluster import Cluster
 
 _RETRIABLE: tuple[Status, ...] = (
     "error_api",

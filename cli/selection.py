@@ -9,9 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.errors import StopRunError
 from cli.log import log
 from config import CONFIG_FILE, source
+from errors import StopRunError
 from library.walk import folded
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cli.exit_codes import ExitCode
+from cli.exit import ExitCode
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -19,8 +19,8 @@ from multiprocessing.connection import Connection
 
 from PIL import AvifImagePlugin
 
-from backends.errors import CorruptImageError, UnavailableImageError
 from decoding import protocol
+from errors import CorruptImageError, UnavailableImageError
 from image_loader import LARGE, MEMORY_LIMIT, decode, read_file
 from library.moments import read_moment
 

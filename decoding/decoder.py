@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Self
 
 from PIL import Image
 
-from backends.errors import OUT_OF_FILES, CorruptImageError, StopRunError, UnavailableImageError, out_of_files
 from decoding import protocol
+from errors import OUT_OF_FILES, CorruptImageError, StopRunError, UnavailableImageError, out_of_files
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -20,7 +20,10 @@ from tenacity import (
 from tenacity.nap import sleep_using_event
 
 from backends.base import Caption
-from backends.errors import (
+from engines.checks import folded, judged
+from engines.outcome import Outcome
+from engines.pacing import Pacer
+from errors import (
     OUT_OF_FILES,
     APIError,
     CorruptImageError,
@@ -31,9 +34,6 @@ from backends.errors import (
     UnavailableImageError,
     out_of_files,
 )
-from engines.checks import folded, judged
-from engines.outcome import Outcome
-from engines.pacing import Pacer
 
 if TYPE_CHECKING:
     import threading
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
     from backends.base import CaptionBackend
-    from engines.spending import Spending
+    from costs.spending import Spending
     from library.walk import Photo
 
 ATTEMPTS = 5

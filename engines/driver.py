@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from backends.errors import StopRunError, out_of_files
+from errors import StopRunError, out_of_files
 from journal import VIDEO, CaptionRecord, is_video
 
 if TYPE_CHECKING:

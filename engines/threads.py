@@ -14,11 +14,11 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
-from backends.errors import CorruptImageError, StopRunError, UnavailableImageError
+from costs.spending import Spending
 from decoding.decoder import Decoder
 from engines.captioning import Captioner
 from engines.outcome import Outcome
-from engines.spending import Spending
+from errors import CorruptImageError, StopRunError, UnavailableImageError
 from journal import VIDEO
 
 if TYPE_CHECKING:

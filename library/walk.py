@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from backends.errors import OUT_OF_FILES, StopRunError, out_of_files
+from errors import OUT_OF_FILES, StopRunError, out_of_files
 from library.signatures import PICTURE, kind_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ class Walk:
         if out_of_files(error):
             raise StopRunError(OUT_OF_FILES) from error
         sentence = f"{path!r} cannot be read ({error.strerror})"
-        if error.errno not in {errno.EACCES, errno.EPERM, errno.ELOOP}:  # the last: links that lead to each other
+        if error.errno not in {
+            errno.EACCES,
+            errno.EPERM,
+            errno.ELOOP,
+        }:  # the last: links that lead to each other
             self.unread.append(sentence)
         self.warnings.append(f"{sentence}; its photos are left out.")
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, ClassVar
 
 from backends.base import CaptionBackend
-from backends.errors import APIError
+from errors import APIError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.errors import StopRunError
-from report.albums import MANIFEST, export_albums, safe_name
-from report.chunks import UNDATED, Chunk
-from report.naming import UNCLUSTERED
-from report.table import Row
+from errors import StopRunError
+from report.events import UNDATED, Chunk
+from report.files.albums import MANIFEST, export_albums, safe_name
+from report.files.table import Row
+from report.naming.naming import UNCLUSTERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from library.moments import Moment
-from report.chunks import UNDATED, bursts, cut, name_chunks
-from report.naming import Label
+from report.events import UNDATED, bursts, cut, name_chunks
+from report.naming.naming import Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from report.chunks import Chunk
+    from report.events import Chunk
 
 Place = tuple[float, float]
 MUNICH, ROME, NEW_YORK = (48.14, 11.58), (41.90, 12.50), (40.71, -74.01)

@@ -21,9 +21,9 @@ from tenacity import wait_none
 from backends import BACKENDS, load_backend
 from backends.base import INSTRUCTION
 from config import Settings
+from costs.spending import Spending
 from engines import captioning, pacing
 from engines.captioning import Captioner
-from engines.spending import Spending
 from library.walk import Photo
 from tests.provider import DIALECTS, KEYS, Provider, Reply, Request, closed_port
 

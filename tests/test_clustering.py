@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_mutual_info_score
 
-from backends.errors import StopRunError
-from report import clustering, neighbours
-from report.clustering import Clusters, cluster
-from report.map import NEIGHBOURS, load_umap
+from errors import StopRunError
+from report.groups import clustering, neighbours
+from report.groups.clustering import Clusters, cluster
+from report.groups.layout import NEIGHBOURS, load_umap
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def test_what_is_no_number_is_refused(wrong: float) -> None:
 def test_few_photos_load_nothing_that_compiles() -> None:
     program = (
         "import sys, numpy as np\n"
-        "from report.clustering import cluster\n"
+        "from report.groups.clustering import cluster\n"
         "cluster(np.eye(150, dtype=np.float32), say=print)\n"
         "assert not {'numba', 'umap', 'hdbscan', 'torch'} & set(sys.modules)\n"
     )

@@ -20,13 +20,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from backends.errors import StopRunError
+from errors import StopRunError
 from image_loader import load_image
 from library.walk import Photo, walk
-from report.cache import CHUNK, EmbeddingCache, Key
-from report.clip import ClipEmbedder, TextEmbedder
-from report.embedding import STREAK, Embedded, Embedder, Floats, embed_photos, embed_texts, unit
-from report.pixels import PixelsEmbedder
+from report.vectors.cache import CHUNK, EmbeddingCache, Key
+from report.vectors.clip import ClipEmbedder, TextEmbedder
+from report.vectors.embed import STREAK, Embedded, Embedder, Floats, embed_photos, embed_texts, unit
+from report.vectors.pixels import PixelsEmbedder
 from tests.conftest import ROOT, draw
 from tests.hub import Hub
 from tests.tiny_clip import DIMENSIONS, SIDE, build, build_siglip
@@ -175,7 +175,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from report.cache import EmbeddingCache
+from report.vectors.cache import EmbeddingCache
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # what is larger is cut short, and an error, as on a full disk
 cache = EmbeddingCache(Path(sys.argv[1]), "some model")
 for number in range(2000):
@@ -357,9 +357,9 @@ KILLED = """
 import sys
 from pathlib import Path
 from library.walk import walk
-from report.cache import EmbeddingCache
-from report.embedding import embed_photos
-from report.pixels import PixelsEmbedder
+from report.vectors.cache import EmbeddingCache
+from report.vectors.embed import embed_photos
+from report.vectors.pixels import PixelsEmbedder
 embedder, done = PixelsEmbedder(), 0
 def progress(count):
     global done
@@ -491,12 +491,12 @@ def test_another_model_in_the_folder_is_another_cache(tmp_path: Path) -> None:
 
 FETCH = """
 import logging, sys
-import report.clip
-from backends.errors import StopRunError
+import report.vectors.clip
+from errors import StopRunError
 logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
 logging.getLogger("httpx").setLevel(logging.WARNING)
 try:
-    print(getattr(report.clip, sys.argv[1])(sys.argv[2]).name)
+    print(getattr(report.vectors.clip, sys.argv[1])(sys.argv[2]).name)
 except StopRunError as error:
     print(error)
 assert "torch" not in sys.modules

@@ -15,9 +15,9 @@ from PIL import Image
 from backends import BACKENDS
 from backends.image_tokens import detail, image_tokens
 from caption import DEFAULT_PROMPT
+from costs.estimate import CAPTION_TOKENS, text_tokens
+from costs.prices import _RELEASED, price_of
 from image_loader import load_image, sent_size
-from library.estimate import CAPTION_TOKENS, text_tokens
-from library.prices import _RELEASED, price_of
 from tests.conftest import ROOT, Product
 
 CLOUD = [name for name, info in BACKENDS.items() if info.key]

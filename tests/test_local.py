@@ -18,13 +18,13 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from backends.errors import StopRunError
 from backends.local_hf import LocalHFBackend
 from backends.precision import Device
 from caption import DEFAULT_PROMPT
 from config import Settings
 from engines.answers import unwrapped
 from engines.checks import folded, trouble
+from errors import StopRunError
 from image_loader import load_image
 from tests.conftest import ROOT, Product, wait_for
 from tests.hub import Hub
@@ -428,7 +428,7 @@ def test_the_first_run_downloads_and_the_next_asks_nobody(
 
 FETCH = """
 import sys
-from backends.errors import StopRunError
+from errors import StopRunError
 from backends.model_files import fetch
 try:
     fetch("someone/tiny")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends.errors import UnavailableImageError
-from backends.memory import available_memory, total_memory
 from decoding.decoder import Decoder
+from errors import UnavailableImageError
+from library.memory import available_memory, total_memory
 from tests.conftest import PATIENCE, ROOT, Product, draw, wait_for
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def test_a_closed_pipe_is_success_only_for_what_prints(product: Product) -> None
     program = textwrap.dedent(
         """
         import sys
-        from cli.leaving import leave
+        from cli.exit import leave
         def work():
             raise BrokenPipeError
         leave(work)

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from report.inheritance import Heirs, Previous, inherit, read_previous
-from report.naming import (
+from report.files.table import make_rows, write_csv
+from report.naming.inheritance import Heirs, Previous, inherit, read_previous
+from report.naming.naming import (
     HEADING_LENGTH,
     Label,
     contrast_terms,
@@ -24,13 +25,12 @@ from report.naming import (
     one_line,
     shorten,
 )
-from report.table import make_rows, write_csv
-from report.vocabulary import VOCABULARY, prompt
+from report.naming.vocabulary import VOCABULARY, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from report.naming import Group
+    from report.naming.naming import Group
 
 CAPTION = st.text(max_size=40) | st.sampled_from(
     [

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
-from report.chunks import UNDATED, Chunk
-from report.naming import UNCLUSTERED, Group, Theme
-from report.page import headline, write_page
-from report.pictures import FOLDER, Picture
-from report.table import Row
+from report.events import UNDATED, Chunk
+from report.files.page import headline, write_page
+from report.files.table import Row
+from report.files.thumbnails import FOLDER, Picture
+from report.naming.naming import UNCLUSTERED, Group, Theme
 from tests.conftest import draw, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-from backends.errors import StopRunError
 from decoding.decoder import Decoder
+from errors import StopRunError
 from library.moments import Moment
 from library.walk import Photo, walk
-from report.embedding import STREAK
-from report.pictures import FOLDER, DiskCost, Picture, disk_cost, make_pictures
+from report.files.thumbnails import FOLDER, DiskCost, Picture, disk_cost, make_pictures
+from report.vectors.embed import STREAK
 from tests.conftest import ROOT, draw
 from tests.test_journal import needs_mount
 
@@ -362,9 +362,9 @@ def test_files_that_are_missing_or_cut_are_made_again(report: Report) -> None:
 SMALL_DISK = """
 import json, logging, sys
 from pathlib import Path
-from backends.errors import StopRunError
+from errors import StopRunError
 from library.walk import walk
-from report.pictures import FOLDER, make_pictures
+from report.files.thumbnails import FOLDER, make_pictures
 logging.basicConfig(format="%(message)s")
 photos, out_dir, cache = map(Path, sys.argv[1:])
 try:
@@ -425,7 +425,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from library.walk import walk
-from report.pictures import make_pictures
+from report.files.thumbnails import make_pictures
 out_dir, done = Path(sys.argv[2]), 0
 def progress(count):
     global done

@@ -6,7 +6,6 @@ import pytest
 import torch
 import transformers
 
-from backends.errors import StopRunError
 from backends.precision import (
     LARGEST_BATCH,
     Device,
@@ -16,6 +15,7 @@ from backends.precision import (
     fitting_batch,
     weights_of,
 )
+from errors import StopRunError
 
 GB = 1e9
 RTX_3070 = Device("cuda", "RTX 3070", free=7.4 * GB, total=8.2 * GB, bf16=True)

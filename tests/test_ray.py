@@ -24,15 +24,15 @@ from pydantic import SecretStr
 
 from backends import BACKENDS, BackendInfo, load_backend
 from backends.base import CaptionBackend
-from backends.errors import RateLimitError, StopRunError, TransientAPIError, UnavailableImageError
 from cli.run import _keep
 from config import Settings
+from costs.prices import Price, price_of
+from costs.spending import Spending
 from engines.driver import Result, drive
-from engines.ray import ray_cluster
-from engines.spending import Spending
+from engines.ray.session import ray_cluster
 from engines.threads import GRACE, caption_photos
+from errors import RateLimitError, StopRunError, TransientAPIError, UnavailableImageError
 from journal import CaptionJournal
-from library.prices import Price, price_of
 from library.walk import walk
 from tests.conftest import Product, draw, wait_for
 from tests.provider import Provider, closed_port
@@ -89,7 +89,7 @@ class Run:
             finally:
                 if hasattr(backend, "_http"):
                     backend._http.close()
-        from engines.cluster import Cluster  # noqa: PLC0415 - Ray is only for those who ask for it
+        from engines.ray.cluster import Cluster  # noqa: PLC0415 - Ray is only for those who ask for it
 
         cluster = Cluster(max_workers=workers, max_side=64, stop=self.stop)
         try:
@@ -280,7 +280,7 @@ def test_a_photo_that_kills_its_worker_again_and_again(on_ray: Run, backend: str
 
 
 def test_workers_that_die_of_everything_stop_the_run(on_ray: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engines.remote.DEATHS", 2)  # each takes seconds
+    monkeypatch.setattr("engines.ray.remote.DEATHS", 2)  # each takes seconds
     on_ray.draw(*(f"killer{n}.png" for n in range(12)))
     result = on_ray("fragile", workers=1)
     assert "die one after another" in str(result.stopped)

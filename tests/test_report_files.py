@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from backends.errors import StopRunError
+from errors import StopRunError
 from library.moments import Moment
-from report.chunks import UNDATED, Chunk
-from report.markdown import escaped, photos_link, write_markdown
-from report.naming import UNCLUSTERED, Group, Label, Theme, one_line
-from report.table import COLUMNS, Row, guarded, make_rows, plain, read_csv, write_csv, write_parquet
+from report.events import UNDATED, Chunk
+from report.files.markdown import escaped, photos_link, write_markdown
+from report.files.table import COLUMNS, Row, guarded, make_rows, plain, read_csv, write_csv, write_parquet
+from report.naming.naming import UNCLUSTERED, Group, Label, Theme, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,10 +14,10 @@ import pytest
 
 from backends.base import INSTRUCTION
 from backends.cloud import joined
+from costs.prices import price_of
+from costs.spending import Spending
 from engines import captioning, pacing
 from engines.captioning import ONLY_THOUGHTS
-from engines.spending import Spending
-from library.prices import price_of
 from tests.conftest import Product, wait_for
 from tests.provider import DIALECTS, Provider, Reply, Request
 from tests.test_cloud import OTHER_DIALECTS, PHOTO, PICTURE, Desk, desk, desk_of, quick

@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 
 from backends.base import Caption
-from backends.errors import StopRunError
-from engines.spending import Spending
-from library.prices import price_of
+from costs.prices import price_of
+from costs.spending import Spending
+from errors import StopRunError
 
 PRICE = price_of("openai", "gpt-4o-mini")
 EACH = PRICE.of(1000, 20)

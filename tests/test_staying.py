@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from report.clustering import cluster
-from report.staying import ARRIVED, Earlier, keep_groups
+from report.groups.clustering import cluster
+from report.groups.stability import ARRIVED, Earlier, keep_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

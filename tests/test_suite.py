@@ -33,7 +33,7 @@ def test_a_slow_example_is_no_failure() -> None:
     sleep()
 
 
-@pytest.mark.parametrize("name", [*ARROWS, "report.map", "tests"])
+@pytest.mark.parametrize("name", [*ARROWS, "report.groups.layout", "tests"])
 def test_a_warning_of_our_own_is_an_error(name: str) -> None:
     with pytest.raises(RuntimeWarning):
         warnings.warn_explicit("divided by zero", RuntimeWarning, "here.py", 1, name)
@@ -47,4 +47,4 @@ def test_a_warning_of_a_package_is_none(kind: type[Warning], name: str) -> None:
 
 @pytest.mark.parametrize("kind", [DeprecationWarning, PendingDeprecationWarning, FutureWarning])
 def test_what_a_package_will_do_one_day_is_no_error_of_today(kind: type[Warning]) -> None:
-    warnings.warn_explicit("use something else", kind, "here.py", 1, "report.map")
+    warnings.warn_explicit("use something else", kind, "here.py", 1, "report.groups.layout")

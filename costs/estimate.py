@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from backends import BACKENDS, backend_class
 from backends.base import INSTRUCTION
-from backends.errors import StopRunError
 from backends.image_tokens import for_model, image_tokens
-from library.prices import is_priced, price_of
+from costs.prices import is_priced, price_of
+from errors import StopRunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

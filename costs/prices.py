@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS
-from backends.errors import StopRunError
+from errors import StopRunError
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider

@@ -24,9 +24,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, TextIO
 from zlib import crc32
 
-from backends.errors import CorruptImageError, StopRunError, UnavailableImageError
+from errors import CorruptImageError, StopRunError, UnavailableImageError
 from library.moments import Moment, file_moment
-from report.embedding import STREAK, ahead, photo_key
+from report.vectors.embed import STREAK, ahead, photo_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from decoding.decoder import Decoder
     from library.walk import Photo
-    from report.cache import Key
+    from report.vectors.cache import Key
 
 FOLDER = "cluster_report_files"
 """Beside the page, and to be moved with it."""

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from report.naming import contrast_terms
+from report.naming.naming import contrast_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from library.moments import Moment
-    from report.naming import Label
+    from report.naming.naming import Label
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

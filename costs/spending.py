@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from backends.base import Caption
-from backends.errors import APIError, CorruptImageError, StopRunError
-from library.prices import dollars
+from costs.prices import dollars
+from errors import APIError, CorruptImageError, StopRunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from library.prices import Price
+    from costs.prices import Price
 
 
 class Spending:

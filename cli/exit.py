@@ -1,4 +1,7 @@
-"""Owns how a program begins and ends: sound streams, and one place that turns every end into an exit code."""
+"""Owns how a program begins and ends: sound streams, the exit codes, and one place that turns every end into one.
+
+docs/exit-codes.md explains the codes and a test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,25 @@ import sys
 import threading
 import traceback
 from contextlib import suppress
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.errors import OUT_OF_FILES, StopRunError, out_of_files
-from cli.exit_codes import ExitCode
+from errors import OUT_OF_FILES, StopRunError, out_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class ExitCode(IntEnum):
+    """How a command ended. run_loop.sh and other scripts go by these numbers."""
+
+    DONE = 0
+    STOPPED = 1
+    MORE_TO_DO = 2
+    USAGE = 64
+    INTERRUPTED = 130
+    TERMINATED = 143
 
 
 def prepare_streams() -> None:

@@ -15,9 +15,9 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from backends import BACKENDS, backend_class
-from backends.errors import StopRunError
-from engines.remote import Pool, RemoteBackend, RemoteDecoder, Start, alive_nodes
-from engines.workers import CaptioningWorker, DecodingWorker
+from engines.ray.remote import Pool, RemoteBackend, RemoteDecoder, Start, alive_nodes
+from engines.ray.workers import CaptioningWorker, DecodingWorker
+from errors import StopRunError
 
 if TYPE_CHECKING:
     import threading

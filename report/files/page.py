@@ -21,16 +21,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from backends.errors import StopRunError
-from report.table import replaced
+from errors import StopRunError
+from report.files.table import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from report.chunks import Chunk
-    from report.naming import Group, Theme
-    from report.pictures import Picture
-    from report.table import Row
+    from report.events import Chunk
+    from report.files.table import Row
+    from report.files.thumbnails import Picture
+    from report.naming.naming import Group, Theme
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _PROGRAM = ("map.js", "page.js")

@@ -23,15 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from backends.errors import CorruptImageError, StopRunError, UnavailableImageError
 from decoding.decoder import Decoder
+from errors import CorruptImageError, StopRunError, UnavailableImageError
 from library.signatures import VIDEO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from library.walk import Photo
-    from report.cache import EmbeddingCache, Key
+    from report.vectors.cache import EmbeddingCache, Key
 
 Floats = NDArray[np.float32]
 _Item = TypeVar("_Item")

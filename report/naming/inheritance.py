@@ -24,16 +24,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from report.naming import shorten
-from report.staying import ARRIVED, Earlier
-from report.table import read_csv
-from report.vocabulary import VOCABULARY
+from report.files.table import read_csv
+from report.groups.stability import ARRIVED, Earlier
+from report.naming.naming import shorten
+from report.naming.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from report.naming import Label
+    from report.naming.naming import Label
 
 _HIGHEST_ID = 10**9
 _LONGEST_HEADING = 200

@@ -20,8 +20,8 @@ import ray
 from ray.exceptions import ObjectLostError, OutOfMemoryError, RayError, RayTaskError
 
 from backends.base import CaptionBackend
-from backends.errors import CorruptImageError, StopRunError, TransientAPIError, UnavailableImageError
-from engines.workers import Failure, Shot
+from engines.ray.workers import Failure, Shot
+from errors import CorruptImageError, StopRunError, TransientAPIError, UnavailableImageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ray.actor import ActorHandle
 
     from backends.base import Caption
-    from engines.workers import CaptioningWorker, DecodingWorker
+    from engines.ray.workers import CaptioningWorker, DecodingWorker
 
 CRASHES = 3
 """So many workers may die of captioning with a photo alone in hand before it is the photo's fault."""

@@ -1,7 +1,7 @@
 """Owns how Ray is started or joined, and how it ends. Imports nothing of Ray before it is asked to.
 
 The Ray engine is the engine of `engines.threads`: what decides stays in the driver, attempts, checks, pace, budget and
-journal. What takes time is done by workers on all nodes (`engines.cluster`), which are given paths and never pixels.
+journal. What takes time is done by workers on all nodes (`engines.ray.cluster`), which are given paths and never pixels.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from backends.errors import StopRunError
+from errors import StopRunError
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
-    from engines.cluster import Cluster
+    from engines.ray.cluster import Cluster
 
 # Ray reads these while it is imported.
 _ENVIRONMENT = {
@@ -54,7 +54,7 @@ def ray_cluster(
     for name in [name for name in os.environ if name.endswith("_API_KEY")]:
         del os.environ[name]  # all of Ray's processes would inherit it; workers are told what they need
     try:
-        from engines.cluster import Cluster  # noqa: PLC0415 - Ray takes seconds, and reads the variables
+        from engines.ray.cluster import Cluster  # noqa: PLC0415 - Ray takes seconds, and reads the variables
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "ray":
             raise

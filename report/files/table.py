@@ -5,7 +5,7 @@ begins with `=`, `+`, `-`, `@`, a tab or a line break for a formula, so such a t
 as text, and shows at worst that apostrophe. So that a program gets back exactly what was written, a text that has
 apostrophes before such a character gets one more: `plain` takes one apostrophe away from what matches
 `'+[=+-@...]`, and from nothing else. Numbers are left as they are: -1 is a number and no formula. Labels and headings
-are one line each (report/naming.py); a line break in a file's name stays, in quotes, because the name is the key.
+are one line each (report/naming/naming.py); a line break in a file's name stays, in quotes, because the name is the key.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from backends.errors import StopRunError
-from report.naming import UNCLUSTERED
+from errors import StopRunError
+from report.naming.naming import UNCLUSTERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from library.moments import Moment
-    from report.chunks import Chunk
-    from report.naming import Group, Label
+    from report.events import Chunk
+    from report.naming.naming import Group, Label
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """What a spreadsheet may run, with its full-width forms (OWASP, CSV Injection), behind any apostrophes."""

@@ -1,6 +1,6 @@
 """Owns what runs in Ray's worker processes: decoders of one machine, and a backend of the worker's own.
 
-`engines.remote` makes actors of these classes. They never raise: what went wrong is returned, so that an error that
+`engines.ray.remote` makes actors of these classes. They never raise: what went wrong is returned, so that an error that
 does come out of Ray is always about a worker and never about a photo. No picture goes through the driver: what a
 decoder returns lies in Ray's object store, and the captioning worker fetches it from there.
 """
@@ -17,8 +17,8 @@ import ray
 from PIL import Image
 
 from backends import load_backend
-from backends.errors import APIError, CorruptImageError, StopRunError, UnavailableImageError
 from decoding.decoder import Decoder
+from errors import APIError, CorruptImageError, StopRunError, UnavailableImageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from report.embedding import Embedder, unit
+from report.vectors.embed import Embedder, unit
 
 if TYPE_CHECKING:
-    from report.embedding import Floats
+    from report.vectors.embed import Floats
 
 _SIDE = 64
 """Pixels a side that are looked at, whatever the picture's proportions."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.cluster.hierarchy import cut_tree, linkage
 
-from backends.errors import StopRunError
-from report.map import MAP_NEIGHBOURS, NEIGHBOURS, embed, lay_out, load_umap, project, timed
-from report.neighbours import distinct_rows, measured_graph, nearest_centroid, neighbour_graph
-from report.staying import ARRIVED, Earlier, keep_groups
+from errors import StopRunError
+from report.groups.layout import MAP_NEIGHBOURS, NEIGHBOURS, embed, lay_out, load_umap, project, timed
+from report.groups.neighbours import distinct_rows, measured_graph, nearest_centroid, neighbour_graph
+from report.groups.stability import ARRIVED, Earlier, keep_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ def cluster(
 
     The same rows and seed give the same bytes on a machine (and on as many cores of it). `min_cluster_size`, 2 or
     more, is by default `max(15, sqrt(n) / 8)`, and 2 where rows are too few for density. `earlier` groups, of the same
-    rows, stay as report/staying.py says. `say` gets a line per longer step. StopRunError if a number is NaN or
+    rows, stay as report/groups/stability.py says. `say` gets a line per longer step. StopRunError if a number is NaN or
     infinite, or if `fast` lacks its package.
     """
     if not np.isfinite(vectors).all():

@@ -14,17 +14,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from report.naming import UNCLUSTERED, one_line, shorten
-from report.table import replaced
+from report.files.table import replaced
+from report.naming.naming import UNCLUSTERED, one_line, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from library.walk import Photo
-    from report.chunks import Chunk
-    from report.naming import Group, Theme
-    from report.table import Row
+    from report.events import Chunk
+    from report.files.table import Row
+    from report.naming.naming import Group, Theme
 
     _Link = Callable[[str], str | None]
 

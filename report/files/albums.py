@@ -22,17 +22,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from backends.errors import StopRunError
+from errors import StopRunError
 from library.walk import folded
-from report.naming import one_line, shorten
-from report.table import replaced
+from report.files.table import replaced
+from report.naming.naming import one_line, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from report.chunks import Chunk
-    from report.table import Row
+    from report.events import Chunk
+    from report.files.table import Row
 
 MANIFEST = ".albums.json"
 _CLUSTERS, _CHUNKS = "clusters", "chunks"

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from backends.errors import StopRunError
-from report.embedding import Embedder, unit
+from errors import StopRunError
+from report.vectors.embed import Embedder, unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PIL.Image import Image
 
-    from report.embedding import Floats
+    from report.vectors.embed import Floats
 
 CLIP_MODEL = "clip-ViT-B-32"
 TEXT_MODEL = "all-MiniLM-L6-v2"

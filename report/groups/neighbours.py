@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from report.map import Floats, Graph
+    from report.groups.layout import Floats, Graph
 
     Ints = NDArray[np.int64]
 

@@ -1,0 +1,1 @@
+"""What a report writes: table, Markdown, page, albums, thumbnails."""

@@ -1,0 +1,1 @@
+"""Photos to vectors: the embedders, the loop over the photos, and the cache."""
