@@ -71,7 +71,7 @@ _TURN = _of(
     r"|(?<=[.!?…。！？])(?:assistant|user|model)\s*\n"
 )
 _ROLES = _of(
-    rf"\s*(?:{_MARK}\s*)*(?:(?:USER|human|{_any('ask')}){_COLON}.{{0,2000}}?\b(?:assistant|{_any('reply')}){_COLON}|\[INST\].{{0,2000}}?\[/INST\]|(?:system\n.{{0,2000}}?)?user\n.{{0,2000}}?\n(?:assistant|model)\n)\s*"
+    rf"\s*(?:{_MARK}\s*)*(?:(?:USER|human|{_any('ask')}){_COLON}.{{0,2000}}?[.!?。？！\]>\n]\s*(?:assistant|{_any('reply')}){_COLON}|\[INST\].{{0,2000}}?\[/INST\]|(?:system\n.{{0,2000}}?)?user\n.{{0,2000}}?\n(?:assistant|model)\n)\s*"
 )
 _ROLE = _of(
     rf"\s*(?:{_MARK}\s*)*(?:\#{{2,4}}\s*)?{_STARS}(?:assistant|model|response|answer|final answer|bot|ai|output|{_any('reply')}){_STARS}(?:{_COLON}|\s*\n){_STARS}\s*"
@@ -109,7 +109,7 @@ _ABOUT_A_CAPTION = _of(rf"{_NOUN}(?! of\b)")
 _PUT_THERE = re.compile(r"\b(?:is|are|was|were|has|have|had|been) (?:\w+ )?\w+(?:ed|en|nt|ut)\b|\b(?:reads?|says?)\b|\bis (?:\w+ )?(?:on|in|at)\b")
 _ARTICLE = _of(rf"(?:{_any('article')})(?![^\W\d_])|[\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LABEL = _of(
-    rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}(?:(?:[^\s:：]+ ){{1,3}}?|[^\s:：]{{0,12}}?)(?:{_NOUN}|photo|image|picture)(?: (?:for|of|in|to|zum|zur|zu|für|des|der|von|de|du|della|dell|do|da|van|voor|til|av|af|к|для|про) (?:[\w']+ ){{0,3}}\w+"
+    rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}(?:(?:(?:[^\s:：]+ ){{1,3}}?|[^\s:：]{{0,12}}?){_NOUN}|photo|image|picture)(?: (?:for|of|in|to|zum|zur|zu|für|des|der|von|de|du|della|dell|do|da|van|voor|til|av|af|к|для|про) (?:[\w']+ ){{0,3}}\w+"
     rf"| (?:photo|foto|фото|bild|image|imag|zdj|obraz|kép|ảnh|hình|slik)\w*(?: \w+)?| \([^)\n]{{1,30}}\)| ?(?:\d|one|[a-c])| [^\x00-\u024f\s:：]+)?{_STARS}(?:{_COLON}|\s=(?=\s?[\"'])|\s[—–]\s(?-i:(?=[A-Z]))){_STARS}\s*"
 )
 _HEADING = _of(
@@ -127,6 +127,7 @@ _ANNOUNCED_LINE = _of(rf"(?P<said>[^\n]{{0,160}}?{_NOUN}[^\n:：]{{0,80}}|{_COUR
 _ANNOUNCED = _of(
     rf"(?P<said>{_COURTESIES}{{0,4}}{_STARS}(?:{_ANNOUNCE})(?:\b|(?<=[\u3040-\uffff]))[^\n:：.]{{0,120}}?(?:{_NOUN}|{_any('several')})[^\n:：.]{{0,80}}){_STARS}[:：]{_STARS}\s*"
 )
+_IN_THE_PHOTO = _of(rf"\b(?:with|con|com|mit|avec|met|med|ze?|с|із|з)\s+(?:\S+\s+){{0,2}}{_NOUN}")
 _SEVERAL = _of(rf"(?:{_any('several')})(?![^\W\d_])")
 _FIRST = re.compile(r"\W*?(?:1[.):]\s*|[-*•]\s+)(?P<item>.+?)(?=\s(?:2[.):])\s|\n\s*[-*•]\s|\Z)", re.DOTALL)
 _OPTION = _of(rf"[\s#*_>-]*(?:{_any('option')})(?:\s*(?:1|one|a|i|eins)\b[^\n:：.]{{0,40}}|\s*\([^)\n]{{1,30}}\)){_STARS}{_COLON}{_STARS}\s*")
@@ -315,7 +316,7 @@ def _without_one(text: str) -> str:
         return text[found.end() :]
     if (found := _ANNOUNCED_LINE.match(text)) and not re.search(r"\b(?:reads?|says?|lists?|shows?)\W*$", found["said"] or ""):
         return _first(text[found.end() :]) if _SEVERAL.search(found[0]) else text[found.end() :]
-    if found := _ANNOUNCED.match(text):
+    if (found := _ANNOUNCED.match(text)) and not _IN_THE_PHOTO.search(found["said"]):
         return _first(text[found.end() :]) if _SEVERAL.search(found["said"]) else text[found.end() :]
     if (found := _LABEL.match(text) or _ANY_LABEL.match(text)) and not _stands_in_the_photo(text, found.end()):
         return text[found.end() :]
@@ -336,6 +337,8 @@ def _stands_in_the_photo(text: str, begin: int) -> bool:
     rest = text[begin:].partition("\n")[0]
     if _ARTICLE.match(rest):
         return False
+    if re.match(r"[\"“„«‘][^\"“”»’]{1,80}[\"“”»’],?\s+\w", rest):  # a quotation, and more about it
+        return True
     return bool(_WRITTEN.search(rest)) or (not _ABOUT_A_CAPTION.search(text[:begin]) and bool(_PUT_THERE.search(rest)))
 
 
