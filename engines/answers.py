@@ -36,15 +36,10 @@ _STARS = r"[*_]{0,3}"
 
 # Thoughts.
 _BEGINS, _ENDS = _of(_any("begin")), _of(_any("end"))
-_ANSWERS = _of(
-    _ENDS.pattern
-    + r"|<\|(?:end|im_end|eot_id)\|>\s*<\|(?:begin|start|im_start)\|>\s*assistant(?:\s*<\|(?:content|message)\|>)*"
-)
+_ANSWERS = _of(_ENDS.pattern + r"|<\|(?:end|im_end|eot_id)\|>\s*<\|(?:begin|start|im_start)\|>\s*assistant(?:\s*<\|(?:content|message)\|>)*")
 _OPENED = "<think>"
 """What an answer begins with whose thought never ended; `checks.trouble` knows it."""
-_NO_MARKS = _of(
-    r"\s*(?:assistant)?analysis(?=(?-i:[^\sa-z])|\s*\n)(?P<thought>.*)assistant\s?final(?P<said>.*)$"
-)
+_NO_MARKS = _of(r"\s*(?:assistant)?analysis(?=(?-i:[^\sa-z])|\s*\n)(?P<thought>.*)assistant\s?final(?P<said>.*)$")
 _SPOKEN_THOUGHT = _of(
     r"[\s#*_-]*(?:(?:here is )?my (?:thought process|thinking|reasoning)|thinking(?: process)?|thoughts?|thought process|reasoning|analysis|"
     r"step-by-step(?: reasoning)?|let me think[^\n:]{0,40})(?:\W*[:：]|\W*\n).*"
@@ -52,7 +47,9 @@ _SPOKEN_THOUGHT = _of(
 )
 
 # Turns. A mark of the template is one where it is glued to a text, ends a sentence or begins a line; others stand in the photo.
-_MARK = r"(?:<[|｜][^\s<>]{1,40}[|｜]>|</?s>|<(?:eos|bos|pad|unk|end_of_turn|start_of_turn|end_of_utterance|end_of_text|turn\||\|turn)>|\[/?INST\]|\[(?:UNUSED_TOKEN_\d+|END FINAL RESPONSE)\])"
+_MARK = (
+    r"(?:<[|｜][^\s<>]{1,40}[|｜]>|</?s>|<(?:eos|bos|pad|unk|end_of_turn|start_of_turn|end_of_utterance|end_of_text|turn\||\|turn)>|\[/?INST\]|\[(?:UNUSED_TOKEN_\d+|END FINAL RESPONSE)\])"
+)
 _MARKS_AROUND = _of(
     rf"^(?:\s*(?:{_MARK}|<(?:image|img_context|image_soft_token|start_of_image|end_of_image)>))+\s*"
     rf"|(?:\s*(?:{_MARK}|<(?:image|img_context|image_soft_token)>))+\s*$"
@@ -74,16 +71,14 @@ _TURN = _of(
     r"|(?<=[.!?…。！？])(?:assistant|user|model)\s*\n"
 )
 _ROLES = _of(
-    rf"\s*(?:{_MARK}\s*)*(?:(?:USER|human|{_any('ask')}){_COLON}.{{0,2000}}?\b(?:assistant|{_any('reply')}){_COLON}|\[INST\].{{0,2000}}?\[/INST\]|(?:system\n.{{0,2000}}?)?user\n.{{0,2000}}?\n(?:assistant|model)\n)\s*"
+    rf"\s*(?:{_MARK}\s*)*(?:(?:USER|human|{_any('ask')}){_COLON}.{{0,2000}}?[.!?。？！\]>\n]\s*(?:assistant|{_any('reply')}){_COLON}|\[INST\].{{0,2000}}?\[/INST\]|(?:system\n.{{0,2000}}?)?user\n.{{0,2000}}?\n(?:assistant|model)\n)\s*"
 )
 _ROLE = _of(
     rf"\s*(?:{_MARK}\s*)*(?:\#{{2,4}}\s*)?{_STARS}(?:assistant|model|response|answer|final answer|bot|ai|output|{_any('reply')}){_STARS}(?:{_COLON}|\s*\n){_STARS}\s*"
 )
 
 # Wraps.
-_FENCE = _of(
-    r"(?P<before>.{0,200}?)(?:^|\n)?(?:```|~~~)(?:[a-z]{1,12}[ \t]*(?=\n|\{|\[))?[ \t]*\n?(?P<inside>.*?)\s*(?:(?:```|~~~)(?P<after>.*))?$"
-)
+_FENCE = _of(r"(?P<before>.{0,200}?)(?:^|\n)?(?:```|~~~)(?:[a-z]{1,12}[ \t]*(?=\n|\{|\[))?[ \t]*\n?(?P<inside>.*?)\s*(?:(?:```|~~~)(?P<after>.*))?$")
 _BARE_FENCE = _of(r"(?:```|~~~)[^\n{\[]*$|[^\n]*\s(?:```|~~~)\w*[^\n]*$")
 _TAG = _of(
     r"(?P<before>.{0,4000}?)(?:^|\n)\s*[<\[](?P<name>conclusion|caption|answer|final_answer|description|response|output|final|result|p|alt|text|image_description|"
@@ -103,59 +98,18 @@ _EMOJI = r"[\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\ufe0f\u200d\U0001f000-\U0001
 _ORNAMENT = r"(?:[📸📷🖼📝💬✨🌟⭐💫]\ufe0f?\s*)+"
 _FRAME = re.compile(rf"^{_ORNAMENT}(?=\S)|(?<=[.!?…。！？*\"”])\s*{_ORNAMENT}$")
 _CHARACTERS = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff].{7}")  # scripts without spaces
-_QUOTES = {
-    '"': '"',
-    "“": "”",
-    "„": "“”",
-    "«": "»",
-    "»": "«",
-    "「": "」",
-    "『": "』",
-    "‘": "’",
-    "'": "'",
-    "‹": "›",
-    "《": "》",
-    "”": "”",
-}
-_KEYS = re.compile(
-    rf"(?:{_NOUN}|photo_?description|image_?description|alt_?text|alt|short_?description|caption_?text|caption_?\w{{2}}|detailed_?caption)",
-    re.IGNORECASE,
-)
-_OTHER_KEYS = (
-    "text",
-    "answer",
-    "content",
-    "response",
-    "output",
-    "result",
-    "message",
-    "final_answer",
-    "summary",
-    "arguments",
-    "parameters",
-    "data",
-    "generated_text",
-    "choices",
-    "items",
-    "results",
-    "image",
-    "photo",
-)
-_PAIR = _of(
-    rf"[\{{\[,]\s*[\"']?(?:{_KEYS.pattern})[\"']?\s*:\s*(?P<quote>[\"'])(?P<value>(?:\\.|(?!(?P=quote)\s*[,}}\]]).)+)"
-)
+_QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", "‘": "’", "'": "'", "‹": "›", "《": "》", "”": "”"}
+_KEYS = re.compile(rf"(?:{_NOUN}|photo_?description|image_?description|alt_?text|alt|short_?description|caption_?text|caption_?\w{{2}}|detailed_?caption)", re.IGNORECASE)
+_OTHER_KEYS = ("text", "answer", "content", "response", "output", "result", "message", "final_answer", "summary", "arguments", "parameters", "data", "generated_text", "choices", "items", "results", "image", "photo")
+_PAIR = _of(rf"[\{{\[,]\s*[\"']?(?:{_KEYS.pattern})[\"']?\s*:\s*(?P<quote>[\"'])(?P<value>(?:\\.|(?!(?P=quote)\s*[,}}\]]).)+)")
 
 # Words around it.
 _WRITTEN = _of(_any("written"))
 _ABOUT_A_CAPTION = _of(rf"{_NOUN}(?! of\b)")
-_PUT_THERE = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|been) (?:\w+ )?\w+(?:ed|en|nt|ut)\b|\b(?:reads?|says?)\b|\bis (?:\w+ )?(?:on|in|at)\b"
-)
-_ARTICLE = _of(
-    rf"(?:{_any('article')})(?![^\W\d_])|[\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-)
+_PUT_THERE = re.compile(r"\b(?:is|are|was|were|has|have|had|been) (?:\w+ )?\w+(?:ed|en|nt|ut)\b|\b(?:reads?|says?)\b|\bis (?:\w+ )?(?:on|in|at)\b")
+_ARTICLE = _of(rf"(?:{_any('article')})(?![^\W\d_])|[\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LABEL = _of(
-    rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}(?:(?:[^\s:：]+ ){{1,3}}?|[^\s:：]{{0,12}}?)(?:{_NOUN}|photo|image|picture)(?: (?:for|of|in|to|zum|zur|zu|für|des|der|von|de|du|della|dell|do|da|van|voor|til|av|af|к|для|про) (?:[\w']+ ){{0,3}}\w+"
+    rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}(?:(?:(?:[^\s:：]+ ){{1,3}}?|[^\s:：]{{0,12}}?){_NOUN}|photo|image|picture)(?: (?:for|of|in|to|zum|zur|zu|für|des|der|von|de|du|della|dell|do|da|van|voor|til|av|af|к|для|про) (?:[\w']+ ){{0,3}}\w+"
     rf"| (?:photo|foto|фото|bild|image|imag|zdj|obraz|kép|ảnh|hình|slik)\w*(?: \w+)?| \([^)\n]{{1,30}}\)| ?(?:\d|one|[a-c])| [^\x00-\u024f\s:：]+)?{_STARS}(?:{_COLON}|\s=(?=\s?[\"'])|\s[—–]\s(?-i:(?=[A-Z]))){_STARS}\s*"
 )
 _HEADING = _of(
@@ -163,33 +117,26 @@ _HEADING = _of(
     r"|(?:caption|describe|cap)\s[a-z]{2}\n"
 )
 _TITLE = _of(r"\s*(?:\*\*[^*\n.!?。！？]{1,60}\*\*|__[^_\n.!?。！？]{1,60}__)[ \t]*\n\s*(?=\S)")
-_TITLE_LABEL = _of(
-    rf"[\s#*_]*(?:{_any('section')}|titles?|headline|titel|titre|título|titolo|заголовок|标题|タイトル|제목)[*_]{{0,3}}{_COLON}[^\n]*\n\s*(?=\S)"
-)
+_TITLE_LABEL = _of(rf"[\s#*_]*(?:{_any('section')}|titles?|headline|titel|titre|título|titolo|заголовок|标题|タイトル|제목)[*_]{{0,3}}{_COLON}[^\n]*\n\s*(?=\S)")
 _ANY_LABEL = _of(r"\*\*(?:[^\s*]+ ){0,2}[^\s*]+:\*\*\s+(?=(?:\S+\s+){3})")
 _BOLD_LABEL = _of(r"\s*(?:\*\*[^*\n]{1,50}:\*\*|\*\*[^*\n]{1,50}\*\*\s?[:：–—-])\s*")
 _COURTESIES = rf"(?:¡?{_OPEN}\s*[-!,.;:—–，。！、~][-!,.;:—–，。！、~\s]*{_EMOJI}*)"
 _COURTESY_LINE = _of(rf"{_EMOJI}*(?:¡?{_OPEN}[^\w\n]*){{1,5}}(?:\n+|$)")
 _COURTESY = _of(rf"¡?{_OPEN}(?: ?[!！]|[:：]|\.(?=\s*\n))\s*(?=\S)")
-_ANNOUNCED_LINE = _of(
-    rf"(?P<said>[^\n]{{0,160}}?{_NOUN}[^\n:：]{{0,80}}|{_COURTESIES}{{1,4}}[^\n:：]{{0,80}})[:：]{_STARS}[ \t]*(?:\n\s*|$)|{_COURTESIES}{{1,4}}[^\n]{{0,80}}{_NOUN}[^\n]{{0,60}}\n\s*\n\s*|[^\n!！]{{1,40}}[!！][^\n:：]{{1,120}}[:：]\n\n"
-)
+_ANNOUNCED_LINE = _of(rf"(?P<said>[^\n]{{0,160}}?{_NOUN}[^\n:：]{{0,80}}|{_COURTESIES}{{1,4}}[^\n:：]{{0,80}})[:：]{_STARS}[ \t]*(?:\n\s*|$)|{_COURTESIES}{{1,4}}[^\n]{{0,80}}{_NOUN}[^\n]{{0,60}}\n\s*\n\s*|[^\n!！]{{1,40}}[!！][^\n:：]{{1,120}}[:：]\n\n")
 _ANNOUNCED = _of(
     rf"(?P<said>{_COURTESIES}{{0,4}}{_STARS}(?:{_ANNOUNCE})(?:\b|(?<=[\u3040-\uffff]))[^\n:：.]{{0,120}}?(?:{_NOUN}|{_any('several')})[^\n:：.]{{0,80}}){_STARS}[:：]{_STARS}\s*"
 )
+_IN_THE_PHOTO = _of(rf"\b(?:with|con|com|mit|avec|met|med|ze?|с|із|з)\s+(?:\S+\s+){{0,2}}{_NOUN}")
 _SEVERAL = _of(rf"(?:{_any('several')})(?![^\W\d_])")
 _FIRST = re.compile(r"\W*?(?:1[.):]\s*|[-*•]\s+)(?P<item>.+?)(?=\s(?:2[.):])\s|\n\s*[-*•]\s|\Z)", re.DOTALL)
-_OPTION = _of(
-    rf"[\s#*_>-]*(?:{_any('option')})(?:\s*(?:1|one|a|i|eins)\b[^\n:：.]{{0,40}}|\s*\([^)\n]{{1,30}}\)){_STARS}{_COLON}{_STARS}\s*"
-)
+_OPTION = _of(rf"[\s#*_>-]*(?:{_any('option')})(?:\s*(?:1|one|a|i|eins)\b[^\n:：.]{{0,40}}|\s*\([^)\n]{{1,30}}\)){_STARS}{_COLON}{_STARS}\s*")
 _NEXT_OPTION = _of(rf"\n[\s#*_>-]*(?:(?:{_any('option')})\s*(?:2|two|b|ii|zwei)\b|2[.)]\s)")
 _CLOSING_LINE = _of(
     rf"(?:[\s*_(\[]*(?:¡?{_OPEN}[!,.\s]+)?(?:{_any('close')})|\W*(?:{_any('section')})\W{{0,3}}[:：]|(?:\#\w+\s*)+$"
     rf"|\W*\d+ (?:words|wörter|characters|mots|palabras)\W*$|{_EMOJI}+$|[\s*_=#-]+$)"
 )
-_SECTION = _of(
-    rf"\n\s*[*_#>(\-\s]*(?:{_any('section')})(?: \([^)\n]*\))?[*_]{{0,3}}{_COLON}|\n\s*\#{{1,6}}[ \t]+\S|(?-i:\n[a-z]+(?:_[a-z]+)*:\s)"
-)
+_SECTION = _of(rf"\n\s*[*_#>(\-\s]*(?:{_any('section')})(?: \([^)\n]*\))?[*_]{{0,3}}{_COLON}|\n\s*\#{{1,6}}[ \t]+\S|(?-i:\n[a-z]+(?:_[a-z]+)*:\s)")
 _CLOSING = _of(rf"(?<=[.!?…。！？\"”»)」*])\s+(?:{_any('close')})[^\n]{{0,300}}$")
 _COUNT = _of(r"\s*[*_]{0,2}[(\[]\d+ (?:words|characters|wörter)[)\]][*_]{0,2}\s*$")
 
@@ -249,12 +196,7 @@ def _after_the_question(text: str, again: re.Pattern[str] | None) -> str:
     """Cut off what was asked, where the answer begins with it, and the role of the one who answers."""
     if found := _ROLES.match(text):
         text = text[found.end() :]
-    if again and (
-        found := re.compile(
-            rf"(?:\s*(?:{_MARK}|(?:user|human):?|<\w{{3,20}}>|\[IMG\]))*\s*{again.pattern}\s*(?:\[/INST\])?",
-            re.DOTALL | re.IGNORECASE,
-        ).match(text)
-    ):
+    if again and (found := re.compile(rf"(?:\s*(?:{_MARK}|(?:user|human):?|<\w{{3,20}}>|\[IMG\]))*\s*{again.pattern}\s*(?:\[/INST\])?", re.DOTALL | re.IGNORECASE).match(text)):
         text = text[found.end() :]
     found = _ROLE.match(text)
     return text[found.end() :] if found and not _stands_in_the_photo(text, found.end()) else text
@@ -281,11 +223,7 @@ def _without_thoughts(text: str) -> str:
     if found := re.match(r"\s*thought\n", text):
         return text[text.rfind("\n\n") :] if "\n\n" in text else _OPENED + text
     begun = _BEGINS.match(re.sub(rf"^(?:\s|{_MARK}|assistant)+(?=[<◁\[])", "", text.lstrip()))
-    ends = [
-        found
-        for found in (_ANSWERS if begun else _ENDS).finditer(text)
-        if begun or not _in_a_sentence(text, found)
-    ]
+    ends = [found for found in (_ANSWERS if begun else _ENDS).finditer(text) if begun or not _in_a_sentence(text, found)]
     if ends:
         stops = [found.start() for found in ends[1:]] + [len(text)]
         parts = [text[found.end() : stop] for found, stop in zip(ends, stops, strict=True)]
@@ -296,9 +234,7 @@ def _without_thoughts(text: str) -> str:
     said = text[: opened.start()]
     if not _MARKS_AROUND.sub("", said).strip().removeprefix("assistant"):
         return _OPENED + text[opened.end() :]
-    return (
-        said if said.rstrip(" ").endswith("\n") else text
-    )  # in the middle of a line it may stand in the photo
+    return said if said.rstrip(" ").endswith("\n") else text  # in the middle of a line it may stand in the photo
 
 
 def _in_a_sentence(text: str, mark: re.Match[str]) -> bool:
@@ -328,9 +264,7 @@ def _closed(text: str) -> str:
     if closing is None or closing.start() <= 10:
         return text
     said = text[: closing.start()]
-    return (
-        text if said.count('"') % 2 or said.count("“") > said.count("”") else said
-    )  # somebody says so in the photo
+    return text if said.count('"') % 2 or said.count("“") > said.count("”") else said  # somebody says so in the photo
 
 
 def _is_closing(lines: list[str]) -> bool:
@@ -346,22 +280,14 @@ def _fenced(text: str) -> str:
     if not found or not found["inside"].strip():
         return re.sub(r"^(?:```|~~~)\w*\s*(?:```|~~~)?$", "", text)
     before = found["before"].strip()
-    return (
-        found["inside"]
-        if not before or (before.endswith((":", "：", "!", ".")) and "\n" in found[0])
-        else text
-    )
+    return found["inside"] if not before or (before.endswith((":", "：", "!", ".")) and "\n" in found[0]) else text
 
 
 def _tagged(text: str) -> str:
     if found := _TAG.fullmatch(text):
         before = found["before"].strip()
         if not before or before.endswith((":", "!", ">")) or found["name"].lower() == "conclusion":
-            inner = (
-                _TAG.search(found["inside"])
-                if found["name"].lower() in {"answer", "response", "output"}
-                else None
-            )
+            inner = _TAG.search(found["inside"]) if found["name"].lower() in {"answer", "response", "output"} else None
             return inner["inside"] if inner else found["inside"]
     if found := _HTML.fullmatch(text):
         return found["inside"] or found["rest"] or ""
@@ -388,21 +314,13 @@ def _without_one(text: str) -> str:
         return text[found.end() :]
     if found := _COURTESY_LINE.match(text):
         return text[found.end() :]
-    if (found := _ANNOUNCED_LINE.match(text)) and not re.search(
-        r"\b(?:reads?|says?|lists?|shows?)\W*$", found["said"] or ""
-    ):
+    if (found := _ANNOUNCED_LINE.match(text)) and not re.search(r"\b(?:reads?|says?|lists?|shows?)\W*$", found["said"] or ""):
         return _first(text[found.end() :]) if _SEVERAL.search(found[0]) else text[found.end() :]
-    if found := _ANNOUNCED.match(text):
+    if (found := _ANNOUNCED.match(text)) and not _IN_THE_PHOTO.search(found["said"]):
         return _first(text[found.end() :]) if _SEVERAL.search(found["said"]) else text[found.end() :]
-    if (found := _LABEL.match(text) or _ANY_LABEL.match(text)) and not _stands_in_the_photo(
-        text, found.end()
-    ):
+    if (found := _LABEL.match(text) or _ANY_LABEL.match(text)) and not _stands_in_the_photo(text, found.end()):
         return text[found.end() :]
-    if (
-        (found := _COURTESY.match(text))
-        and not text[found.end() :][:1].islower()
-        and not _stands_in_the_photo(text, found.end())
-    ):
+    if (found := _COURTESY.match(text)) and not text[found.end() :][:1].islower() and not _stands_in_the_photo(text, found.end()):
         return text[found.end() :]
     return text
 
@@ -419,9 +337,9 @@ def _stands_in_the_photo(text: str, begin: int) -> bool:
     rest = text[begin:].partition("\n")[0]
     if _ARTICLE.match(rest):
         return False
-    return bool(_WRITTEN.search(rest)) or (
-        not _ABOUT_A_CAPTION.search(text[:begin]) and bool(_PUT_THERE.search(rest))
-    )
+    if re.match(r"[\"“„«‘][^\"“”»’]{1,80}[\"“”»’],?\s+\w", rest):  # a quotation, and more about it
+        return True
+    return bool(_WRITTEN.search(rest)) or (not _ABOUT_A_CAPTION.search(text[:begin]) and bool(_PUT_THERE.search(rest)))
 
 
 def _parsed(text: str) -> str:
@@ -495,12 +413,7 @@ def _quoted(text: str) -> str:
     if bare[0] not in closing:
         return inner if _is_one_quote(bare, bare[0], closing) else text
     if bare[0] == "'":
-        return (
-            text
-            if re.match(r"(?:twas|tis|til|cause|em|n|\d\ds)\b", inner, re.IGNORECASE)
-            or re.search(r"(?<!\w)'|'(?!\w)", inner)
-            else inner
-        )
+        return text if re.match(r"(?:twas|tis|til|cause|em|n|\d\ds)\b", inner, re.IGNORECASE) or re.search(r"(?<!\w)'|'(?!\w)", inner) else inner
     # Within it, quotes open and close again; a mark that closes first was opened by the first one.
     first = re.search(rf"(?<!\w){bare[0]}|{bare[0]}(?!\w)", inner)
     return inner if first is None or re.search(r"(?:^|[\s(])$", inner[: first.start()]) else text
