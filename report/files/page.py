@@ -33,7 +33,11 @@ if TYPE_CHECKING:
     from report.naming.naming import Group, Theme
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_PROGRAM = ("map.js", "page.js")
+_PROGRAM = (
+    "data.js", "format.js", "elements.js", "address.js", "rail.js", "groups.js", "events.js", "search.js", "list.js",
+    "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
+)  # fmt: skip
+"""In this order they are one script: each may call what stands in any other, but at once only what comes before."""
 _TERMS = 5
 _MAP_STEPS = 65_535
 """Places on the map are whole numbers up to this: finer than a pixel at the deepest zoom."""
