@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from backends import BACKENDS, load_backend
-from backends.image_tokens import image_tokens
+from backends import BACKENDS, backend_class, load_backend
 from cli.copies import copies_warning
 from cli.exit import ExitCode
 from cli.log import log, start_log
@@ -222,7 +221,7 @@ def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
         if options.budget is not None:
             raise
         return Spending()
-    tokens = image_tokens(options.backend, backend.model, MAX_SIDE, MAX_SIDE) or 0
+    tokens = backend_class(options.backend).picture_tokens(backend.model, MAX_SIDE, MAX_SIDE) or 0
     most = price.of(tokens + text_tokens(options.prompt), backend.max_output_tokens)
     return Spending(price, options.budget, most)
 
