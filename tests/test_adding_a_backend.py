@@ -79,9 +79,13 @@ def test_the_pages_own_text_makes_a_working_backend(tmp_path: Path) -> None:
 
 def test_five_files_are_enough() -> None:
     """What the test above has changed, and what the steps tell to change besides: nothing else knows a provider."""
-    steps = (ROOT / "docs" / "adding_a_backend.md").read_text().partition("## The steps")[2].partition("\n## ")[0]
+    steps = (
+        (ROOT / "docs" / "adding_a_backend.md").read_text().partition("## The steps")[2].partition("\n## ")[0]
+    )
     files = set(re.findall(r"`((?:backends/)?\w+\.(?:py|env\.example|toml))`", steps))
-    assert files == {"backends/__init__.py", "config.py", "config.env.example", "pyproject.toml"}, "and its own"
+    assert files == {"backends/__init__.py", "config.py", "config.env.example", "pyproject.toml"}, (
+        "and its own"
+    )
     knowing = {
         path.relative_to(ROOT).as_posix()
         for folder in ("backends", "cli", "costs", "engines", "library")
