@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import suppress
+from fnmatch import filter as matching
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,14 +112,13 @@ def _sentence(error: BaseException, model: str, flag: str) -> str | None:
 
 def _is_whole(folder: Path, weights: Sequence[str]) -> bool:
     """Tell whether nothing is missing in a folder of the cache; another program may have fetched a part."""
-    from huggingface_hub.utils import filter_repo_objects
-
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
     if not weights:
         return "config.json" in names and any(name.endswith("processor_config.json") for name in names)
 
     def found(pattern: str) -> list[str]:
-        return list(filter_repo_objects(names, allow_patterns=[pattern], ignore_patterns=list(_AGAIN)))
+        again = {name for ignored in _AGAIN for name in matching(names, ignored)}
+        return [name for name in matching(names, pattern) if name not in again]
 
     form = next((form for form in weights if found(form)), None)
     if form is None:
