@@ -15,7 +15,7 @@ import time
 import zlib
 from abc import abstractmethod
 from base64 import b64encode
-from datetime import UTC, date
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from io import BytesIO
@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from backends.base import Caption, CaptionBackend
-from backends.image_tokens import for_model
+from backends.base import Caption, CaptionBackend, for_model
 from errors import (
     OUT_OF_FILES,
     APIError,
@@ -37,6 +36,7 @@ from errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
 
     import httpx2
     from PIL.Image import Image
@@ -49,7 +49,6 @@ THINKING_TOKENS = 2000
 """The same for models whose thinking, which counts as output, cannot be switched off."""
 CONNECT_SECONDS, READ_SECONDS, OWN_SERVER_READ_SECONDS = 10.0, 120.0, 600.0
 
-_SDK_VARIABLES = ("OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "XAI_")
 _BAD_KEY = {"invalid_api_key", "authentication_error", "API_KEY_INVALID"}
 _SPENT = {
     "insufficient_quota",
@@ -89,8 +88,8 @@ class CloudBackend(CaptionBackend):
     """What the SDK adds to the base URL, up to the model's name."""
     families: ClassVar[tuple[str, ...]]
     """How names of the provider's own models begin."""
-    ends: ClassVar[Mapping[str, date | None]] = {}
-    """The days on which models end, by the beginning of their names, the longest that fits. Sources: docs/api_providers.md."""
+    variables: ClassVar[tuple[str, ...]]
+    """How the environment variables begin that its SDK reads."""
 
     def __init__(self, model: str, settings: Settings, prompt: str, *, base_url: str | None = None) -> None:
         super().__init__(model, settings, prompt)
@@ -98,7 +97,7 @@ class CloudBackend(CaptionBackend):
         if not key and not base_url:
             raise StopRunError(f"{self.key} is not set: add the line {self.key}=... to config.env.")
         # The SDKs read dozens of variables: base URLs, proxies to other clouds, logs that hold every request.
-        for name in [name for name in os.environ if name.startswith(_SDK_VARIABLES)]:
+        for name in [name for name in os.environ if name.startswith(self.variables)]:
             del os.environ[name]
         import httpx2
 

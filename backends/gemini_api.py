@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from backends.base import INSTRUCTION, Caption
+from backends.base import INSTRUCTION, Caption, for_model
 from backends.cloud import THINKING_TOKENS, CloudBackend
-from backends.image_tokens import for_model, is_gemini_2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +25,12 @@ _THINKING: dict[str, dict[str, Any]] = {
     "gemini-flash-latest": {"thinking_level": "LOW"},
 }
 
+_RESOLUTION_TOKENS = {"MEDIUM": 256, "LOW": 280}  # MEDIUM of 2.5 and older, LOW of 3 and later
+
+
+def _resolution(model: str) -> Literal["MEDIUM", "LOW"]:
+    return "MEDIUM" if model.startswith(("gemini-1", "gemini-2")) else "LOW"
+
 
 class GeminiBackend(CloudBackend):
     """Gemini through `google-genai`."""
@@ -34,6 +39,8 @@ class GeminiBackend(CloudBackend):
     key = "GEMINI_API_KEY"
     request_path = "/v1beta/models/"
     families = ("gemini-",)
+    variables = ("GOOGLE_", "GEMINI_")
+    price_provider = "google"
     ends: ClassVar[Mapping[str, date | None]] = {
         "gemini-2.0": date(2026, 6, 1),
         "gemini-2.5-flash": date(2026, 12, 1),
@@ -41,6 +48,10 @@ class GeminiBackend(CloudBackend):
         "gemini-2.5-flash-lite": None,
     }
     max_workers = 20
+
+    @classmethod
+    def picture_tokens(cls, model: str, width: int, height: int) -> int | None:  # noqa: ARG003 - by resolution alone
+        return _RESOLUTION_TOKENS[_resolution(model)] if model.startswith("gemini-") else None
 
     def _connect(self, key: str) -> None:
         from google import genai
@@ -62,11 +73,10 @@ class GeminiBackend(CloudBackend):
         thinking = for_model(_THINKING, self.model)
         if thinking and thinking not in ({"thinking_budget": 0}, {"thinking_level": "MINIMAL"}):
             self.max_output_tokens = THINKING_TOKENS
-        resolution = "MEDIUM" if is_gemini_2(self.model) else "LOW"
         self._config = types.GenerateContentConfig(
             max_output_tokens=self.max_output_tokens,
             system_instruction=INSTRUCTION,
-            media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{resolution}"),
+            media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{_resolution(self.model)}"),
             thinking_config=types.ThinkingConfig(**thinking) if thinking else None,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )

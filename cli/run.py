@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from backends import BACKENDS, load_backend
-from backends.image_tokens import image_tokens
+from backends import BACKENDS, backend_class, load_backend
 from cli.copies import copies_warning
 from cli.exit import ExitCode
 from cli.log import log, start_log
@@ -22,10 +21,11 @@ from config import load_settings
 from costs.estimate import text_tokens
 from costs.prices import dollars, price_of, source
 from costs.spending import Spending
+from engines.captioning import Captioner
 from engines.checks import Alike
 from engines.driver import Result, drive, record
 from engines.ray.session import ray_cluster
-from engines.threads import caption_photos
+from engines.threads import caption_photos, local_decoders
 from errors import StopRunError
 from image_loader import MAX_SIDE
 from journal import MOCK, CaptionJournal, Status, Tally, prompt_mark, tally
@@ -149,13 +149,9 @@ def run(options: RunOptions) -> ExitCode:
             result = drive(
                 caption_photos(
                     pending[:quota],
-                    backend,
-                    label,
+                    Captioner(backend, label, stop=stopper.event, spending=spending),
+                    cluster.decoders if cluster else local_decoders(MAX_SIDE),
                     workers=workers,
-                    max_side=MAX_SIDE,
-                    stop=stopper.event,
-                    spending=spending,
-                    decoders=cluster.decoders if cluster else None,
                 ),
                 _keep_dry_run(journal) if options.dry_run else _keep(journal, prompt),
                 stop=stopper.event,
@@ -222,7 +218,7 @@ def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
         if options.budget is not None:
             raise
         return Spending()
-    tokens = image_tokens(options.backend, backend.model, MAX_SIDE, MAX_SIDE) or 0
+    tokens = backend_class(options.backend).picture_tokens(backend.model, MAX_SIDE, MAX_SIDE) or 0
     most = price.of(tokens + text_tokens(options.prompt), backend.max_output_tokens)
     return Spending(price, options.budget, most)
 
@@ -317,7 +313,7 @@ def _end(
             options.force
         ):  # the sentence says to run the same command again, which would begin anew and pay anew
             raise StopRunError(f"{result.stopped} Without --force: {_command(options)}")
-        raise StopRunError(result.stopped)
+        raise result.stopped
     if signalled is not None:
         go_on = "Begin it again" if options.dry_run else "Go on"
         log.warning(f"Stopped; everything written is safe. {go_on} with: {_command(options)}")

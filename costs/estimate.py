@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS, backend_class
-from backends.base import INSTRUCTION
-from backends.image_tokens import for_model, image_tokens
+from backends.base import INSTRUCTION, for_model
 from costs.prices import is_priced, price_of
 from errors import StopRunError
 
@@ -89,12 +88,13 @@ def estimate(
         StopRunError: the model's price, or what it takes for a picture, is not known.
     """
     model = model or BACKENDS[backend].default_model or "the model that suits the hardware"
-    workers = workers or backend_class(backend).max_workers
+    kind = backend_class(backend)
+    workers = workers or kind.max_workers
     seconds = SECONDS_PER_PHOTO.get(backend, SECONDS_PER_CALL / workers)
     tokens = input_cost = output_cost = None
     if is_priced(backend) and not base_url:
         price = price_of(backend, model)
-        each = [image_tokens(backend, model, *size) for size in sizes]
+        each = [kind.picture_tokens(model, *size) for size in sizes]
         if None in each:
             raise StopRunError(
                 f"It is not known how many tokens {backend}'s {model} takes for a picture: choose another --model, or "
@@ -115,5 +115,5 @@ def estimate(
         seconds=max(1.0, photos / pace if pace else photos * seconds) if photos else 0,
         workers=workers,
         measured=pace is not None,
-        end_date=None if base_url else for_model(getattr(backend_class(backend), "ends", {}), model),
+        end_date=None if base_url else for_model(kind.ends, model),
     )

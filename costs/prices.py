@@ -12,15 +12,12 @@ from difflib import get_close_matches
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from backends import BACKENDS
+from backends import BACKENDS, backend_class
 from errors import StopRunError
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
-_PROVIDERS = {"openai": "openai", "xai": "x-ai", "anthropic": "anthropic", "gemini": "google"}
-# Names that still answer, but with grok-4.3 and at its price (docs.x.ai, retirement of 2026-05-15).
-_ANSWERED_BY_GROK_4_3 = ("grok-4-1-fast", "grok-4-fast", "grok-4-0709", "grok-code-fast", "grok-3")
 _RELEASED = {"0.2.3": "2026-11-10"}
 """The days on which releases of genai-prices came out, which the package does not say itself."""
 
@@ -58,8 +55,9 @@ def price_of(backend: str, model: str) -> Price:
 
     if not is_priced(backend):
         raise StopRunError(f"No prices are known for the {backend} backend: leave out --budget.")
-    provider = next(p for p in get_snapshot().providers if p.id == _PROVIDERS[backend])
-    if found := provider.find_model("grok-4.3" if model.startswith(_ANSWERED_BY_GROK_4_3) else model):
+    kind = backend_class(backend)
+    provider = next(p for p in get_snapshot().providers if p.id == kind.price_provider)
+    if found := provider.find_model(kind.priced_as(model)):
         return Price(provider, found)
     near = get_close_matches(model, [known.id for known in provider.models], n=4, cutoff=0.5)
     raise StopRunError(
@@ -70,7 +68,7 @@ def price_of(backend: str, model: str) -> Price:
 
 def is_priced(backend: str) -> bool:
     """Tell whether the backend is one whose tokens cost money by a list."""
-    return backend in _PROVIDERS
+    return backend_class(backend).price_provider is not None
 
 
 def source() -> str:

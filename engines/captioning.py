@@ -20,6 +20,7 @@ from tenacity import (
 from tenacity.nap import sleep_using_event
 
 from backends.base import Caption
+from costs.spending import Spending
 from engines.checks import folded, judged
 from engines.outcome import Outcome
 from engines.pacing import Pacer
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
     from backends.base import CaptionBackend
-    from costs.spending import Spending
     from library.walk import Photo
 
 ATTEMPTS = 5
@@ -65,12 +65,18 @@ class Captioner:
     """Has pictures captioned by one backend, from as many threads as one likes."""
 
     def __init__(
-        self, backend: CaptionBackend, model: str, *, spending: Spending, stop: threading.Event
+        self,
+        backend: CaptionBackend,
+        model: str,
+        *,
+        stop: threading.Event,
+        spending: Spending | None = None,
     ) -> None:
-        self._backend = backend
+        """`model` is the name that outcomes carry; `spending` counts what is used; after `stop` no call begins."""
+        self.backend = backend
+        self.stop = stop
         self._model = model
-        self._spending = spending
-        self._stop = stop
+        self._spending = spending or Spending()
         self._pacer = Pacer(stop.wait)
         self._admitted = 0
         self.batch_size = backend.batch_size
@@ -80,7 +86,7 @@ class Captioner:
 
         When the call fails each goes by itself, so that a photo that the model cannot take harms no other.
         """
-        if self._stop.is_set():
+        if self.stop.is_set():
             return
         if len(batch) == 1:
             yield self.caption(*batch[0])
@@ -91,7 +97,7 @@ class Captioner:
             return
         failed: Exception | None = None
         try:
-            answers = self._backend.caption_batch([image for _, image in batch])
+            answers = self.backend.caption_batch([image for _, image in batch])
             if len(answers) != len(batch):
                 raise ValueError(f"{len(answers)} answers for {len(batch)} photos")  # each goes by itself
         except MemoryError:
@@ -109,7 +115,7 @@ class Captioner:
             for outcome in self.caption_batch([one]):
                 failures += outcome is None or outcome.status != "success"
                 yield outcome
-        if not failures and not self._stop.is_set():
+        if not failures and not self.stop.is_set():
             _log.info(f"{type(failed).__name__}: {folded(str(failed))}"[:200])
             self._shrink(batch)  # it was not a photo, so it was their number
 
@@ -127,31 +133,31 @@ class Captioner:
         """Judge the answer, or ask for it where there is none yet; every failure becomes what DESIGN gives it."""
         try:
             if answer is None:
-                answer = self._ask(self._backend.caption, image)
+                answer = self._ask(self.backend.caption, image)
             text, reason = self._judged(answer)
-            if reason and self._backend.checked and reason not in {"content filter", ONLY_THOUGHTS}:
-                text, reason = self._judged(self._ask(self._backend.recaption, image))
+            if reason and self.backend.checked and reason not in {"content filter", ONLY_THOUGHTS}:
+                text, reason = self._judged(self._ask(self.backend.recaption, image))
         except StopRunError as error:
-            return Outcome(photo, None, error=str(error), fatal=True)
+            return Outcome(photo, None, stop=error)
         except (MemoryError, UnavailableImageError) as error:  # the latter: a picture lost with its machine
             reason = getattr(error, "reason", "not enough memory to caption it")
             return Outcome(photo, None, error=reason, gone=getattr(error, "gone", False))
         except CorruptImageError as error:
             return Outcome(photo, "error_corrupt", error=error.reason, model=self._model)
         except APIError as error:
-            if isinstance(error, TransientAPIError) and self._stop.is_set():
+            if isinstance(error, TransientAPIError) and self.stop.is_set():
                 return None
             return Outcome(photo, "error_api", error=folded(str(error)), model=self._model)
         except Exception as error:  # noqa: BLE001 - a model can raise anything
             reason = folded(f"{type(error).__name__}: {error}")
             return (
-                Outcome(photo, None, error=OUT_OF_FILES, fatal=True)
+                Outcome(photo, None, stop=StopRunError(OUT_OF_FILES))
                 if out_of_files(error)
                 else Outcome(photo, "error_model", error=reason, model=self._model)
             )
         except BaseException as error:  # noqa: BLE001 - an SDK that ends the program would pass for its exit code
             reason = f"The backend gave up ({type(error).__name__}: {error}): mend it and run the same command again."
-            return Outcome(photo, None, error=reason, fatal=True)
+            return Outcome(photo, None, stop=StopRunError(reason))
         if reason:
             # A model that only thinks does so for every photo: that is a streak, which stops the run.
             answered = reason != ONLY_THOUGHTS
@@ -164,10 +170,10 @@ class Captioner:
             return "", ONLY_THOUGHTS
         finish = answer.finish_reason if isinstance(answer, Caption) else None
         said = (answer.text if isinstance(answer, Caption) else answer) or ""  # some SDKs answer with None
-        if not self._backend.checked:
+        if not self.backend.checked:
             text = folded(said)
             return text, None if text else "empty caption"
-        return judged(said, finish, self._backend.prompt)
+        return judged(said, finish, self.backend.prompt)
 
     def _ask(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
         """Call the backend until it answers, or there is no more hope.
@@ -180,26 +186,26 @@ class Captioner:
             try:
                 return self._retrying()(self._attempt, call, image)
             except (RateLimitError, NotReadyError):
-                if self._stop.is_set():
+                if self.stop.is_set():
                     raise
             except TransientAPIError as error:
-                if error.exhausted and self._admitted == before and not self._stop.is_set():
+                if error.exhausted and self._admitted == before and not self.stop.is_set():
                     raise error.exhausted from error
                 raise
 
     def _retrying(self) -> Retrying:
         return Retrying(
             retry=retry_if_exception(_passes),
-            stop=stop_after_attempt(ATTEMPTS) | stop_when_event_set(self._stop),
+            stop=stop_after_attempt(ATTEMPTS) | stop_when_event_set(self.stop),
             wait=_wait,
-            sleep=sleep_using_event(self._stop),
+            sleep=sleep_using_event(self.stop),
             reraise=True,
         )
 
     def _attempt(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
-        with self._spending.call(self._stop.is_set) as book:
+        with self._spending.call(self.stop.is_set) as book:
             sent = self._pacer.turn()
-            if self._stop.is_set():
+            if self.stop.is_set():
                 raise TransientAPIError("stopped before it was sent")
             try:
                 answer = call(image)
@@ -213,7 +219,7 @@ class Captioner:
             book(answer)
             if isinstance(answer, Caption) and answer.answered_by:
                 raise StopRunError(
-                    f"{answer.answered_by} answered instead of {self._backend.model}: the provider no longer has that model, and "
+                    f"{answer.answered_by} answered instead of {self.backend.model}: the provider no longer has that model, and "
                     f"the price may be another. Choose a --model that lives (--model {answer.answered_by} goes on with this one)."
                 )
             return answer

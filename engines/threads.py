@@ -14,9 +14,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
-from costs.spending import Spending
 from decoding.decoder import Decoder
-from engines.captioning import Captioner
 from engines.outcome import Outcome
 from errors import CorruptImageError, StopRunError, UnavailableImageError
 from journal import VIDEO
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from backends.base import CaptionBackend
+    from engines.captioning import Captioner
     from library.walk import Photo
 
 GRACE = 5.0
@@ -48,27 +46,21 @@ class PictureSource(Protocol):
 
 
 def caption_photos(
-    photos: Iterable[Photo],
-    backend: CaptionBackend,
-    model: str,
-    *,
-    workers: int,
-    max_side: int,
-    stop: threading.Event,
-    spending: Spending | None = None,
-    decoders: Sequence[PictureSource] | None = None,
+    photos: Iterable[Photo], captioner: Captioner, decoders: Sequence[PictureSource], *, workers: int
 ) -> Generator[list[Outcome], None, None]:
     """Caption `photos` with up to `workers` calls at once; yield what is ready together, in the order it gets ready.
 
-    `model` is the name that outcomes of the backend carry; `spending` counts what is used; `decoders` are one a core of
-    this machine unless given. After `stop` is set no photo is begun, and the iterator
-    ends within `GRACE` seconds.
+    After the captioner's `stop` is set no photo is begun, and the iterator ends within `GRACE` seconds.
     """
-    captioner = Captioner(backend, model, spending=spending or Spending(), stop=stop)
-    # One thread's batch is in the model while the other's is prepared; the backend sees to it that no two are in it.
+    backend = captioner.backend
+    # One thread's batch is in the model while the other's is prepared; the backend lets one into the model at a time.
     workers = 2 * backend.copies if backend.single_threaded else workers
-    decoders = decoders or [Decoder(max_side) for _ in range(cores())]
-    return _Threads(captioner, decoders, workers=workers, models=backend.copies, stop=stop).run(photos)
+    return _Threads(captioner, decoders, workers).run(photos)
+
+
+def local_decoders(max_side: int) -> list[Decoder]:
+    """Return a decoder for each core of this machine."""
+    return [Decoder(max_side) for _ in range(cores())]
 
 
 def cores() -> int:
@@ -77,20 +69,12 @@ def cores() -> int:
 
 
 class _Threads:
-    def __init__(
-        self,
-        captioner: Captioner,
-        decoders: Sequence[PictureSource],
-        *,
-        workers: int,
-        models: int,
-        stop: threading.Event,
-    ) -> None:
+    def __init__(self, captioner: Captioner, decoders: Sequence[PictureSource], workers: int) -> None:
         self._captioner = captioner
         self._decoders = decoders
         self._workers = workers
-        self._models = models
-        self._stop = stop
+        self._models = captioner.backend.copies
+        self._stop = captioner.stop
         # What every caption thread holds, one batch more, and some ready per core, whatever the library's size.
         batch = captioner.batch_size
         self._room = threading.Semaphore(workers * batch + batch - 1 + 2 * len(self._decoders))
@@ -155,7 +139,7 @@ class _Threads:
                 outcome = self._load(photo, decoder)
                 if outcome is not None:
                     late = self._ended  # a stop ends decoders in mid-photo, which is nobody's fault
-                    if outcome.fatal:
+                    if outcome.stop:
                         self._end()
                     if not late:
                         self._outcomes.put(outcome)
@@ -181,7 +165,7 @@ class _Threads:
         except CorruptImageError as error:
             return Outcome(photo, "error_corrupt", error=error.reason)
         except StopRunError as error:  # what decodes is elsewhere and gone
-            return Outcome(photo, None, error=str(error), fatal=True)
+            return Outcome(photo, None, stop=error)
         self._pictures.put((photo, image))
         return None
 
@@ -210,7 +194,7 @@ class _Threads:
                 outcomes = () if self._ended else self._captioner.caption_batch(batch)
                 for outcome in outcomes:
                     # At once, not when the driver hears of it: every call may cost money.
-                    if outcome is not None and outcome.fatal:
+                    if outcome is not None and outcome.stop:
                         self._end()
                     if outcome is not None:
                         self._outcomes.put(outcome)

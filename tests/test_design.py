@@ -24,7 +24,7 @@ ARROWS = {
     "caption": {"backends", "cli", "config", "journal"},
     "cluster_report": {"cli"},
     "cli": {"backends", "config", "costs", "engines", "errors", "image_loader", "journal", "library", "report"},
-    "report": {"decoding", "errors", "journal", "library"},
+    "report": {"backends", "decoding", "errors", "journal", "library"},
     "engines": {"backends", "config", "costs", "decoding", "errors", "journal", "library"},
     "journal": {"errors", "library"},
     "costs": {"backends", "errors", "library"},
@@ -74,6 +74,11 @@ def test_arrows_go_down_only(name: str) -> None:
 def test_only_the_journal_and_its_driver_know_the_journal() -> None:
     for path in modules()["backends"] + modules()["decoding"]:
         assert "journal" not in imports(path)
+
+
+def test_the_report_knows_only_the_hub_of_the_backends() -> None:
+    for path in modules()["report"]:
+        assert set(re.findall(r"from (backends\S*) import", path.read_text())) <= {"backends.hub"}, path.name
 
 
 def test_every_file_says_what_it_owns() -> None:

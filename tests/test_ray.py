@@ -28,9 +28,10 @@ from cli.run import _keep
 from config import Settings
 from costs.prices import Price, price_of
 from costs.spending import Spending
+from engines.captioning import Captioner
 from engines.driver import Result, drive
 from engines.ray.session import ray_cluster
-from engines.threads import GRACE, caption_photos
+from engines.threads import GRACE, caption_photos, local_decoders
 from errors import RateLimitError, StopRunError, TransientAPIError, UnavailableImageError
 from journal import CaptionJournal
 from library.walk import walk
@@ -101,16 +102,8 @@ class Run:
     def _drive(self, backend: CaptionBackend, decoders: Any, workers: int) -> Result:
         self.journal.load()
         photos = [photo for photo in walk(self.photos_dir).photos if not self.journal.is_done(photo.rel_path)]
-        engine = caption_photos(
-            photos,
-            backend,
-            "test/model",
-            workers=workers,
-            max_side=64,
-            stop=self.stop,
-            spending=self.spending,
-            decoders=decoders,
-        )
+        captioner = Captioner(backend, "test/model", stop=self.stop, spending=self.spending)
+        engine = caption_photos(photos, captioner, decoders or local_decoders(64), workers=workers)
         with self.journal.lock():
             return drive(
                 engine,
@@ -201,7 +194,7 @@ def test_a_streak_of_failures_is_not_recorded(run: Run, provider: Provider) -> N
     provider.script = lambda number, _: provider.error(400, message="no credit") if number >= 3 else None
     result = run("openai", workers=1, base_url=provider.base_url)
     assert result.stopped
-    assert "20 photos in a row failed" in result.stopped
+    assert "20 photos in a row failed" in str(result.stopped)
     assert {line["status"] for line in run.lines()} == {"success"}
 
 
@@ -257,7 +250,7 @@ def test_a_stop_leaves_the_rest_undone(run: Run, provider: Provider) -> None:
 def test_an_sdk_that_ends_the_program_ends_no_worker(run: Run) -> None:
     run.draw("exit.png")
     result = run("fragile")
-    assert result.stopped == "The backend gave up (SystemExit: 3): mend it and run the same command again."
+    assert str(result.stopped) == "The backend gave up (SystemExit: 3): mend it and run the same command again."
     assert not run.lines()
 
 
