@@ -1,4 +1,4 @@
-"""Owns the malformed lines of a journal: was a line torn, or did another program save the file in its own form?"""
+"""Owns the malformed lines of a journal: tells a torn line from a file that another program saved in its own form."""
 
 from __future__ import annotations
 
