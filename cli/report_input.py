@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from cli.copies import copies_warning
 from cli.log import log
-from cli.selection import photos_folder, spell_as_recorded
+from cli.selection import malformed_warning, photos_folder, spell_as_recorded
 from config import load_settings
 from errors import StopRunError
 from journal import CaptionJournal
@@ -106,7 +106,7 @@ def _records(options: ReportOptions) -> dict[str, Entry]:
             continue
         journal = CaptionJournal(path)
         records |= journal.load()
-        if warning := journal.malformed_warning():
+        if warning := malformed_warning(journal):
             log.warning(warning)
     outside = [name for name in records if name.startswith("/") or ".." in name.split("/")]
     for name in outside:

@@ -178,7 +178,7 @@ def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) 
     """Say how many photos are skipped, and how many of their captions another prompt has made."""
     done = [photo.rel_path for photo in found.photos if journal.is_done(photo.rel_path)]
     if done:
-        log.info(journal.summary(done))
+        log.info(tally(done_records(journal, found)).summary())
     entries = done_records(journal, found) if prompt else []
     if others := sum(e["status"] == "success" and e.get("prompt", prompt) != prompt for e in entries):
         log.info(

@@ -1,6 +1,6 @@
 """Owns the run: takes outcomes from an engine, keeps them in the journal, and decides when the run must stop.
 
-It is the only writer of a run's journal. What one write covers is all that is ready together: one fsync.
+It is the only writer of a run's journal. Outcomes that are ready together are written with one fsync.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engines.outcome import Outcome
 
 STREAK = 20
-"""Failures in a row after which the trouble is not the photos': a spent account, a broken GPU, a lost disk."""
+"""After this many failures in a row, the cause is not the photos: a spent account, a broken GPU, a lost disk."""
 
 
 @dataclass(slots=True)
@@ -59,9 +59,9 @@ def drive(
 ) -> Result:
     """Take outcomes until the engine has no more; set `stop` when the run cannot go on.
 
-    `keep` makes outcomes durable; `seen` is told of each as it comes; `redone` are the photos that had a record
-    before. What is in flight when the run stops is still kept if it succeeds. Backend failures in an unbroken streak
-    wait in memory until a success, or the end, shows that they are the photos' own.
+    `keep` writes outcomes to disk; `seen` is called with each as it comes; `redone` are the photos that had a record
+    before. Photos in flight when the run stops are still kept if they succeed. Backend failures wait in memory until a
+    success, or the end of the run, shows that the photos themselves caused them.
     """
     start = time.monotonic()
     run = _Run(keep, photos_dir, redone)
@@ -133,13 +133,13 @@ class _Run:
 def _too_many_failures(outcome: Outcome) -> StopRunError:
     return StopRunError(
         f"{STREAK} photos in a row failed ({outcome.status}: {outcome.error}); none of them is recorded, they stay undone. "
-        "Most likely it is the server, the account or the model: mend it and run the same command again. If it is "
-        f"these photos, --limit {STREAK - 1} records them as errors, and the next run passes them."
+        "Most likely it is the server, the account or the model: fix it and run the same command again. If it is "
+        f"these photos, --limit {STREAK - 1} records them as errors, and the next run skips them."
     )
 
 
 def record(outcome: Outcome, prompt: str | None = None) -> CaptionRecord:
-    """Return the outcome as the journal's record; `prompt` is the mark of what was asked, if anybody was."""
+    """Return the outcome as the journal's record; `prompt` is the prompt's mark, if a model was asked."""
     assert outcome.status is not None  # noqa: S101 - open photos have no record
     return CaptionRecord(
         rel_path=outcome.photo.rel_path,
@@ -161,7 +161,7 @@ def _reason_to_stop(outcome: Outcome, streak: int, photos_dir: Path) -> StopRunE
     if streak >= STREAK:
         return StopRunError(
             f"{STREAK} photos in a row could not be read or captioned ({outcome.error}); they stay undone. "
-            "See to that and run the same command again."
+            "Fix that and run the same command again."
         )
     return None
 
@@ -171,4 +171,4 @@ def _holds_anything(folder: Path) -> bool:
         with os.scandir(folder) as entries:
             return next(entries, None) is not None
     except OSError as error:
-        return out_of_files(error)  # which says nothing about the folder
+        return out_of_files(error)  # this says nothing about the folder

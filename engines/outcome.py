@@ -1,4 +1,4 @@
-"""Owns what an engine yields: what became of one photo."""
+"""Owns what an engine yields: the result of one photo."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one photo.
+    """The result of one photo.
 
     `status` is None when the photo stays open: it could not be read now (`gone`: it does not exist any more), or the
-    backend cannot work at all: then `stop` says why the run must end. `answered`: the model did answer, only not with a
+    backend cannot work at all: then `stop` says why the run must end. `answered`: the model did answer, but not with a
     caption, so the failure says nothing about the server or the account.
     """
 

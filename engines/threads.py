@@ -1,9 +1,10 @@
-"""Owns the default engine: decoding children and caption calls side by side on one machine.
+"""Owns the default engine: decoding and caption calls in parallel on one machine.
 
     photos ─► one thread per core, each with a decoding child ─► pictures ─► caption threads ─► outcomes
 
-Photos are taken one by one as room gets free, so memory is bounded by what is in flight and no photo waits for the
-slowest of a batch. A backend that gains from batches gets what is ready when it has nothing to do, up to its size. The engine never writes: it yields outcomes, and the driver keeps them.
+A new photo is taken whenever there is room, so memory stays bounded and no photo waits for the slowest of a batch. A
+backend that works in batches gets the pictures that are ready when it is idle, up to its batch size. The engine never
+writes: it yields outcomes, and the driver keeps them.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
     from library.walk import Photo
 
 GRACE = 5.0
-"""Seconds that calls in flight get to finish after a stop; what is not back by then stays undone."""
+"""Seconds that calls in flight have to finish after a stop. Photos without an answer by then stay undone."""
 LONG_GRACE = 60.0
-"""The same after trouble with the backend, when nobody waits at the keyboard and the calls are paid for."""
+"""The same if the backend stopped the run: no one is waiting at the keyboard, and the calls are paid for."""
 
 _Item = Outcome | BaseException | None
 
 
 class PictureSource(Protocol):
-    """What decodes photos: a `Decoder`, or what stands for one elsewhere. One thread at a time uses it."""
+    """Decodes photos: a `Decoder` here, or its substitute on another machine. One thread at a time uses it."""
 
     def load(self, path: str) -> Image: ...
 
@@ -75,7 +76,7 @@ class _Threads:
         self._workers = workers
         self._models = captioner.backend.copies
         self._stop = captioner.stop
-        # What every caption thread holds, one batch more, and some ready per core, whatever the library's size.
+        # Pictures in memory: a batch for each caption thread, nearly one batch more, and two for each core.
         batch = captioner.batch_size
         self._room = threading.Semaphore(workers * batch + batch - 1 + 2 * len(self._decoders))
         self._pictures: SimpleQueue[tuple[Photo, Image] | None] = SimpleQueue()
@@ -88,7 +89,7 @@ class _Threads:
 
     def run(self, photos: Iterable[Photo]) -> Generator[list[Outcome], None, None]:
         source = iter(photos)
-        # Daemons: a call that hangs in the network must not keep the process from ending.
+        # Daemon threads: a call that hangs in the network must not keep the process alive.
         for decoder in self._decoders:
             threading.Thread(target=self._decode, args=(source, decoder), daemon=True).start()
         for _ in range(self._workers):
@@ -121,7 +122,7 @@ class _Threads:
                     raise item
 
     def _end(self) -> None:
-        """Let no thread begin anything more, and wake those that wait."""
+        """Let the threads begin nothing more, and wake those that wait."""
         self._ended = True
         for decoder in self._decoders:
             decoder.stop()
@@ -138,7 +139,7 @@ class _Threads:
                     break
                 outcome = self._load(photo, decoder)
                 if outcome is not None:
-                    late = self._ended  # a stop ends decoders in mid-photo, which is nobody's fault
+                    late = self._ended  # the stop ended the decoder: not the photo's fault
                     if outcome.stop:
                         self._end()
                     if not late:
@@ -155,7 +156,7 @@ class _Threads:
                         self._pictures.put(None)
 
     def _load(self, photo: Photo, decoder: PictureSource) -> Outcome | None:
-        """Decode the photo and pass it on; return its outcome if it has one already."""
+        """Decode the photo and pass it on; return its outcome if it already has one."""
         if photo.is_video:
             return Outcome(photo, "error_corrupt", error=VIDEO)
         try:
@@ -164,13 +165,13 @@ class _Threads:
             return Outcome(photo, None, error=error.reason, gone=error.gone)
         except CorruptImageError as error:
             return Outcome(photo, "error_corrupt", error=error.reason)
-        except StopRunError as error:  # what decodes is elsewhere and gone
+        except StopRunError as error:  # the decoder's machine is gone
             return Outcome(photo, None, stop=error)
         self._pictures.put((photo, image))
         return None
 
     def _gather(self) -> list[tuple[Photo, Image]]:
-        """Return pictures, as many as the backend takes, or what is ready when a model has nothing to do; none at the end."""
+        """Return the next batch: full, or what is ready if a model is idle. Empty when there are no more pictures."""
         with self._gathering:
             batch: list[tuple[Photo, Image]] = []
             while len(batch) < self._captioner.batch_size:
@@ -182,7 +183,7 @@ class _Threads:
                     continue
                 if item is None:
                     if batch:
-                        self._pictures.put(None)  # seen again when these are done
+                        self._pictures.put(None)  # for the next call, after this batch
                     break
                 batch.append(item)
             self._busy.add(threading.get_ident())
@@ -193,7 +194,7 @@ class _Threads:
             while batch := self._gather():
                 outcomes = () if self._ended else self._captioner.caption_batch(batch)
                 for outcome in outcomes:
-                    # At once, not when the driver hears of it: every call may cost money.
+                    # At once, before the driver knows: every further call may cost money.
                     if outcome is not None and outcome.stop:
                         self._end()
                     if outcome is not None:

@@ -250,7 +250,7 @@ def test_a_stop_leaves_the_rest_undone(run: Run, provider: Provider) -> None:
 def test_an_sdk_that_ends_the_program_ends_no_worker(run: Run) -> None:
     run.draw("exit.png")
     result = run("fragile")
-    assert str(result.stopped) == "The backend gave up (SystemExit: 3): mend it and run the same command again."
+    assert str(result.stopped) == "The backend gave up (SystemExit: 3): fix it and run the same command again."
     assert not run.lines()
 
 
