@@ -58,12 +58,14 @@ def run(tree: Path, folder: Path, script: str, *flags: str) -> str:
     return done.stdout + done.stderr
 
 
+def made_page(tree: Path) -> str:
+    command = [sys.executable, "-m", "docs.make_cli"]
+    return subprocess.run(command, cwd=tree, capture_output=True, text=True, check=True).stdout
+
+
 def test_a_command_takes_three_files(tree: Path, product: Product) -> None:
     names = extend(tree, "A command")
     assert names == ["cli/top_words.py", "caption.py"], "and docs/cli.md"
     run(tree, product.folder, "caption.py", "run", "--backend", "mock", "--photos-dir", str(product.photos))
     assert "10 mock\n" in run(tree, product.folder, "caption.py", "top-words")
-    made = subprocess.run(
-        [sys.executable, "-m", "docs.make_cli"], cwd=tree, capture_output=True, text=True, check=True
-    )
-    assert "## caption.py top-words\n\nPrint the words that the captions use most." in made.stdout
+    assert "## caption.py top-words\n\nPrint the words that the captions use most." in made_page(tree)
