@@ -24,6 +24,7 @@ except ModuleNotFoundError:
 from cli.doors import VersionOption, WrongUseError
 from cli.exit import leave, prepare_streams
 from cli.paths import home_expanded
+from report.vectors.base import EMBEDDERS
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -37,10 +38,14 @@ class ClusterBy(StrEnum):
 
 
 class EmbedderName(StrEnum):
-    """What looks at the pictures."""
+    """What looks at the pictures: one of the table of embedders."""
 
-    clip = "clip"
-    pixels = "pixels"
+    _ignore_ = ["name"]  # noqa: RUF012 - enum wants a list
+    for name in EMBEDDERS:
+        vars()[name] = name
+
+
+DEFAULT_EMBEDDER = EmbedderName(next(iter(EMBEDDERS)))
 
 
 @app.command()
@@ -67,9 +72,12 @@ def report(
     embedder: Annotated[
         EmbedderName,
         typer.Option(
-            "--embedder", help="What looks at the pictures; `pixels` needs no model and no download."
+            "--embedder",
+            help="What looks at the pictures: "
+            + "; ".join(f"`{name}`, {info.about}" for name, info in EMBEDDERS.items())
+            + ".",
         ),
-    ] = EmbedderName.clip,
+    ] = DEFAULT_EMBEDDER,
     clip_model: Annotated[
         str,
         typer.Option("--clip-model", help="A model of pictures and texts: a name on the Hub or a folder."),
@@ -105,7 +113,7 @@ def report(
 
     if photos_dir == "":  # an unset "$PHOTOS" would otherwise mean the current folder
         raise WrongUseError("--photos-dir is empty: give the folder that holds the photos.")
-    if embedder is EmbedderName.pixels and cluster_by is ClusterBy.caption:
+    if embedder is not DEFAULT_EMBEDDER and cluster_by is ClusterBy.caption:
         raise WrongUseError("--cluster-by caption looks at no picture: leave --embedder out.")
     options = ReportOptions(
         photos_dir=Path(os.path.expanduser(photos_dir)) if photos_dir is not None else None,

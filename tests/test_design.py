@@ -19,7 +19,7 @@ from tests.conftest import ROOT, Product
 
 ARROWS = {
     "caption": {"backends", "cli", "config", "journal"},
-    "cluster_report": {"cli"},
+    "cluster_report": {"cli", "report"},
     "cli": {"backends", "config", "costs", "engines", "errors", "image_loader", "journal", "library", "report"},
     "report": {"decoding", "errors", "journal", "library"},
     "engines": {"backends", "config", "costs", "decoding", "errors", "journal", "library"},

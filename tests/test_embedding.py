@@ -23,9 +23,11 @@ from PIL import Image
 from errors import StopRunError
 from image_loader import load_image
 from library.walk import Photo, walk
+from report.photos import STREAK
+from report.vectors.base import Embedder
 from report.vectors.cache import CHUNK, EmbeddingCache, Key
 from report.vectors.clip import ClipEmbedder, TextEmbedder
-from report.vectors.embed import STREAK, Embedded, Embedder, Floats, embed_photos, embed_texts, unit
+from report.vectors.embed import Embedded, Floats, embed_photos, embed_texts, unit
 from report.vectors.pixels import PixelsEmbedder
 from tests.conftest import ROOT, draw
 from tests.hub import Hub
@@ -307,7 +309,7 @@ def test_a_lost_disk_stops_the_report(photos: Path, cache_folder: Path) -> None:
     there = walk(photos).photos[:3]
     gone = [Photo(f"lost/{number}.jpg", f"/no/such/{number}.jpg") for number in range(STREAK)]
     with pytest.raises(
-        StopRunError, match=r"20 photos in a row could not be read .* what was embedded is kept"
+        StopRunError, match=r"20 photos in a row could not be read .* what was made so far is kept"
     ):
         embed([*there, *gone], cache_folder)
     again = Counting()

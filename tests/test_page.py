@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
+from report.build import Report
 from report.events import UNDATED, Chunk
-from report.files.page import headline, write_page
+from report.files.page import PAGE, headline, write_page
 from report.files.table import Row
 from report.files.thumbnails import FOLDER, Picture
 from report.naming.naming import UNCLUSTERED, Group, Theme
@@ -83,17 +84,16 @@ class Library:
             draw(self.folder / "photos" / rel_path, size=(96, 64), shade=number * 5 % 256)
 
     @property
-    def videos(self) -> set[str]:
-        return {row.rel_path for row in self.rows if row.rel_path.lower().endswith(".mov")}
+    def report(self) -> Report:
+        videos = {row.rel_path for row in self.rows if row.rel_path.lower().endswith(".mov")}
+        return Report(
+            self.rows, self.groups, self.themes, self.chunks, self.pictures, videos, "all captioned", "Grouped by <hand>",
+            ["A note."], self.link, self.odd,
+        )  # fmt: skip
 
     def write(self) -> Path:
-        path = self.folder / "cluster_report.html"
-        write_page(
-            path, self.rows, self.groups, self.themes, self.chunks, self.pictures,
-            videos=self.videos, summary="all captioned", method="Grouped by <hand>", notes=["A note."], link=self.link,
-            odd=self.odd,
-        )  # fmt: skip
-        return path
+        write_page(self.report, self.folder)
+        return self.folder / PAGE
 
 
 def small(folder: Path) -> Library:
@@ -263,10 +263,10 @@ def address(page: Page) -> str:
 
 
 def test_the_headline_leaves_out_what_there_is_none_of(library: Library) -> None:
-    assert headline(library.rows, library.groups, library.themes, library.videos) == [
+    assert headline(library.report) == [
         "55 photos", "2019\u20132020", "3 groups in 2 themes", "9 % unclustered", "1 error", "1 video",
     ]  # fmt: skip
-    assert headline([], [], [], ()) == ["0 photos"]
+    assert headline(Report([])) == ["0 photos"]
 
 
 def test_the_same_input_gives_the_same_bytes(library: Library) -> None:
@@ -572,7 +572,9 @@ def test_a_file_whose_name_is_spelled_otherwise_on_the_disk(watched: Watched, tm
     page = watched.go(library.write(), "#photo=0")
     link = page.locator("#photo").get_by_role("link", name="Open the file")
     expect(link).to_have_attribute("href", "photos/Zoe%CC%88.jpg")
-    page.wait_for_function("[...document.querySelectorAll('#photo img')].some((one) => one.naturalWidth === 96)")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#photo img')].some((one) => one.naturalWidth === 96)"
+    )
 
 
 @needs_chromium

@@ -17,7 +17,6 @@ from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -25,14 +24,13 @@ from errors import StopRunError
 from report.files.table import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from report.events import Chunk
+    from report.build import Report
     from report.files.table import Row
-    from report.files.thumbnails import Picture
-    from report.naming.naming import Group, Theme
 
 _TEMPLATES = Path(__file__).parent / "templates"
+PAGE = "cluster_report.html"
 _PROGRAM = ("map.js", "page.js")
 _TERMS = 5
 _MAP_STEPS = 65_535
@@ -45,36 +43,8 @@ _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 """What could end a script element or a line of it, and the halves of characters that UTF-8 cannot hold."""
 
 
-def write_page(
-    path: Path,
-    rows: Sequence[Row],
-    groups: Sequence[Group],
-    themes: Sequence[Theme],
-    chunks: Sequence[Chunk],
-    pictures: Sequence[Picture],
-    *,
-    videos: Collection[str],
-    summary: str,
-    method: str,
-    notes: Sequence[str],
-    link: str | None,
-    odd: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Write the page. The file is replaced whole or not at all.
-
-    Args:
-        path: where to; the thumbnails' paths are relative to its folder.
-        rows: of all walked files.
-        groups: as they were named; those of `rows`.
-        themes: the groups gathered; may be empty.
-        chunks: in the order of time, what has no date last; may be empty.
-        pictures: what there is to show of each row.
-        videos: the rel_paths of those rows that are videos without a caption.
-        summary: the line with the counts.
-        method: how the groups were made, in words.
-        notes: whatever else a reader must know.
-        link: from `photos_link`; None for a page that does not lead to the photos.
-        odd: from `odd_links`.
+def write_page(report: Report, folder: Path) -> None:
+    """Write the page; the thumbnails' paths are relative to `folder`. The file is replaced whole or not at all.
 
     Raises:
         StopRunError: it cannot be written, or a package of the report is missing.
@@ -86,7 +56,7 @@ def write_page(
         d3 = Path(str(distribution("mpld3").locate_file("mpld3/js/d3.v5.min.js"))).read_text(encoding="utf-8")
     except (ImportError, PackageNotFoundError, OSError) as error:
         raise StopRunError(
-            f"{path.name} needs jinja2 and mpld3 ({error}): run `uv sync --extra report`, then the report again."
+            f"{PAGE} needs jinja2 and mpld3 ({error}): run `uv sync --extra report`, then the report again."
         ) from None
     style = _template("page.css")
     scripts = [d3, "\n".join(map(_template, _PROGRAM))]
@@ -95,21 +65,20 @@ def write_page(
     )
     text = environment.get_template("page.html").render(
         policy=_policy(style, scripts),
-        headline=headline(rows, groups, themes, videos),
-        about=[summary, f"{method}.", *notes],
+        headline=headline(report),
+        about=[report.summary, f"{report.method}.", *report.notes],
         licence=_template("d3_licence.txt"),
         style=Markup(style),  # noqa: S704 - ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours
-        data=Markup(_json(_data(rows, groups, themes, chunks, pictures, videos, link, odd))),  # noqa: S704 - escaped there
+        data=Markup(_json(_data(report))),  # noqa: S704 - escaped there
     )
-    with replaced(path) as new:
+    with replaced(folder / PAGE) as new:
         new.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
-def headline(
-    rows: Sequence[Row], groups: Sequence[Group], themes: Sequence[Theme], videos: Collection[str]
-) -> list[str]:
+def headline(report: Report) -> list[str]:
     """Return the parts of the page's first line; what there is none of is left out."""
+    rows, groups, themes, videos = report.rows, report.groups, report.themes, report.videos
     errors = sum(row.label_source == "error" and row.rel_path not in videos for row in rows)
     placed = sum(row.cluster_id is not None for row in rows)
     loose = sum(row.cluster_id == -1 for row in rows)
@@ -130,29 +99,17 @@ def headline(
     return parts
 
 
-def _data(
-    rows: Sequence[Row],
-    groups: Sequence[Group],
-    themes: Sequence[Theme],
-    chunks: Sequence[Chunk],
-    pictures: Sequence[Picture],
-    videos: Collection[str],
-    link: str | None,
-    odd: Mapping[str, str],
-) -> dict[str, Any]:
+def _data(report: Report) -> dict[str, Any]:
     """Return what the page's program reads: a list per column, and places in lists where a text would come up again."""
-    place = {group.id: index for index, group in enumerate(groups)}
-    theme_of = {group: index for index, theme in enumerate(themes) for group in theme.groups}
-    folders: dict[str, int] = {}
-    labels: dict[str, int] = {}
-    bursts: dict[str, list[int]] = defaultdict(list)
+    rows, odd = report.rows, report.odd
+    theme_of = {group: index for index, theme in enumerate(report.themes) for group in theme.groups}
     split = [row.rel_path.rpartition("/") for row in rows]
-    for index, row in enumerate(rows):
-        if row.burst_of:
-            bursts[row.burst_of].append(index)
+    folders: dict[str, int] = {}
+    for folder, slash, _ in split:
+        folders.setdefault(folder + slash, len(folders))
     return {
-        "link": link,
-        "folders": folders,  # filled by the columns below, and a dictionary keeps its order
+        "link": report.link,
+        "folders": folders,
         "groups": [
             {
                 "id": group.id,
@@ -160,9 +117,9 @@ def _data(
                 "terms": group.terms[:_TERMS],
                 "theme": theme_of.get(index, -1),
             }
-            for index, group in enumerate(groups)
+            for index, group in enumerate(report.groups)
         ],
-        "themes": [{"name": theme.name, "groups": theme.groups} for theme in themes],
+        "themes": [{"name": theme.name, "groups": theme.groups} for theme in report.themes],
         "chunks": [
             {
                 "id": chunk.id,
@@ -171,42 +128,58 @@ def _data(
                 "end": chunk.end and _seconds(chunk.end),
                 "members": chunk.members,
             }
-            for chunk in chunks
+            for chunk in report.chunks
         ],
-        "bursts": [
-            sorted(frames, key=lambda frame: rows[frame].rel_path != shown)  # the one shown for all first
-            for shown, frames in bursts.items()
-            if len(frames) > 1
-        ],
+        "bursts": _bursts(rows),
         "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
         "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
-        "thumbnails": _paths([picture.thumbnail for picture in pictures]),
-        "previews": _paths([picture.preview for picture in pictures]),
+        "thumbnails": _paths([picture.thumbnail for picture in report.pictures]),
+        "previews": _paths([picture.preview for picture in report.pictures]),
         "photos": {
-            "folder": [folders.setdefault(folder + slash, len(folders)) for folder, slash, _ in split],
+            "folder": [folders[folder + slash] for folder, slash, _ in split],
             "name": [name for _, _, name in split],
-            # A caption that was there before is the place of that row.
-            "label": [
-                row.label
-                if not row.label or (first := labels.setdefault(row.label, index)) == index
-                else first
-                for index, row in enumerate(rows)
-            ],
-            "status": "".join(
-                "m" if row.rel_path in videos else _STATUSES.get(row.label_source, "n") for row in rows
-            ),
-            # -1 is in no group, -2 has no picture to look at.
-            "group": [-2 if row.cluster_id is None else place.get(row.cluster_id, -1) for row in rows],
-            "nearest": [
-                place.get(row.nearest_cluster, -1) if row.nearest_cluster is not None else -1 for row in rows
-            ],
-            "distance": [_scaled(row.distance_to_centroid, 1000) for row in rows],
-            **_spread(rows),
-            "at": [_seconds(datetime.fromisoformat(row.taken_at)) if row.taken_at else None for row in rows],
-            "clock": "".join("f" if row.taken_from == "file" else "e" for row in rows),
-            "aspect": [_scaled(p.size[0] / p.size[1], 100) if p.size else None for p in pictures],
+            **_photos(report),
         },
     }
+
+
+def _photos(report: Report) -> dict[str, Any]:
+    """Return the columns of a photo, but for its path."""
+    rows = report.rows
+    place: dict[int | None, int] = {group.id: index for index, group in enumerate(report.groups)}
+    labels: dict[str, int] = {}
+    firsts = [labels.setdefault(row.label, index) if row.label else index for index, row in enumerate(rows)]
+    return {
+        # A caption that was there before is the place of that row.
+        "label": [
+            row.label if first == index else first
+            for index, (row, first) in enumerate(zip(rows, firsts, strict=True))
+        ],
+        "status": "".join(
+            "m" if row.rel_path in report.videos else _STATUSES.get(row.label_source, "n") for row in rows
+        ),
+        # -1 is in no group, -2 has no picture to look at.
+        "group": [-2 if row.cluster_id is None else place.get(row.cluster_id, -1) for row in rows],
+        "nearest": [place.get(row.nearest_cluster, -1) for row in rows],
+        "distance": [_scaled(row.distance_to_centroid, 1000) for row in rows],
+        **_spread(rows),
+        "at": [_seconds(datetime.fromisoformat(row.taken_at)) if row.taken_at else None for row in rows],
+        "clock": "".join("f" if row.taken_from == "file" else "e" for row in rows),
+        "aspect": [_scaled(p.size[0] / p.size[1], 100) if p.size else None for p in report.pictures],
+    }
+
+
+def _bursts(rows: Sequence[Row]) -> list[list[int]]:
+    """Return the frames of each burst, the one that is shown for all first."""
+    bursts: dict[str, list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        if row.burst_of:
+            bursts[row.burst_of].append(index)
+    return [
+        sorted(frames, key=lambda frame: rows[frame].rel_path != shown)
+        for shown, frames in bursts.items()
+        if len(frames) > 1
+    ]
 
 
 def _spread(rows: Sequence[Row]) -> dict[str, list[int | None]]:

@@ -26,7 +26,7 @@ from zlib import crc32
 
 from errors import CorruptImageError, StopRunError, UnavailableImageError
 from library.moments import Moment, file_moment
-from report.vectors.embed import STREAK, ahead, photo_key
+from report.photos import each_photo, photo_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,7 +119,7 @@ def make_pictures(
     were not reached have no thumbnail and the file's date, and nothing is removed.
 
     Raises:
-        StopRunError: `out_dir` cannot be written, or `STREAK` photos in a row could not be read.
+        StopRunError: `out_dir` cannot be written, or too many photos in a row could not be read.
     """
     stop = stop or threading.Event()
     keys = [photo_key(photo) for photo in photos]
@@ -137,27 +137,23 @@ def make_pictures(
     def make(decoder: Decoder, item: tuple[Photo, Key | None]) -> _Known | CorruptImageError:
         return _made(decoder, *item, folder)
 
-    unread = 0
     index.open(known)
-    with closing(index), closing(ahead(to_do, make, PREVIEW, stop)) as results:
-        for (_, key), made in zip(to_do, results, strict=False):  # they end early after a stop
+    with closing(index), closing(each_photo(to_do, make, PREVIEW, stop)) as results:
+        for (_, key), made in results:
             if isinstance(made, _Known) and key:
                 known[key] = made
                 index.add(key, made)
-            unread = unread + 1 if isinstance(made, UnavailableImageError) else 0
-            if unread == STREAK:
-                raise StopRunError(
-                    f"{STREAK} photos in a row could not be read ({made.reason}); the thumbnails made so far are "
-                    "kept: see to the disk and run the same command again."
-                )
             progress(1)
     if not stop.is_set() and None not in keys:  # a photo that could not be looked at now keeps what it has
-        wanted = {_name(key) for key in keys if key}
-        for kind, names in there.items():
-            for name in set(names) - wanted:
-                with suppress(OSError):  # gone, or not to be changed: it does no harm
-                    os.unlink(_path(folder / kind, name))
+        _remove_others(folder, there, {_name(key) for key in keys if key})
     return [_picture(key, known.get(key)) if key else Picture() for key in keys]
+
+
+def _remove_others(folder: Path, there: Mapping[str, Mapping[str, int]], wanted: set[str]) -> None:
+    for kind, names in there.items():
+        for name in names.keys() - wanted:
+            with suppress(OSError):  # gone, or not to be changed: it does no harm
+                os.unlink(_path(folder / kind, name))
 
 
 def disk_cost(out_dir: Path) -> DiskCost:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from errors import StopRunError
-from report.vectors.embed import Embedder, unit
+from report.vectors.base import Embedder
+from report.vectors.embed import unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,7 @@ class ClipEmbedder(Embedder):
         # The model wants a square from the middle: of a picture twice as long as high, that is all of its height.
         self.max_side = 2 * side
         self.name = f"{self._model.name} {self.max_side}px"
+        self.says = f"pictures ({model})"
 
     def images(self, pictures: list[Image]) -> Floats:
         """Return the vectors of RGB pictures, (n, d).
@@ -100,6 +102,7 @@ class TextEmbedder(Embedder):
         """
         self._model = _Model(model, "--text-model", "or do without: --cluster-by image")
         self.name = self._model.name
+        self.says = f"captions ({model})"
 
     def images(self, pictures: list[Image]) -> Floats:
         raise NotImplementedError(f"{self.name} takes no pictures")
