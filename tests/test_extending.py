@@ -58,6 +58,11 @@ def run(tree: Path, folder: Path, script: str, *flags: str) -> str:
     return done.stdout + done.stderr
 
 
+def report(tree: Path, folder: Path, *flags: str) -> str:
+    photos = ROOT / "examples" / "photos"
+    return run(tree, folder, "cluster_report.py", "--photos-dir", str(photos), *flags)
+
+
 def made_page(tree: Path) -> str:
     command = [sys.executable, "-m", "docs.make_cli"]
     return subprocess.run(command, cwd=tree, capture_output=True, text=True, check=True).stdout
@@ -69,3 +74,22 @@ def test_a_command_takes_three_files(tree: Path, product: Product) -> None:
     run(tree, product.folder, "caption.py", "run", "--backend", "mock", "--photos-dir", str(product.photos))
     assert "10 mock\n" in run(tree, product.folder, "caption.py", "top-words")
     assert "## caption.py top-words\n\nPrint the words that the captions use most." in made_page(tree)
+
+
+def test_an_embedder_takes_three_files(tree: Path, tmp_path: Path) -> None:
+    names = extend(tree, "An embedder")
+    assert names == ["report/vectors/brightness.py", "report/vectors/base.py"], "and docs/cli.md"
+    said = report(tree, tmp_path, "--embedder", "brightness")
+    assert "11 photos have a vector, 11 new." in said
+    assert "Grouped by where pictures are light and dark" in (tmp_path / "cluster_report.md").read_text()
+    assert "`brightness`" in made_page(tree)
+
+
+def test_an_output_takes_four_files(tree: Path, tmp_path: Path) -> None:
+    names = extend(tree, "An output")
+    assert names == ["report/files/names.py", "report/files/__init__.py"], "and docs/report.md and .gitignore"
+    assert "cluster_names.txt" in report(tree, tmp_path, "--embedder", "pixels")
+    headings = (tmp_path / "cluster_names.txt").read_text().splitlines()
+    page = (tmp_path / "cluster_report.md").read_text()
+    assert headings
+    assert all(heading in page for heading in headings)
