@@ -41,10 +41,10 @@ def extend(tree: Path, heading: str) -> list[str]:
         if place == "before main":
             new = old.replace("\ndef main()", f"\n{code}\n\ndef main()")
         else:
-            table = place.removeprefix("in ")
+            table = place.removeprefix("at the end of ")
             imports = "".join(line for line in code.splitlines(keepends=True) if line.startswith("from "))
-            entry = code.removeprefix(imports).strip()
-            new = old.replace(f"\n{table} = {{", f"\n{table} = {{{entry} ", 1)
+            entry = code.removeprefix(imports).strip().rstrip(",")
+            new = re.sub(rf"(\n{table} = {{.*?)(,?\n?}}\n)", rf"\1, {entry}\2", old, count=1, flags=re.DOTALL)
             new = new.replace("\nfrom ", f"\n{imports}from ", 1)
         assert new != old, (name, place)
         path.write_text(new)
