@@ -42,12 +42,16 @@ def section(title: str, command: Any, known: dict[str, str]) -> list[str]:
 
 
 def page() -> str:
-    """Return docs/cli.md."""
+    """Return docs/cli.md; a command that is the whole of cluster_report.py stands there once."""
     commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    the_report = typer.main.get_command(report)
     lines = [HEAD]
     for name, command in commands.items():
-        lines += section(f"caption.py {name}", command, {} if name == "run" else flags(commands["run"]))
-    return "\n".join(lines + section("cluster_report.py", typer.main.get_command(report), {}))
+        if flags(command) == flags(the_report):
+            lines += ["", f"## caption.py {name}", "", "The same as cluster_report.py, below."]
+        else:
+            lines += section(f"caption.py {name}", command, {} if name == "run" else flags(commands["run"]))
+    return "\n".join(lines + section("cluster_report.py", the_report, {}))
 
 
 if __name__ == "__main__":
