@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS
-from errors import StopRunError
+from errors import PackagesError, StopRunError
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
@@ -62,9 +62,10 @@ def price_of(backend: str, model: str) -> Price:
     if found := provider.find_model("grok-4.3" if model.startswith(_ANSWERED_BY_GROK_4_3) else model):
         return Price(provider, found)
     near = get_close_matches(model, [known.id for known in provider.models], n=4, cutoff=0.5)
-    raise StopRunError(
+    raise PackagesError(
         f"{source()} knows no price of {backend}'s {model}: check --model (near matches: {', '.join(near) or 'none'}; "
-        f"the default is {BACKENDS[backend].default_model}), or get newer prices with: uv sync --upgrade-package genai-prices"
+        f"the default is {BACKENDS[backend].default_model}), or get newer prices.",
+        package="genai-prices",
     )
 
 

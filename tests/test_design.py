@@ -21,8 +21,8 @@ from journal import STATUSES, CaptionRecord
 from tests.conftest import ROOT, Product
 
 ARROWS = {
-    "caption": {"backends", "cli", "config", "journal"},
-    "cluster_report": {"cli"},
+    "caption": {"backends", "cli", "cluster_report", "journal"},
+    "cluster_report": {"cli", "errors"},
     "cli": {"backends", "config", "costs", "engines", "errors", "image_loader", "journal", "library", "report"},
     "report": {"decoding", "errors", "journal", "library"},
     "engines": {"backends", "config", "costs", "decoding", "errors", "journal", "library"},
@@ -145,7 +145,7 @@ def test_every_flag_and_command_is_in_the_readme() -> None:
         assert f"| `{parameter.opts[0]}` |" in readme or parameter.opts[0] in plain, parameter.name
     command = typer.main.get_command(app)
     for name, one in command.commands.items():  # type: ignore[attr-defined]
-        assert re.search(rf"caption\.py {name}\b", readme), name
+        assert re.search(rf"caption\.py {name}\b|cluster_{name}\.py", readme), name
         for parameter in one.params:
             for flag in parameter.opts:
                 assert not flag.startswith("--") or f"`{flag}`" in readme or flag in plain, flag
