@@ -5,33 +5,51 @@ What a command needs is imported when it runs, so that `--help` and a wrong flag
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import sys
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C during the imports ends it without a traceback
+from cli.exit import leave
+from cli.exit import main as start
+from cli.words import command, extra
+
 try:
     import typer
 except ModuleNotFoundError:
-    sys.exit("The packages are missing. Start it with uv: uv run python caption.py --help")
+    sys.exit(f"The packages are missing. Start it with uv: {command('--help')}")
 
-from backends import BACKENDS, describe_backends
-from cli.doors import VersionOption, WrongUseError
-from cli.exit import ExitCode, leave, prepare_streams
-from cli.paths import home_expanded
+import cluster_report
+from backends import BACKENDS
+from cli.doors import (
+    PhotosOption,
+    Shard,
+    VersionOption,
+    WrongUseError,
+    dollars,
+    home_expanded,
+    photos_folder,
+    server,
+    shard_of,
+)
 
 if TYPE_CHECKING:
-    from cli.selection import Shard
     from journal import Status
 
 DEFAULT_PROMPT = (
     "Describe this photo in one or two sentences. Focus on the main subject, setting, and activity."
 )
+
+
+class Precision(StrEnum):
+    """How many bits a local model's weights have."""
+
+    none = "none"
+    int8 = "int8"
+    int4 = "int4"
+
 
 app = typer.Typer(
     help="Caption every photo of a library once, into captions.jsonl. Flags without a command mean `run`.",
@@ -43,9 +61,6 @@ app = typer.Typer(
 JournalOption = Annotated[
     Path, typer.Option("--captions-jsonl", parser=home_expanded, metavar="PATH", help="The journal.")
 ]
-PhotosOption = Annotated[
-    str | None, typer.Option("--photos-dir", help="The library; without it PHOTOS_DIR of config.env.")
-]
 BackendOption = Annotated[
     str | None, typer.Option("--backend", help=f"Who makes the captions (required): {', '.join(BACKENDS)}.")
 ]
@@ -54,7 +69,10 @@ PromptOption = Annotated[str, typer.Option("--prompt", help="What to ask of each
 BaseUrlOption = Annotated[
     str | None,
     typer.Option(
-        "--base-url", help="Another server that speaks the backend's dialect, as http://localhost:8000/v1."
+        "--base-url",
+        parser=server,
+        metavar="URL",
+        help="Another server that speaks the backend's dialect, as http://localhost:8000/v1.",
     ),
 ]
 WorkersOption = Annotated[
@@ -68,10 +86,19 @@ RetryOption = Annotated[
         "--retry-status", help="Try photos again that have these statuses, as in error_api,error_model."
     ),
 ]
-ShardOption = Annotated[
-    str | None,
+BudgetOption = Annotated[
+    Decimal | None,
     typer.Option(
-        "--shard", help="Only this part of the library, as in 2/8: for machines that share nothing."
+        parser=dollars, metavar="DOLLARS", help="Stop before this run has cost more dollars, as in 5.00."
+    ),
+]
+ShardOption = Annotated[
+    Shard | None,
+    typer.Option(
+        "--shard",
+        parser=shard_of,
+        metavar="PART/PARTS",
+        help="Only this part of the library, as in 2/8: for machines that share nothing.",
     ),
 ]
 
@@ -91,9 +118,7 @@ def run_command(
     base_url: BaseUrlOption = None,
     max_workers: WorkersOption = None,
     limit: LimitOption = None,
-    budget: Annotated[
-        str | None, typer.Option(help="Stop before this run has cost more dollars, as in 5.00.")
-    ] = None,
+    budget: BudgetOption = None,
     retry_status: RetryOption = None,
     force: Annotated[bool, typer.Option("--force", help="Set the journal aside and begin anew.")] = False,
     dry_run: Annotated[
@@ -114,8 +139,8 @@ def run_command(
         ),
     ] = None,
     quantize: Annotated[
-        str | None,
-        typer.Option(help="Precision of a local model: none, int8 or int4; by default what fits the card."),
+        Precision | None,
+        typer.Option(help="Precision of a local model; by default what fits the card."),
     ] = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let a local model run program code of its own.")
@@ -126,27 +151,28 @@ def run_command(
     mock_latency: Annotated[float | None, typer.Option(min=0, help="Seconds that the mock takes.")] = None,
 ) -> None:
     """Caption the photos that have no caption yet. Stop it at any moment; run it again to go on."""
-    from cli.run import RunOptions, run
+    from cli.options import RunOptions
+    from cli.run import run
     from journal import MOCK
 
     options = RunOptions(
         backend=_known_backend(backend),
         model=model,
-        photos_dir=_folder(photos_dir),
+        photos_dir=photos_dir,
         captions_jsonl=captions_jsonl,
         prompt=prompt,
-        base_url=_server(base_url, backend),
-        budget=_money(budget, backend),
+        base_url=base_url,
+        budget=budget,
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
         force=force,
         dry_run=dry_run,
         restart_every=restart_every,
-        shard=_part(shard),
+        shard=shard,
         ray=_is_ray(engine, ray_address),
         ray_address=ray_address,
-        quantize=_precision(quantize),
+        quantize=quantize.value if quantize else None,
         trust_remote_code=trust_remote_code,
         mock_options={
             name: value
@@ -154,6 +180,7 @@ def run_command(
             if value is not None
         },
     )
+    _check_flags_for_cloud(backend, base_url, budget)
     if not prompt.strip():
         raise WrongUseError("--prompt is empty: leave it out for the default.")
     if force and retry_status:
@@ -189,39 +216,38 @@ def estimate(
 ) -> None:
     """Print what is left to do and about what it would cost and take. Calls nothing, needs no key."""
     from cli.estimate import print_estimate
+    from cli.options import Options
 
     if all_ and (backend or model or base_url):
         raise WrongUseError("--all is for every provider: leave out --backend, --model and --base-url.")
-    known = None if all_ else _known_backend(backend)
-    folder, statuses, server = _folder(photos_dir), _known_statuses(retry_status), _server(base_url, backend)
-    part = _part(shard)
-    leave(
-        lambda: print_estimate(
-            known,
-            model,
-            photos_dir=folder,
-            captions_jsonl=captions_jsonl,
-            prompt=prompt,
-            base_url=server,
-            max_workers=max_workers,
-            limit=limit,
-            retry_statuses=statuses,
-            shard=part,
-        ),
-        prints=True,
+    options = Options(
+        backend="" if all_ else _known_backend(backend),
+        model=model,
+        photos_dir=photos_dir,
+        captions_jsonl=captions_jsonl,
+        prompt=prompt,
+        base_url=base_url,
+        max_workers=max_workers,
+        limit=limit,
+        retry_statuses=_known_statuses(retry_status),
+        shard=shard,
     )
+    _check_flags_for_cloud(backend, base_url)
+    leave(lambda: print_estimate(options), prints=True)
 
 
 @app.command()
 def stats(
     captions_jsonl: JournalOption = Path("captions.jsonl"),
-    photos_dir: Annotated[str | None, typer.Option(help="Also say how much of this library is done.")] = None,
+    photos_dir: Annotated[
+        Path | None,
+        typer.Option(parser=photos_folder, metavar="PATH", help="Also say how much of this library is done."),
+    ] = None,
 ) -> None:
     """Print what a journal holds."""
     from cli.journals import print_stats
 
-    folder = _folder(photos_dir)
-    leave(lambda: print_stats(captions_jsonl, folder), prints=True)
+    leave(lambda: print_stats(captions_jsonl, photos_dir), prints=True)
 
 
 @app.command()
@@ -247,57 +273,28 @@ def compact(captions_jsonl: JournalOption = Path("captions.jsonl")) -> None:
     leave(lambda: rewrite(captions_jsonl), prints=True)
 
 
-def _folder(given: str | None) -> Path | None:
-    if given == "":  # an unset "$PHOTOS" would otherwise mean the current folder
-        raise WrongUseError("--photos-dir is empty: give the folder that holds the photos.")
-    return Path(os.path.expanduser(given)) if given is not None else None
+app.command("report")(cluster_report.report)
 
 
 def _known_backend(name: str | None) -> str:
-    if name is None or name not in BACKENDS:
-        trouble = "Missing option '--backend'" if name is None else f"There is no backend {name!r}"
-        raise WrongUseError(f"{trouble}. Choose one of:\n{describe_backends()}")
-    return name
+    if name in BACKENDS:
+        return name
+    lines = []
+    for known, info in BACKENDS.items():
+        needs = [extra(info.extra)] if info.extra else []
+        needs += [f"{info.key} in config.env"] if info.key else []
+        lines.append(f"  {known:<10} needs {' and '.join(needs) or 'nothing'}")
+    trouble = "Missing option '--backend'" if name is None else f"There is no backend {name!r}"
+    raise WrongUseError("\n".join([f"{trouble}. Choose one of:", *lines]))
 
 
-def _server(base_url: str | None, backend: str | None) -> str | None:
-    if base_url is None:
-        return None
-    if backend not in BACKENDS or not BACKENDS[backend].key:
+def _check_flags_for_cloud(backend: str | None, base_url: str | None, budget: Decimal | None = None) -> None:
+    if backend in BACKENDS and BACKENDS[backend].key:
+        return
+    if base_url is not None:
         raise WrongUseError("--base-url is for backends with an API, such as openai: leave it out.")
-    if not re.match(r"https?://[^/\s@]+(/\S*)?$", base_url):
-        raise WrongUseError(
-            "--base-url is no address of a server: give one like http://localhost:8000/v1, without a password in it."
-        )
-    return base_url
-
-
-def _money(text: str | None, backend: str | None) -> Decimal | None:
-    if text is None:
-        return None
-    try:
-        amount = Decimal(text.removeprefix("$"))
-    except ArithmeticError:
-        amount = Decimal(0)
-    if not amount.is_finite() or amount <= 0:
-        raise WrongUseError(f"--budget {text!r} is no sum of dollars: give one like 5.00.")
-    if backend not in BACKENDS or not BACKENDS[backend].key:
+    if budget is not None:
         raise WrongUseError("--budget is for cloud backends with known prices: leave it out here.")
-    return amount
-
-
-def _part(text: str | None) -> Shard | None:
-    from cli.selection import Shard
-
-    if text is None:
-        return None
-    parts = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", text, re.ASCII)
-    shard = Shard(int(parts[1]), int(parts[2])) if parts else Shard(1, 0)
-    if shard.number > shard.count:
-        raise WrongUseError(
-            f"--shard {text!r} is no part of a whole: the second of eight machines gives 2/8."
-        )
-    return shard
 
 
 def _is_ray(engine: str, address: str | None) -> bool:
@@ -312,12 +309,6 @@ def _is_ray(engine: str, address: str | None) -> bool:
             "--ray-address is no address of a cluster: give auto, or what `ray start --head` has printed, as 10.0.0.5:6379."
         )
     return engine == "ray"
-
-
-def _precision(quantize: str | None) -> str | None:
-    if quantize not in {None, "none", "int8", "int4"}:
-        raise WrongUseError(f"There is no --quantize {quantize!r}: give none, int8 or int4.")
-    return quantize
 
 
 def _known_statuses(text: str | None) -> frozenset[Status]:
@@ -335,14 +326,7 @@ def _known_statuses(text: str | None) -> frozenset[Status]:
 
 def main() -> None:
     """Run the command line; flags without a command mean `run`."""
-    arguments = sys.argv[1:]
-    prepare_streams()
-    if not arguments:
-        app(["--help"], standalone_mode=False)
-        raise SystemExit(ExitCode.USAGE)
-    if arguments[0].startswith("-") and arguments[0] not in {"--help", "--version"}:
-        arguments.insert(0, "run")
-    app(arguments)
+    start(app, "run")
 
 
 if __name__ == "__main__":

@@ -5,25 +5,22 @@ What the report needs is imported when it runs, so that `--help` and a wrong fla
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a Ctrl-C during the imports ends it without a traceback
+from cli.exit import ExitCode, leave
+from cli.exit import main as start
+from cli.words import command
+
 try:
     import typer
 except ModuleNotFoundError:
-    sys.exit(
-        "The packages are missing. Start it with uv: uv run --extra report python cluster_report.py --help"
-    )
+    sys.exit(f"The packages are missing. Start it with uv: {command('--help', extras=['report'])}")
 
-from cli.doors import VersionOption, WrongUseError
-from cli.exit import leave, prepare_streams
-from cli.paths import home_expanded
+from cli.doors import PhotosOption, VersionOption, WrongUseError, home_expanded
+from errors import PackagesError
 from report.vectors.base import EMBEDDERS
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -50,9 +47,7 @@ DEFAULT_EMBEDDER = EmbedderName(next(iter(EMBEDDERS)))
 
 @app.command()
 def report(
-    photos_dir: Annotated[
-        str | None, typer.Option("--photos-dir", help="The library; without it PHOTOS_DIR of config.env.")
-    ] = None,
+    photos_dir: PhotosOption = None,
     captions_jsonl: Annotated[
         list[Path] | None,
         typer.Option(
@@ -108,33 +103,40 @@ def report(
     version: VersionOption = False,  # noqa: ARG001 - the option's callback does it
 ) -> None:
     """Group the library in kind and in time, name what was found, and write it as a page, Markdown, CSV and Parquet."""
-    from cli.report import make_report
-    from cli.report_input import ReportOptions
-
-    if photos_dir == "":  # an unset "$PHOTOS" would otherwise mean the current folder
-        raise WrongUseError("--photos-dir is empty: give the folder that holds the photos.")
     if embedder is not DEFAULT_EMBEDDER and cluster_by is ClusterBy.caption:
         raise WrongUseError("--cluster-by caption looks at no picture: leave --embedder out.")
-    options = ReportOptions(
-        photos_dir=Path(os.path.expanduser(photos_dir)) if photos_dir is not None else None,
-        journals=tuple(captions_jsonl or ()),
-        out_dir=out_dir,
-        cluster_by=cluster_by.value,
-        embedder=embedder.value,
-        clip_model=clip_model,
-        text_model=text_model,
-        min_cluster_size=min_cluster_size,
-        seed=seed,
-        fast=fast,
-        export_albums=export_albums,
-    )
-    leave(lambda: make_report(options))
+
+    def work() -> ExitCode:
+        try:
+            from cli.report import make_report
+            from cli.report_input import ReportOptions
+        except ModuleNotFoundError as error:
+            raise PackagesError(
+                f"The report needs packages that are not installed ({error.name}).",
+                extra=EMBEDDERS[embedder.value].extra,
+            ) from None
+        return make_report(
+            ReportOptions(
+                photos_dir=photos_dir,
+                journals=tuple(captions_jsonl or ()),
+                out_dir=out_dir,
+                cluster_by=cluster_by.value,
+                embedder=embedder.value,
+                clip_model=clip_model,
+                text_model=text_model,
+                min_cluster_size=min_cluster_size,
+                seed=seed,
+                fast=fast,
+                export_albums=export_albums,
+            )
+        )
+
+    leave(work)
 
 
 def main() -> None:
     """Run the command line."""
-    prepare_streams()
-    app()
+    start(app)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ From the photo's own fault to the whole run's:
          └─ NotReadyError       the server is still loading (HTTP 503)  -> everybody waits; the photo's turn comes again
     any other exception         the model failed                        -> error_model
     StopRunError                set-up, account, disk                   -> the run stops with exit 1
+     └─ PackagesError           packages are missing or too old         -> the same, with the command that gets them
 """
 
 from __future__ import annotations
@@ -101,3 +102,12 @@ class NotReadyError(TransientAPIError):
 
 class StopRunError(Exception):
     """The run cannot go on. The text is one sentence for people that ends with the next action."""
+
+
+class PackagesError(StopRunError):
+    """Packages are missing, those of the project's `extra`, or `package` is too old; `cli/` adds the command that gets them."""
+
+    def __init__(self, text: str, *, extra: str = "", package: str = "") -> None:
+        super().__init__(text)
+        self.extra = extra
+        self.package = package

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from errors import StopRunError
+from errors import PackagesError, StopRunError
 
 if TYPE_CHECKING:
     from backends.base import CaptionBackend
@@ -38,16 +38,6 @@ BACKENDS = {
 }
 
 
-def describe_backends() -> str:
-    """Return one line a backend with what it needs."""
-    lines = []
-    for name, info in BACKENDS.items():
-        needs = [f"uv run --extra {info.extra}"] if info.extra else []
-        needs += [f"{info.key} in config.env"] if info.key else []
-        lines.append(f"  {name:<10} needs {' and '.join(needs) or 'nothing'}")
-    return "\n".join(lines)
-
-
 def backend_class(name: str) -> type[CaptionBackend]:
     """Import the backend's file and return its class; what it needs besides is imported when it is made."""
     info = BACKENDS[name]
@@ -69,7 +59,7 @@ def load_backend(
             raise StopRunError(f"The {name} backend has one server only: leave out --base-url.")
         return backend_class(name)(model or info.default_model, settings, prompt, **options)
     except ImportError as error:
-        raise StopRunError(
-            f"The {name} backend needs packages that are not installed ({error.name or error}): "
-            f"run it with `uv run --extra {info.extra} python caption.py run --backend {name} ...`."
+        raise PackagesError(
+            f"The {name} backend needs packages that are not installed ({error.name or error}).",
+            extra=info.extra or "",
         ) from error

@@ -1,7 +1,13 @@
-"""Owns what the command lines of both doors share: what wrong use comes to, and --version."""
+"""Owns what the command lines of both doors share: how a flag's value is read, what wrong use comes to, and --version."""
 
 from __future__ import annotations
 
+import os
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +27,58 @@ class WrongUseError(typer.BadParameter):
         return self.message
 
 
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part `number`, from 1, of `count`: for machines that share nothing."""
+
+    number: int
+    count: int
+
+    def holds(self, rel_path: str) -> bool:
+        """Tell whether the photo is in this part: the same on every machine, whatever other photos there are."""
+        return int.from_bytes(sha256(rel_path.encode()).digest()[:8]) % self.count == self.number - 1
+
+
+def home_expanded(text: str | Path) -> Path:
+    """Return the path with `~` replaced; a shell does so only where the word begins with it, not in `--flag=~/x`."""
+    return Path(os.path.expanduser(text))
+
+
+def photos_folder(text: str) -> Path:
+    """Return the library's folder."""
+    if not text:  # an unset "$PHOTOS" would otherwise mean the current folder
+        raise WrongUseError("--photos-dir is empty: give the folder that holds the photos.")
+    return home_expanded(text)
+
+
+def shard_of(text: str) -> Shard:
+    """Return the part of the library that the text names."""
+    parts = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", text, re.ASCII)
+    if not parts or int(parts[1]) > int(parts[2]):
+        raise WrongUseError(f"--shard {text!r} is no part: the second of eight machines gives 2/8.")
+    return Shard(int(parts[1]), int(parts[2]))
+
+
+def server(text: str) -> str:
+    """Return the address of a server, which holds no password."""
+    if not re.match(r"https?://[^/\s@]+(/\S*)?$", text):
+        raise WrongUseError(
+            "--base-url is no address of a server: give one like http://localhost:8000/v1, without a password in it."
+        )
+    return text
+
+
+def dollars(text: str) -> Decimal:
+    """Return a sum above zero."""
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except ArithmeticError:
+        amount = Decimal(0)
+    if not amount.is_finite() or amount <= 0:
+        raise WrongUseError(f"--budget {text!r} is no sum of dollars: give one like 5.00.")
+    return amount
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"picture-captioner {VERSION}")
@@ -30,4 +88,14 @@ def _print_version(wanted: bool) -> None:
 VersionOption = Annotated[
     bool,
     typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
+]
+
+PhotosOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--photos-dir",
+        parser=photos_folder,
+        metavar="PATH",
+        help="The library; without it PHOTOS_DIR of config.env.",
+    ),
 ]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from backends import BACKENDS
 from cli.exit import ExitCode
 from cli.log import log
-from cli.selection import Shard, done_records, keep_shard, load_records, pending_photos, photos_folder
+from cli.selection import done_records, keep_shard, load_records, pending_photos, photos_folder
+from cli.words import count
 from config import load_settings
 from costs.estimate import Estimate, estimate, sample_sizes
 from costs.pace import pace
@@ -17,70 +18,62 @@ from journal import MOCK, CaptionJournal, tally
 from library.walk import walk
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from cli.options import Options
+    from library.walk import Walk
 
-    from journal import Status
 
-
-def print_estimate(
-    backend: str | None,
-    model: str | None,
-    *,
-    photos_dir: Path | None,
-    captions_jsonl: Path,
-    prompt: str,
-    base_url: str | None,
-    max_workers: int | None,
-    limit: int | None,
-    retry_statuses: frozenset[Status],
-    shard: Shard | None,
-) -> ExitCode:
-    """Print what is left to do, and the tokens, money and time it would take; without `backend`, for every provider.
+def print_estimate(options: Options) -> ExitCode:
+    """Print what is left to do, and the tokens, money and time it would take; without a backend, for every provider.
 
     Raises:
         StopRunError: a folder or journal is not as it must be, or the model is not known.
     """
-    folder = photos_folder(photos_dir, load_settings())
+    folder = photos_folder(options.photos_dir, load_settings())
     found = walk(folder)
-    journal = CaptionJournal(captions_jsonl)
+    journal = CaptionJournal(options.captions_jsonl)
     for warning in found.warnings:
         log.warning(warning)
-    load_records(journal, found, folder, retry_statuses, redo_mock=backend != MOCK, with_stamps=True)
-    keep_shard(found, shard)
+    redo_mock = options.backend != MOCK
+    load_records(journal, found, folder, options.retry_statuses, redo_mock=redo_mock, with_stamps=True)
+    keep_shard(found, options.shard)
     pending = pending_photos(journal, found)
-    chosen = pending[:limit]
-    photos, sizes = sample_sizes(chosen, sent_size)
+    _print_photos(options, journal, found, len(pending))
+    photos, sizes = sample_sizes(pending[: options.limit], sent_size)
 
-    def reckon(name: str, model: str | None) -> Estimate:
-        model = model or BACKENDS[name].default_model or _last_model(journal, name)
+    def row(name: str) -> Estimate:
+        model = options.model or BACKENDS[name].default_model or _last_model(journal, name)
         label = MOCK if name == MOCK else f"{name}/{model}"
+        workers = options.max_workers
         return estimate(
             name,
             model,
             photos=photos,
             sizes=sizes,
-            prompt=prompt,
-            workers=max_workers,
+            prompt=options.prompt,
+            workers=workers,
             # What was measured, was so with a number of workers that the journal does not tell.
-            pace=pace(journal.stamps.get(label, ())) if max_workers is None else None,
-            base_url=base_url,
+            pace=pace(journal.stamps.get(label, ())) if workers is None else None,
+            base_url=options.base_url,
         )
 
-    done = len(found.photos) - len(pending)
-    limited = f"; --limit {limit:,}" if limit and limit < len(pending) else ""
-    print(f"Photos remaining:  {len(chosen):,} / {len(found.photos):,} ({done:,} already done{limited})")
+    if options.backend:
+        _print_one(row(options.backend))
+    else:
+        _print_all(sorted((row(name) for name in BACKENDS if is_priced(name)), key=lambda row: row.cost))
+    return ExitCode.DONE
+
+
+def _print_photos(options: Options, journal: CaptionJournal, found: Walk, pending: int) -> None:
+    total, limit = len(found.photos), options.limit or pending
+    limited = f"; --limit {limit:,}" if limit < pending else ""
+    print(
+        f"Photos remaining:  {min(limit, pending):,} / {total:,} ({total - pending:,} already done{limited})"
+    )
     counted = tally(done_records(journal, found))
     if counted.errors or counted.videos:
         print(f"Already done:      {counted.line()}")
     if found.left_out:
         print(found.left_out_line())
-    if backend is None:
-        _print_all(
-            sorted((reckon(name, None) for name in BACKENDS if is_priced(name)), key=lambda row: row.cost)
-        )
-    else:
-        _print_one(reckon(backend, model))
-    return ExitCode.DONE
 
 
 def _last_model(journal: CaptionJournal, backend: str) -> str:
@@ -102,10 +95,8 @@ def _print_one(row: Estimate) -> None:
             f"Estimated cost:    ~{dollars(row.input_cost)}  (input) + ~{dollars(row.output_cost)}  (output) "
             f"= ~{dollars(row.cost)}"
         )
-    print(
-        f"Estimated time:    ~{_duration(row.seconds)} at {row.workers} worker{'s' if row.workers > 1 else ''} "
-        f"({_measure(row)})"
-    )
+    workers = count(row.workers, "worker")
+    print(f"Estimated time:    ~{_duration(row.seconds)} at {workers} ({_measure(row)})")
     if row.end_date is not None:
         print(f"Model ends:        {row.end_date}")
     if row.input_tokens is not None:

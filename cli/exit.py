@@ -14,10 +14,13 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.words import advice
 from errors import OUT_OF_FILES, StopRunError, out_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import typer
 
 
 class ExitCode(IntEnum):
@@ -29,6 +32,17 @@ class ExitCode(IntEnum):
     USAGE = 64
     INTERRUPTED = 130
     TERMINATED = 143
+
+
+def main(app: typer.Typer, default: str | None = None) -> None:
+    """Run the command line. Where there are several commands, flags without one mean `default`."""
+    prepare_streams()
+    if default and not sys.argv[1:]:
+        app(["--help"], standalone_mode=False)
+        raise SystemExit(ExitCode.USAGE)
+    if default and sys.argv[1].startswith("-") and sys.argv[1] not in {"--help", "--version"}:
+        sys.argv.insert(1, default)
+    app()
 
 
 def prepare_streams() -> None:
@@ -60,7 +74,7 @@ def leave(work: Callable[[], ExitCode], *, prints: bool = False) -> None:
         if not prints:
             _say("A program that this one talks to has ended. Run the same command again; nothing is lost.")
     except StopRunError as error:
-        _say(OUT_OF_FILES if out_of_files(error) else str(error))
+        _say(OUT_OF_FILES if out_of_files(error) else advice(error))
         code = ExitCode.STOPPED
     except Exception as error:  # noqa: BLE001 - a person gets a sentence, the log gets the traceback
         where = traceback.extract_tb(error.__traceback__)[-1]

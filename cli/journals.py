@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cli.exit import ExitCode
 from cli.log import log, printable
 from cli.selection import done_records, first_numbers, spell_as_recorded
+from cli.words import command
 from errors import StopRunError
 from journal import STATUSES, CaptionJournal, Entry, tally
 from library.walk import walk
@@ -98,7 +99,7 @@ def rewrite(path: Path) -> ExitCode:
 def _existing(path: Path) -> CaptionJournal:
     if not path.exists():
         raise StopRunError(
-            f"{path} does not exist: check its name, or make it with `caption.py run --captions-jsonl {path}`."
+            f"{path} does not exist: check its name, or make it with: {command('run', '--captions-jsonl', str(path))}"
         )
     if path.is_dir():
         raise StopRunError(f"{path} is a folder: give the name of a journal in it.")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backends import BACKENDS, backend_class, load_backend
 from cli.copies import copies_warning
@@ -15,8 +13,9 @@ from cli.exit import ExitCode
 from cli.log import log, start_log
 from cli.open_files import allow_open_files
 from cli.progress import Progress
-from cli.selection import Shard, done_records, keep_shard, load_records, pending_photos, photos_folder
+from cli.selection import done_records, keep_shard, load_records, pending_photos, photos_folder
 from cli.signals import Stopper
+from cli.words import again, command, count
 from config import load_settings
 from costs.estimate import text_tokens
 from costs.prices import dollars, price_of, source
@@ -29,17 +28,20 @@ from engines.threads import caption_photos, local_decoders
 from errors import StopRunError
 from image_loader import MAX_SIDE
 from journal import MOCK, CaptionJournal, Status, Tally, prompt_mark, tally
-from library.walk import Walk, walk
+from library.walk import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from decimal import Decimal
     from pathlib import Path
 
     from backends.base import CaptionBackend
+    from cli.options import RunOptions
     from engines.outcome import Outcome
     from engines.ray.cluster import Cluster
+    from engines.threads import PictureSource
+    from library.walk import Photo, Walk
 
 _RETRIABLE: tuple[Status, ...] = (
     "error_api",
@@ -48,42 +50,26 @@ _RETRIABLE: tuple[Status, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What the user asked for, checked."""
+class _Task:
+    """One run, once photos and records are known: what is to be done of what is there."""
 
-    backend: str
-    model: str | None
-    photos_dir: Path | None
-    captions_jsonl: Path
-    prompt: str
-    base_url: str | None
-    budget: Decimal | None
-    max_workers: int | None
-    limit: int | None
-    retry_statuses: frozenset[Status]
-    force: bool
-    dry_run: bool
-    restart_every: int
-    shard: Shard | None
-    ray: bool
-    ray_address: str | None
-    quantize: str | None
-    trust_remote_code: bool
-    mock_options: dict[str, float]
+    options: RunOptions
+    photos_dir: Path
+    journal: CaptionJournal
+    found: Walk
+    pending: list[Photo]
+    prompt: str | None
 
     @property
-    def mock(self) -> bool:
-        """Whether the mock makes the captions, whatever --backend says."""
-        return self.dry_run or self.backend == MOCK
+    def quota(self) -> int:
+        """How many photos this run attempts."""
+        most = len(self.pending)
+        return min(most, self.options.limit or most, self.options.restart_every or most)
 
     @property
-    def backend_options(self) -> dict[str, Any]:
-        """What goes to the backend's constructor besides model, settings and prompt."""
-        if self.mock:
-            return self.mock_options
-        if self.backend == "local":
-            return {"quantize": self.quantize, "trust_remote_code": self.trust_remote_code}
-        return {"base_url": self.base_url} if self.base_url else {}
+    def left(self) -> int:
+        """How many are to be done after it."""
+        return len(self.pending) - self.quota
 
 
 def run(options: RunOptions) -> ExitCode:
@@ -99,72 +85,89 @@ def run(options: RunOptions) -> ExitCode:
     journal = CaptionJournal(options.captions_jsonl)
     with journal.lock(), ExitStack() as stack:
         _begin(journal)
-        found = walk(photos_dir)
-        for warning in found.warnings:
-            log.warning(warning)
-        if not options.force:
-            load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=not options.mock)
-        if sentence := keep_shard(found, options.shard):
-            log.info(sentence)
-        prompt = None if options.mock else prompt_mark(options.prompt)
-        if not options.dry_run:
-            _say_what_is_done(journal, found, prompt)
-        name = MOCK if options.mock else options.backend
-        pending = found.photos if options.dry_run else pending_photos(journal, found)
-        quota = min(len(pending), options.limit or len(pending), options.restart_every or len(pending))
-        if not quota:  # no model to load, no key to ask for
-            _summarise(options, found, Result())
-            return _end(options, journal, found, Result(), quota=0, left=0, signalled=None)
+        task = _task(options, photos_dir, journal)
+        if not task.quota:  # no model to load, no key to ask for
+            result = Result()
+            _summarise(task, result)
+            return _end(task, result, None)
         cluster = stack.enter_context(_ray(options, stopper)) if options.ray else None
         load = cluster.load_backend if cluster else load_backend
+        name = MOCK if options.mock else options.backend
         backend = load(name, options.model, settings, options.prompt, **options.backend_options)
-        spending = _spending(options, backend)
-        if options.force and (backup := journal.set_aside()):
-            log.info(f"The old captions are kept as {backup.name}.")
-        workers = _workers(options, backend)
-        label = MOCK if name == MOCK else f"{name}/{backend.model}"
-        counts = f"{quota:,} of {len(found.photos):,} photos"
-        if options.dry_run:
-            log.info(f"Opening {counts}, without captioning them.")
-        else:
-            log.info(
-                f"Captioning {counts} with {label}, {max(workers, backend.copies * backend.batch_size)} at a time."
-            )
-        if backend.host and all(entry.get("model") != label for entry in journal.records.values()):
-            log.info(
-                f"The bare pixels of your photos go to {backend.host}; what that means: docs/api_providers.md"
-            )
-        if sentence := _ends_soon(backend):
-            log.warning(sentence)
-        stopper.graceful = True
-        alike = Alike()
+        result = _caption(task, backend, cluster.decoders if cluster else None, stopper)
+        return _end(task, result, stopper.code)
 
-        def seen(outcome: Outcome) -> None:
-            progress.seen(outcome)
-            if backend.checked and (warning := alike.see(outcome)):
-                log.warning(warning)
 
-        total = len(found.photos)
-        with Progress(total, done=total - len(pending), quota=quota, spent=_spent(spending)) as progress:
-            result = drive(
-                caption_photos(
-                    pending[:quota],
-                    Captioner(backend, label, stop=stopper.event, spending=spending),
-                    cluster.decoders if cluster else local_decoders(MAX_SIDE),
-                    workers=workers,
-                ),
-                _keep_dry_run(journal) if options.dry_run else _keep(journal, prompt),
-                stop=stopper.event,
-                photos_dir=photos_dir,
-                redone=frozenset(journal.redo),
-                seen=seen,
-            )
-        _summarise(options, found, result)
-        if backend.host:
-            log.info(_used(spending))
-        return _end(
-            options, journal, found, result, quota=quota, left=len(pending) - quota, signalled=stopper.code
+def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Task:
+    """Look at the library and the journal, and say what is done already."""
+    found = walk(photos_dir)
+    for warning in found.warnings:
+        log.warning(warning)
+    if not options.force:
+        load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=not options.mock)
+    if sentence := keep_shard(found, options.shard):
+        log.info(sentence)
+    prompt = None if options.mock else prompt_mark(options.prompt)
+    if not options.dry_run:
+        _say_what_is_done(journal, found, prompt)
+    pending = found.photos if options.dry_run else pending_photos(journal, found)
+    return _Task(options, photos_dir, journal, found, pending, prompt)
+
+
+def _caption(
+    task: _Task, backend: CaptionBackend, decoders: Sequence[PictureSource] | None, stopper: Stopper
+) -> Result:
+    """Make the captions and say what came of it."""
+    options, journal = task.options, task.journal
+    spending = _spending(options, backend)
+    if options.force and (backup := journal.set_aside()):
+        log.info(f"The old captions are kept as {backup.name}.")
+    workers = _workers(options, backend)
+    label = MOCK if options.mock else f"{options.backend}/{backend.model}"
+    _say_what_begins(task, backend, label, workers)
+    stopper.graceful = True
+    alike = Alike()
+
+    def seen(outcome: Outcome) -> None:
+        progress.seen(outcome)
+        if backend.checked and (warning := alike.see(outcome)):
+            log.warning(warning)
+
+    total = len(task.found.photos)
+    done = total - len(task.pending)
+    with Progress(total, done=done, quota=task.quota, spent=_spent(spending)) as progress:
+        result = drive(
+            caption_photos(
+                task.pending[: task.quota],
+                Captioner(backend, label, stop=stopper.event, spending=spending),
+                decoders if decoders is not None else local_decoders(MAX_SIDE),
+                workers=workers,
+            ),
+            _keep_dry_run(journal) if options.dry_run else _keep(journal, task.prompt),
+            stop=stopper.event,
+            photos_dir=task.photos_dir,
+            redone=frozenset(journal.redo),
+            seen=seen,
         )
+    _summarise(task, result)
+    if backend.host:
+        log.info(_used(spending))
+    return result
+
+
+def _say_what_begins(task: _Task, backend: CaptionBackend, label: str, workers: int) -> None:
+    counts = f"{task.quota:,} of {len(task.found.photos):,} photos"
+    if task.options.dry_run:
+        log.info(f"Opening {counts}, without captioning them.")
+    else:
+        at_once = max(workers, backend.copies * backend.batch_size)
+        log.info(f"Captioning {counts} with {label}, {at_once} at a time.")
+    if backend.host and all(entry.get("model") != label for entry in task.journal.records.values()):
+        log.info(
+            f"The bare pixels of your photos go to {backend.host}; what that means: docs/api_providers.md"
+        )
+    if sentence := _ends_soon(backend):
+        log.warning(sentence)
 
 
 def _begin(journal: CaptionJournal) -> None:
@@ -182,7 +185,7 @@ def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) 
     entries = done_records(journal, found) if prompt else []
     if others := sum(e["status"] == "success" and e.get("prompt", prompt) != prompt for e in entries):
         log.info(
-            f"{_count(others, 'caption')} made with another prompt will stay. To make all captions again with this one, "
+            f"{count(others, 'caption')} made with another prompt will stay. To make all captions again with this one, "
             "add --force; the old journal is kept beside the new one."
         )
 
@@ -272,119 +275,89 @@ def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
     return keep
 
 
-def _summarise(options: RunOptions, found: Walk, result: Result) -> None:
+def _summarise(task: _Task, result: Result) -> None:
     counted = Tally(result.statuses, result.videos)
-    text = f"{'Opened' if options.dry_run else 'Captioned'} {_count(counted.done, 'photo')}"
+    text = f"{'Opened' if task.options.dry_run else 'Captioned'} {count(counted.done, 'photo')}"
     if counted.total:
         text += f" in {result.seconds:,.1f} s ({counted.total / max(result.seconds, 1e-3):,.1f} photos/s)"
-    text += f"; {_count(counted.errors, 'error')}"
+    text += f"; {count(counted.errors, 'error')}"
     if failed := sorted(counted.failed.items()):
-        text += f" ({', '.join(f'{count:,} {status}' for status, count in failed)})"
+        text += f" ({', '.join(f'{number:,} {status}' for status, number in failed)})"
     if counted.videos:
-        text += f", {_count(counted.videos, 'video')}"
+        text += f", {count(counted.videos, 'video')}"
     log.info(text + ".")
     if result.unread:
         log.info(
-            f"{_count(result.unread, 'photo')} could not be read or captioned this time: still to be done."
+            f"{count(result.unread, 'photo')} could not be read or captioned this time: still to be done."
         )
     if result.gone:
-        log.info(f"{_count(result.gone, 'photo')} vanished before their turn came.")
-    if found.left_out:
-        log.info(found.left_out_line())
+        log.info(f"{count(result.gone, 'photo')} vanished before their turn came.")
+    if task.found.left_out:
+        log.info(task.found.left_out_line())
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _end(
-    options: RunOptions,
-    journal: CaptionJournal,
-    found: Walk,
-    result: Result,
-    *,
-    quota: int,
-    left: int,
-    signalled: ExitCode | None,
-) -> ExitCode:
+def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
     """Say what to do next, and return the exit code."""
+    options = task.options
     if result.stopped:
-        if (
-            options.force
-        ):  # the sentence says to run the same command again, which would begin anew and pay anew
-            raise StopRunError(f"{result.stopped} Without --force: {_command(options)}")
+        # The sentence says to run the same command again, which with --force would begin anew and pay anew.
+        if options.force:
+            raise StopRunError(f"{result.stopped} Without --force: {_again(options)}")
         raise result.stopped
     if signalled is not None:
         go_on = "Begin it again" if options.dry_run else "Go on"
-        log.warning(f"Stopped; everything written is safe. {go_on} with: {_command(options)}")
+        log.warning(f"Stopped; everything written is safe. {go_on} with: {_again(options)}")
         return signalled
-    batch_ended = left and options.restart_every and quota == options.restart_every != options.limit
-    if (result.unread or found.unread) and not (batch_ended and result.progress):
+    batch_ended = task.left and options.restart_every and task.quota == options.restart_every != options.limit
+    if (result.unread or task.found.unread) and not (batch_ended and result.progress):
         raise StopRunError(
-            f"Not everything could be read or captioned this time; see to it, then try the rest with: {_command(options)}"
+            f"Not everything could be read or captioned this time; see to it, then try the rest with: {_again(options)}"
         )
     if batch_ended:
         if not result.progress:
             raise StopRunError(
-                f"Photos left: {left:,}, but this batch brought nothing new: leave out --retry-status, "
+                f"Photos left: {task.left:,}, but this batch brought nothing new: leave out --retry-status, "
                 "or mend the cause first."
             )
-        log.info(f"Batch complete; photos left: {left:,}.")
+        log.info(f"Batch complete; photos left: {task.left:,}.")
         code = ExitCode.MORE_TO_DO
     else:
         code = ExitCode.DONE
-        log.info(_next_step(options, journal, found, left))
-    _mention_compact(options, journal)
+        log.info(_next_step(task))
+    _mention_compact(options, task.journal)
     return code
 
 
-def _next_step(options: RunOptions, journal: CaptionJournal, found: Walk, left: int) -> str:
+def _next_step(task: _Task) -> str:
+    options = task.options
     if options.dry_run:
-        return f"Nothing was captioned: this was a rehearsal. Caption them with: {_command(options, without=('--dry-run',))}"
-    if left:
-        return f"Photos left: {left:,}. Go on with: {_command(options)}"
-    counted = tally(done_records(journal, found))
-    again = [status for status in _RETRIABLE if counted.statuses[status]]
-    if again:
-        count = sum(counted.statuses[status] for status in again)
-        retry = _command(
-            options, without=("--retry-status", "--limit"), adding=("--retry-status", ",".join(again))
-        )
-        return f"Every photo has a record. To try the {_count(count, 'failure')} again: {retry}"
-    folder = f" --photos-dir {shlex.quote(str(options.photos_dir))}" if options.photos_dir else ""
-    return f"Every photo has a record. Count them with: {_prefix(options)} stats {_journal_flag(options)}{folder}"
+        way = _again(options, "--dry-run")
+        return f"Nothing was captioned: this was a rehearsal. Caption them with: {way}"
+    if task.left:
+        return f"Photos left: {task.left:,}. Go on with: {_again(options)}"
+    counted = tally(done_records(task.journal, task.found))
+    retry = [status for status in _RETRIABLE if counted.statuses[status]]
+    if retry:
+        failures = count(sum(counted.statuses[status] for status in retry), "failure")
+        way = _again(options, "--retry-status", "--limit", adding=("--retry-status", ",".join(retry)))
+        return f"Every photo has a record. To try the {failures} again: {way}"
+    folder = ("--photos-dir", str(options.photos_dir)) if options.photos_dir else ()
+    way = command("stats", "--captions-jsonl", str(options.captions_jsonl), *folder)
+    return f"Every photo has a record. Count them with: {way}"
 
 
 def _mention_compact(options: RunOptions, journal: CaptionJournal) -> None:
     surplus = [f"{journal.repeated:,} older"] if journal.repeated else []
     surplus += [f"{len(journal.malformed):,} malformed"] if journal.malformed else []
     if surplus:
+        way = command("compact", "--captions-jsonl", str(options.captions_jsonl))
         log.info(
             f"{journal.name} holds {' and '.join(surplus)} lines besides; "
-            f'to make "as many lines as photos" true: {_prefix(options)} compact {_journal_flag(options)}'
+            f'to make "as many lines as photos" true: {way}'
         )
 
 
-def _prefix(options: RunOptions, *, extra: bool = False) -> str:
-    needed = [BACKENDS[options.backend].extra, "ray" if options.ray else None] if extra else []
-    extras = "".join(f"--extra {name} " for name in needed if name)
-    return f"uv run {extras}python {shlex.quote(sys.argv[0])}"
-
-
-def _journal_flag(options: RunOptions) -> str:
-    return f"--captions-jsonl {shlex.quote(str(options.captions_jsonl))}"
-
-
-def _command(options: RunOptions, *, without: tuple[str, ...] = (), adding: tuple[str, ...] = ()) -> str:
+def _again(options: RunOptions, *without: str, adding: tuple[str, ...] = ()) -> str:
     """Return the command that goes on from here: the one that was given, never with --force."""
-    dropped = {"--force", "--restart-every", *without}
-    words = ["run"]
-    given = iter(sys.argv[1:])
-    for word in given:
-        name, _, value = word.partition("=")
-        if name in dropped:
-            if name not in {"--force", "--dry-run"} and not value:
-                next(given, None)  # its value is a word of its own
-        elif word != "run" or len(words) > 1:
-            words.append(word)
-    return f"{_prefix(options, extra=True)} {shlex.join([*words, *adding])}"
+    extras = [extra for extra in (BACKENDS[options.backend].extra, "ray" if options.ray else None) if extra]
+    return again(("--force", "--restart-every", *without), adding, extras)

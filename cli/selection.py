@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,21 +16,10 @@ from library.walk import folded
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from cli.doors import Shard
     from config import Settings
     from journal import CaptionJournal, Entry, Status
     from library.walk import Photo, Walk
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Part `number`, from 1, of `count`: for machines that share nothing."""
-
-    number: int
-    count: int
-
-    def holds(self, rel_path: str) -> bool:
-        """Tell whether the photo is in this part: the same on every machine, whatever other photos there are."""
-        return int.from_bytes(sha256(rel_path.encode()).digest()[:8]) % self.count == self.number - 1
 
 
 def photos_folder(given: Path | None, settings: Settings) -> Path:

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS, backend_class
-from errors import StopRunError
+from errors import PackagesError, StopRunError
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
@@ -60,9 +60,10 @@ def price_of(backend: str, model: str) -> Price:
     if found := provider.find_model(kind.priced_as(model)):
         return Price(provider, found)
     near = get_close_matches(model, [known.id for known in provider.models], n=4, cutoff=0.5)
-    raise StopRunError(
+    raise PackagesError(
         f"{source()} knows no price of {backend}'s {model}: check --model (near matches: {', '.join(near) or 'none'}; "
-        f"the default is {BACKENDS[backend].default_model}), or get newer prices with: uv sync --upgrade-package genai-prices"
+        f"the default is {BACKENDS[backend].default_model}), or get newer prices.",
+        package="genai-prices",
     )
 
 

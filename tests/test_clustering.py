@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_mutual_info_score
 
-from errors import StopRunError
+from errors import PackagesError, StopRunError
 from report.groups import clustering, neighbours
 from report.groups.clustering import Clusters, cluster
 from report.groups.layout import NEIGHBOURS, load_umap
@@ -155,8 +155,9 @@ def test_few_photos_load_nothing_that_compiles() -> None:
 
 def test_fast_without_its_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "evoc", None)
-    with pytest.raises(StopRunError, match="uv run --extra report"):
+    with pytest.raises(PackagesError, match="leave --fast out") as error:
         run(unit(np.ones((5, 8))), fast=True)
+    assert error.value.extra == "report-core"
 
 
 SIZES = [*range(20, 60, 2), 90, 150]

@@ -500,7 +500,7 @@ def test_without_the_package(product: Product, tmp_path: Path) -> None:
     (tmp_path / "shim" / "sitecustomize.py").write_text("import sys\nsys.modules['ray'] = None\n")
     product.env["PYTHONPATH"] = str(tmp_path / "shim")
     said = product.run("--engine", "ray", code=1)
-    assert "`uv run --extra ray ...`" in said
+    assert "Get them with: uv run --extra ray python" in said
     assert not product.lines()
     product.run("--engine", "threads")
 

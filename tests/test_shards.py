@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.selection import Shard
+from cli.doors import Shard
 from tests.conftest import Product, draw
 
 

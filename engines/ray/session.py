@@ -15,7 +15,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from errors import StopRunError
+from errors import PackagesError, StopRunError
 
 if TYPE_CHECKING:
     import threading
@@ -58,9 +58,9 @@ def ray_cluster(
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "ray":
             raise
-        raise StopRunError(
-            "The ray engine needs packages that are not installed (ray): run the same command with "
-            "`uv run --extra ray ...` besides the backend's own extra, or leave out --engine ray."
+        raise PackagesError(
+            "The ray engine needs packages that are not installed (ray): leave out --engine ray, or get them.",
+            extra="ray",
         ) from None
     # Not below TMPDIR: the name of a socket may not be longer than a hundred characters.
     folder = None if address else tempfile.mkdtemp(prefix="captioner-ray-", dir="/tmp")  # new, mode 700

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from errors import StopRunError
+from errors import PackagesError
 from report.files.table import replaced
 from report.naming.naming import counted
 
@@ -61,8 +61,9 @@ def write_page(report: Report, folder: Path) -> None:
 
         d3 = Path(str(distribution("mpld3").locate_file("mpld3/js/d3.v5.min.js"))).read_text(encoding="utf-8")
     except (ImportError, PackageNotFoundError, OSError) as error:
-        raise StopRunError(
-            f"{PAGE} needs jinja2 and mpld3 ({error}): run `uv sync --extra report`, then the report again."
+        raise PackagesError(
+            f"{PAGE} needs packages that are not installed (jinja2 and mpld3: {error}).",
+            extra="report-core",
         ) from None
     style = _template("page.css")
     scripts = [d3, "\n".join(map(_template, _PROGRAM))]

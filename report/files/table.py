@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from errors import StopRunError
+from errors import PackagesError, StopRunError
 from report.events import Timeline
 from report.naming.naming import UNCLUSTERED
 
@@ -217,8 +217,8 @@ def write_parquet(report: Report, folder: Path) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise StopRunError(
-            f"{PARQUET} needs pyarrow ({error}): run `uv sync --extra report`, then the report again."
+        raise PackagesError(
+            f"{PARQUET} needs packages that are not installed (pyarrow: {error}).", extra="report-core"
         ) from None
     types = dict.fromkeys(("cluster_id", "nearest_cluster", "chunk_id"), pa.int64())
     types |= dict.fromkeys(("distance_to_centroid", "x", "y"), pa.float64())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.cluster.hierarchy import cut_tree, linkage
 
-from errors import StopRunError
+from errors import PackagesError, StopRunError
 from report.groups.layout import MAP_NEIGHBOURS, NEIGHBOURS, embed, lay_out, load_umap, project, timed
 from report.groups.neighbours import distinct_rows, measured_graph, nearest_centroid, neighbour_graph
 from report.groups.stability import ARRIVED, Earlier, keep_groups
@@ -72,8 +72,9 @@ class _Found:
 def check_fast() -> None:
     """Raise StopRunError if `fast` lacks its package; at once, so that no vector is made in vain."""
     if importlib.util.find_spec("evoc") is None:
-        raise StopRunError(
-            "--fast needs the package evoc: run it with `uv run --extra report`, or leave --fast out."
+        raise PackagesError(
+            "--fast needs packages that are not installed (evoc): leave --fast out, or get them.",
+            extra="report-core",
         )
 
 

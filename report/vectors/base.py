@@ -42,20 +42,21 @@ class Embedder(ABC):
 
 @dataclass(frozen=True, slots=True)
 class EmbedderInfo:
-    """Where an embedder of pictures lives, whether it is made with the name of a model, and what `--help` says of it."""
+    """Where an embedder of pictures lives, whether it is made with the name of a model, what `--help` says of it, and the packages it needs."""
 
     module: str
     class_name: str
     takes_model: bool
     about: str
+    extra: str
 
 
 EMBEDDERS = {
     "clip": EmbedderInfo(
-        "report.vectors.clip", "ClipEmbedder", True, "a model that knows what is on a picture"
+        "report.vectors.clip", "ClipEmbedder", True, "a model that knows what is on a picture", "report"
     ),
     "pixels": EmbedderInfo(
-        "report.vectors.pixels", "PixelsEmbedder", False, "colours and edges, no model and no download"
+        "report.vectors.pixels", "PixelsEmbedder", False, "colours and edges, no model and no download", "report-core"
     ),
 }
 """The first one is taken where none is asked for."""

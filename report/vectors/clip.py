@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from backends.hub import snapshot
-from errors import StopRunError
+from errors import PackagesError, StopRunError
 from report.vectors.base import Embedder
 from report.vectors.embed import unit
 
@@ -113,9 +113,9 @@ class _Model:
 
     def __init__(self, model: str, flag: str, way_out: str) -> None:
         if find_spec("sentence_transformers") is None:
-            raise StopRunError(
-                "Vectors by a model need packages that are not installed (sentence-transformers): run it with "
-                f"`uv run --extra report python cluster_report.py ...`, {way_out}."
+            raise PackagesError(
+                f"Vectors by a model need packages that are not installed (sentence-transformers): get them, {way_out}.",
+                extra="report",
             )
         self._given, self._flag, self._way_out = model, flag, way_out
         self.folder = Path(model).expanduser()

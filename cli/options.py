@@ -1,0 +1,60 @@
+"""Owns what the user asked for, checked: what the doors hand to a run or an estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from journal import MOCK
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from pathlib import Path
+
+    from cli.doors import Shard
+    from journal import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Which photos and what captions them: what an estimate must know, and a run too."""
+
+    backend: str
+    model: str | None
+    photos_dir: Path | None
+    captions_jsonl: Path
+    prompt: str
+    base_url: str | None
+    max_workers: int | None
+    limit: int | None
+    retry_statuses: frozenset[Status]
+    shard: Shard | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(Options):
+    """What a run must know as well."""
+
+    budget: Decimal | None
+    force: bool
+    dry_run: bool
+    restart_every: int
+    ray: bool
+    ray_address: str | None
+    quantize: str | None
+    trust_remote_code: bool
+    mock_options: dict[str, float]
+
+    @property
+    def mock(self) -> bool:
+        """Whether the mock makes the captions, whatever --backend says."""
+        return self.dry_run or self.backend == MOCK
+
+    @property
+    def backend_options(self) -> dict[str, Any]:
+        """What goes to the backend's constructor besides model, settings and prompt."""
+        if self.mock:
+            return self.mock_options
+        if self.backend == "local":
+            return {"quantize": self.quantize, "trust_remote_code": self.trust_remote_code}
+        return {"base_url": self.base_url} if self.base_url else {}
