@@ -23,7 +23,7 @@ from costs.spending import Spending
 from engines.captioning import Captioner
 from engines.checks import Alike
 from engines.driver import Result, drive, record
-from engines.ray.session import ray_cluster
+from engines.ray.session import LOCAL, ray_cluster
 from engines.threads import caption_photos, local_decoders
 from errors import StopRunError
 from image_loader import MAX_SIDE
@@ -191,10 +191,9 @@ def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) 
 
 
 def _ray(options: RunOptions, stopper: Stopper) -> AbstractContextManager[Cluster]:
-    log.info(f"Joining Ray at {options.ray_address}." if options.ray_address else "Starting Ray.")
-    return ray_cluster(
-        options.ray_address, max_workers=options.max_workers, max_side=MAX_SIDE, stop=stopper.event
-    )
+    address = options.ray or LOCAL
+    log.info("Starting Ray." if address == LOCAL else f"Joining Ray at {address}.")
+    return ray_cluster(address, max_workers=options.max_workers, max_side=MAX_SIDE, stop=stopper.event)
 
 
 def _workers(options: RunOptions, backend: CaptionBackend) -> int:

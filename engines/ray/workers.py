@@ -17,27 +17,18 @@ import ray
 from PIL import Image
 
 from backends import load_backend
+from backends.base import CaptionBackend
 from decoding.decoder import Decoder
 from errors import APIError, CorruptImageError, StopRunError, UnavailableImageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from backends.base import Caption, CaptionBackend
+    from backends.base import Caption
     from config import Settings
 
-FACTS = (
-    "model",
-    "host",
-    "checked",
-    "single_threaded",
-    "batch_size",
-    "max_workers",
-    "max_output_tokens",
-    "end_date",
-    "prompt",
-)
-"""What the driver wants to know of a backend that lives in a worker."""
+FACTS = (*CaptionBackend.__annotations__, "end_date")
+"""What the driver has to know of a backend that lives in a worker: all that a backend says about itself."""
 
 
 @dataclass(frozen=True, slots=True)
