@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
@@ -46,37 +46,6 @@ def each_photo(
     Raises:
         StopRunError: `STREAK` photos in a row could not be read.
     """
-    unread = 0
-    with closing(_ahead(items, work, max_side, stop)) as results:
-        for item, result in zip(items, results, strict=False):  # they end early after a stop
-            if isinstance(result, UnavailableImageError):
-                unread += 1
-                if unread == STREAK:
-                    raise StopRunError(
-                        f"{STREAK} photos in a row could not be read ({result.reason}); what was made so far is kept: "
-                        "see to the disk and run the same command again."
-                    )
-            else:
-                unread = 0
-            yield item, result
-
-
-def photo_key(photo: Photo) -> Key | None:
-    """Return what the photo is known by in the cache; None if it cannot be looked at, which decoding will explain."""
-    try:
-        status = os.stat(photo.path)
-    except OSError:
-        return None
-    return photo.rel_path, status.st_size, status.st_mtime_ns
-
-
-def _ahead(
-    items: Sequence[_Item],
-    work: Callable[[Decoder, _Item], _Result],
-    max_side: int,
-    stop: threading.Event,
-) -> Generator[_Result, None, None]:
-    """Yield what `work` makes of each item, in order, with a decoder on every core."""
     count = min(_cores(), len(items))
     decoders = [Decoder(max_side) for _ in range(count)]
     idle: SimpleQueue[Decoder] = SimpleQueue()
@@ -91,28 +60,44 @@ def _ahead(
             idle.put(decoder)
 
     pool = ThreadPoolExecutor(max(1, count))
-    waiting: deque[Future[_Result]] = deque()
+    waiting: deque[tuple[_Item, Future[_Result]]] = deque()
     source = iter(items)
+    unread = 0
     try:
         while not stop.is_set():
-            for item in source:
-                waiting.append(pool.submit(on_idle, item))
-                if len(waiting) >= AHEAD:
-                    break
+            for item in islice(source, AHEAD - len(waiting)):
+                waiting.append((item, pool.submit(on_idle, item)))
             if not waiting:
                 return
-            while not wait([waiting[0]], timeout=0.2).done:
+            item, first = waiting.popleft()
+            while not wait([first], timeout=0.2).done:
                 if stop.is_set():
                     return
             if stop.is_set():  # what it says now may be that its decoder was ended
                 return
-            yield waiting.popleft().result()
+            result = first.result()
+            unread = unread + 1 if isinstance(result, UnavailableImageError) else 0
+            if isinstance(result, UnavailableImageError) and unread == STREAK:
+                raise StopRunError(
+                    f"{STREAK} photos in a row could not be read ({result.reason}); what was made so far is kept: see to "
+                    "the disk and run the same command again."
+                )
+            yield item, result
     finally:
         for decoder in decoders:
             decoder.stop()
         pool.shutdown(cancel_futures=True)
         for decoder in decoders:
             decoder.close()
+
+
+def photo_key(photo: Photo) -> Key | None:
+    """Return what the photo is known by in the cache; None if it cannot be looked at, which decoding will explain."""
+    try:
+        status = os.stat(photo.path)
+    except OSError:
+        return None
+    return photo.rel_path, status.st_size, status.st_mtime_ns
 
 
 def _cores() -> int:

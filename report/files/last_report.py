@@ -9,50 +9,49 @@ any group), and whether its label was a caption.
 
 from __future__ import annotations
 
-import json
+import csv
 import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, TypeAdapter
-from typing_extensions import TypedDict
+from pydantic import BaseModel, Field
 
-from report.files.older import read_older
-from report.files.table import encodable, replaced
-from report.naming.inheritance import HIGHEST_ID, Previous
+from report.files.table import CSV, PARQUET, encodable, read_csv, read_grouped_by, replaced
+from report.naming.inheritance import Previous
 from report.naming.naming import one_line, shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from report.build import Report
+    from report.files.table import Row
 
 LAST = "last_report.json"
-_Id = Annotated[int, Field(ge=-1, le=HIGHEST_ID)]
+_Id = Annotated[int, Field(ge=-1, le=2**62)]
+"""That and the ids after it fit into the arrays of 64 bits."""
 
 
-class _Said(TypedDict):
-    version: Literal[1]
+class _Said(BaseModel):
+    version: Literal[1] = 1
     grouped_by: str
     headings: dict[_Id, str]
     photos: dict[str, tuple[_Id, float | None, bool]]
 
 
-_SAID = TypeAdapter(_Said)
-
-
 def read_previous(folder: Path) -> tuple[Previous, str | None]:
     """Return what the report in `folder` left; nothing if there is none, and a sentence if it cannot be used."""
+    path = folder / (LAST if (folder / LAST).exists() else CSV)
     try:
-        said = _SAID.validate_json((folder / LAST).read_bytes())
-        photos, headings = said["photos"], said["headings"]
+        said = _older(folder) if path.name == CSV else _Said.model_validate_json(path.read_bytes())
+        photos, headings = said.photos, said.headings
         groups = {name: group for name, (group, _, _) in photos.items() if group >= 0}
         if nameless := set(groups.values()) - headings.keys():
             raise ValueError(f"group {min(nameless)} has no name")
-    except FileNotFoundError:
-        return read_older(folder)
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, ImportError):  # without pyarrow `write_parquet` will stop
+        return Previous(), None
+    except (OSError, ValueError, csv.Error) as error:
         return Previous(), (
-            f"Names of the earlier report were not kept: {LAST} cannot be used ({shorten(one_line(str(error)), 200)}). "
+            f"Names of the earlier report were not kept: {path.name} cannot be used ({shorten(one_line(str(error)), 200)}). "
             "All groups get new numbers and names."
         )
     return Previous(
@@ -60,8 +59,30 @@ def read_previous(folder: Path) -> tuple[Previous, str | None]:
         headings,
         frozenset(name for name, (_, _, captioned) in photos.items() if captioned),
         {name: math.nan if distance is None else distance for name, (_, distance, _) in photos.items()},
-        said["grouped_by"],
+        said.grouped_by,
     ), None
+
+
+def _older(folder: Path) -> _Said:
+    """Return what a report left before there was last_report.json: in its CSV and Parquet. Goes with the next version.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is damaged (also csv.Error).
+    """
+    grouped_by = read_grouped_by(folder / PARQUET)
+    return _said(list(read_csv(folder / CSV)), grouped_by)
+
+
+def _said(rows: Sequence[Row], grouped_by: str) -> _Said:
+    headings, photos = {}, {}
+    for row in rows:
+        if row.cluster_id is not None:
+            away = None if row.distance_to_centroid is None else round(row.distance_to_centroid, 6)
+            photos[encodable(row.rel_path)] = (row.cluster_id, away, row.label_source == "caption")
+            if row.cluster_id >= 0:
+                headings[row.cluster_id] = encodable(row.cluster_label)
+    return _Said(grouped_by=grouped_by, headings=headings, photos=photos)
 
 
 def write_last(report: Report, folder: Path) -> None:
@@ -70,19 +91,6 @@ def write_last(report: Report, folder: Path) -> None:
     Raises:
         StopRunError: it cannot be written.
     """
-    said: _Said = {
-        "version": 1,
-        "grouped_by": report.grouped_by,
-        "headings": {group.id: encodable(group.heading) for group in report.groups},
-        "photos": {
-            encodable(row.rel_path): (
-                row.cluster_id,
-                None if row.distance_to_centroid is None else round(row.distance_to_centroid, 6),
-                row.label_source == "caption",
-            )
-            for row in report.rows
-            if row.cluster_id is not None
-        },
-    }
+    text = _said(report.rows, report.grouped_by).model_dump_json()
     with replaced(folder / LAST) as new:
-        new.write_text(json.dumps(said), encoding="ascii")
+        new.write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from report.files.table import CSV, replaced
-from report.naming.naming import UNCLUSTERED, one_line, shorten
+from report.naming.naming import UNCLUSTERED, counted, one_line, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -101,8 +101,8 @@ def _figures(
     unplaced, unclustered = len(by_group[None]), len(by_group[-1])
     placed = len(report.rows) - unplaced
     yield (
-        f"- {_number(len(report.rows), 'file')}, {placed:,} of them on the map, in {_number(len(ordered), 'group')}"
-        + (f" and {_number(len(report.themes), 'theme')}" if report.themes else "")
+        f"- {counted(len(report.rows), 'file')}, {placed:,} of them on the map, in {counted(len(ordered), 'group')}"
+        + (f" and {counted(len(report.themes), 'theme')}" if report.themes else "")
     )
     yield f"- Unclustered: {unclustered:,} ({_share(unclustered, placed)})"
     if ordered:
@@ -156,7 +156,7 @@ def _group(group: Group, inside: Sequence[Row], link: _Link) -> Iterator[str]:
     """Show the photos nearest to the centroid and the oddest; in a small group a photo is one or the other."""
     yield from _heading(f"## {escaped(group.heading)}")
     terms = f" Set apart by: {escaped(', '.join(group.terms))}." if group.terms else ""
-    yield f"{_number(len(inside), 'photo')}, group {group.id}.{terms}"
+    yield f"{counted(len(inside), 'photo')}, group {group.id}.{terms}"
     yield ""
     stacks = _stacks(inside)
     odd = stacks[::-1][: min(_ODDEST, len(stacks) // 2)]
@@ -174,7 +174,7 @@ def _unclustered(rows: Sequence[Row], headings: Mapping[int, str], link: _Link) 
         return
     stacks = _stacks(rows)
     shown = stacks[:_UNCLUSTERED_SHOWN]
-    yield f"{_number(len(rows), 'photo')} in no group, in `{CSV}` with `cluster_id` -1." + (
+    yield f"{counted(len(rows), 'photo')} in no group, in `{CSV}` with `cluster_id` -1." + (
         f" Here the {len(shown)} that come nearest to one." if len(shown) < len(stacks) else ""
     )
     yield ""
@@ -261,10 +261,10 @@ def _span(chunks: Sequence[Chunk]) -> str:
     """Return how many chunks there are, from when to when, and what is in none for want of a date."""
     years = [at.year for chunk in chunks for at in (chunk.start, chunk.end) if at]
     undated = sum(len(chunk.members) for chunk in chunks if not chunk.start)
-    span = _number(len(years) // 2, "chunk")
+    span = counted(len(years) // 2, "chunk")
     if years:
         span += f", {min(years)}" + (f"\u2013{max(years)}" if max(years) > min(years) else "")
-    return span + (f"; {_number(undated, 'file')} without a date" if undated else "")
+    return span + (f"; {counted(undated, 'file')} without a date" if undated else "")
 
 
 def _stacks(rows: Sequence[Row]) -> list[tuple[Row, int]]:
@@ -285,7 +285,7 @@ def _stacks(rows: Sequence[Row]) -> list[tuple[Row, int]]:
 def _unplaced(rows: Sequence[Row], link: _Link) -> Iterator[str]:
     yield from _heading("## Without a picture")
     shown = rows[:_UNPLACED_SHOWN]
-    yield f"{_number(len(rows), 'file')} on no map, in `{CSV}` with an empty `cluster_id`." + (
+    yield f"{counted(len(rows), 'file')} on no map, in `{CSV}` with an empty `cluster_id`." + (
         f" Here the first {len(shown)}." if len(shown) < len(rows) else ""
     )
     yield ""
@@ -334,7 +334,3 @@ def _distance(row: Row) -> float:
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "0.0%"
-
-
-def _number(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -22,11 +22,13 @@ from urllib.parse import quote
 
 from errors import StopRunError
 from report.files.table import replaced
+from report.naming.naming import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from report.build import Report
+    from report.events import Chunk
     from report.files.table import Row
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -83,26 +85,25 @@ def headline(report: Report) -> list[str]:
     placed = sum(row.cluster_id is not None for row in rows)
     loose = sum(row.cluster_id == -1 for row in rows)
     years = sorted({row.taken_at[:4] for row in rows if row.taken_from == "exif"})
-    parts = [_number(len(rows) - len(videos), "photo")]
+    parts = [counted(len(rows) - len(videos), "photo")]
     if years:
         parts.append(years[0] if len(years) == 1 else f"{years[0]}\u2013{years[-1]}")
     if groups:
         parts.append(
-            _number(len(groups), "group") + (f" in {_number(len(themes), 'theme')}" if themes else "")
+            counted(len(groups), "group") + (f" in {counted(len(themes), 'theme')}" if themes else "")
         )
     if loose:
         parts.append(f"{max(1, round(100 * loose / placed))} % unclustered")
     if errors:
-        parts.append(_number(errors, "error"))
+        parts.append(counted(errors, "error"))
     if videos:
-        parts.append(_number(len(videos), "video"))
+        parts.append(counted(len(videos), "video"))
     return parts
 
 
 def _data(report: Report) -> dict[str, Any]:
     """Return what the page's program reads: a list per column, and places in lists where a text would come up again."""
     rows, odd = report.rows, report.odd
-    theme_of = {group: index for index, theme in enumerate(report.themes) for group in theme.groups}
     split = [row.rel_path.rpartition("/") for row in rows]
     folders: dict[str, int] = {}
     for folder, slash, _ in split:
@@ -110,26 +111,9 @@ def _data(report: Report) -> dict[str, Any]:
     return {
         "link": report.link,
         "folders": folders,
-        "groups": [
-            {
-                "id": group.id,
-                "heading": group.heading,
-                "terms": group.terms[:_TERMS],
-                "theme": theme_of.get(index, -1),
-            }
-            for index, group in enumerate(report.groups)
-        ],
+        "groups": _groups(report),
         "themes": [{"name": theme.name, "groups": theme.groups} for theme in report.themes],
-        "chunks": [
-            {
-                "id": chunk.id,
-                "title": chunk.title,
-                "start": chunk.start and _seconds(chunk.start),
-                "end": chunk.end and _seconds(chunk.end),
-                "members": chunk.members,
-            }
-            for chunk in report.chunks
-        ],
+        "chunks": [_chunk(chunk) for chunk in report.chunks],
         "bursts": _bursts(rows),
         "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
         "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
@@ -143,18 +127,35 @@ def _data(report: Report) -> dict[str, Any]:
     }
 
 
+def _groups(report: Report) -> list[dict[str, Any]]:
+    theme_of = {group: index for index, theme in enumerate(report.themes) for group in theme.groups}
+    return [
+        {
+            "id": group.id,
+            "heading": group.heading,
+            "terms": group.terms[:_TERMS],
+            "theme": theme_of.get(index, -1),
+        }
+        for index, group in enumerate(report.groups)
+    ]
+
+
+def _chunk(chunk: Chunk) -> dict[str, Any]:
+    return {
+        "id": chunk.id,
+        "title": chunk.title,
+        "start": chunk.start and _seconds(chunk.start),
+        "end": chunk.end and _seconds(chunk.end),
+        "members": chunk.members,
+    }
+
+
 def _photos(report: Report) -> dict[str, Any]:
     """Return the columns of a photo, but for its path."""
     rows = report.rows
     place: dict[int | None, int] = {group.id: index for index, group in enumerate(report.groups)}
-    labels: dict[str, int] = {}
-    firsts = [labels.setdefault(row.label, index) if row.label else index for index, row in enumerate(rows)]
     return {
-        # A caption that was there before is the place of that row.
-        "label": [
-            row.label if first == index else first
-            for index, (row, first) in enumerate(zip(rows, firsts, strict=True))
-        ],
+        "label": _labels(rows),
         "status": "".join(
             "m" if row.rel_path in report.videos else _STATUSES.get(row.label_source, "n") for row in rows
         ),
@@ -167,6 +168,15 @@ def _photos(report: Report) -> dict[str, Any]:
         "clock": "".join("f" if row.taken_from == "file" else "e" for row in rows),
         "aspect": [_scaled(p.size[0] / p.size[1], 100) if p.size else None for p in report.pictures],
     }
+
+
+def _labels(rows: Sequence[Row]) -> list[str | int]:
+    """Return the label of each row; of one that was there before, the place of that row."""
+    first: dict[str, int] = {"": -1}
+    return [
+        row.label if first.setdefault(row.label, index) in {index, -1} else first[row.label]
+        for index, row in enumerate(rows)
+    ]
 
 
 def _bursts(rows: Sequence[Row]) -> list[list[int]]:
@@ -243,7 +253,3 @@ def _seconds(moment: datetime) -> int:
 
 def _scaled(value: float | None, factor: float) -> int | None:
     return None if value is None else round(value * factor)
-
-
-def _number(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

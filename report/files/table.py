@@ -239,6 +239,21 @@ def write_parquet(report: Report, folder: Path) -> None:
         pq.write_table(pa.table(arrays), new, compression="zstd")
 
 
+def read_grouped_by(path: Path) -> str:
+    """Return what the Parquet file of an older report says of how its rows were grouped.
+
+    Raises:
+        OSError: there is none, or it cannot be read.
+        ValueError: it is something else (pyarrow's own errors are ValueErrors).
+    """
+    import pyarrow.parquet as pq
+
+    said = (pq.read_schema(path).metadata or {}).get(b"grouped_by")
+    if said is None:
+        raise FileNotFoundError(path)
+    return str(said, "utf-8")
+
+
 @contextmanager
 def replaced(path: Path, flag: str = "--out-dir") -> Iterator[Path]:
     """Lend the name of a new file that takes the place of `path` when the block ends well, at once and whole.

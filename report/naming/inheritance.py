@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from report.naming.naming import Label
 
-HIGHEST_ID = 10**9
 _LONGEST_HEADING = 200
 _NUMBERED = re.compile(r"Group \d+")
 _FALLBACKS = frozenset(VOCABULARY)

@@ -158,11 +158,7 @@ def name_groups(
     rest = [labels[rel_paths[row]].text for row in np.flatnonzero(clusters < 0).tolist()]
     terms = contrast_terms(texts, rest)
     taken = {key(UNCLUSTERED)}
-    headings: dict[int, _Named] = {}
-    for cluster, heading in sorted((heirs.headings if heirs else {}).items(), key=lambda item: ids[item[0]]):
-        if key(heading) not in taken:
-            taken.add(key(heading))
-            headings[cluster] = heading, "kept"
+    headings = _kept(heirs, taken) if heirs else {}
     # The largest first: where only numbers tell groups apart, it goes without one.
     new = [cluster for cluster in range(len(members)) if cluster not in headings]
     new.sort(key=lambda cluster: (-len(members[cluster]), ids[cluster]))
@@ -175,6 +171,16 @@ def name_groups(
         Group(ids[cluster], *headings[cluster], tuple(terms[cluster]), tuple(rows))
         for cluster, rows in enumerate(members)
     ]
+
+
+def _kept(heirs: Heirs, taken: set[str]) -> dict[int, _Named]:
+    """Return the headings that clusters keep, no two alike and none of `taken`, which they are added to."""
+    headings: dict[int, _Named] = {}
+    for cluster, heading in sorted(heirs.headings.items(), key=lambda item: heirs.ids[item[0]]):
+        if key(heading) not in taken:
+            taken.add(key(heading))
+            headings[cluster] = heading, "kept"
+    return headings
 
 
 def _new_headings(
@@ -195,12 +201,8 @@ def _new_headings(
         headings[cluster] = (heading, "caption") if heading else (f"Group {ids[cluster]}", "number")
         if not heading:
             asked.append(cluster)
-    if match and asked:
-        centres = [photos[cluster][:_CENTRE] for cluster in asked]
-        subjects = iter(match([path for centre in centres for path in centre]))
-        for cluster, centre in zip(asked, centres, strict=True):
-            votes = Counter(next(subjects) for _ in centre)  # a tie goes to the nearest
-            headings[cluster] = votes.most_common(1)[0][0], "vocabulary"
+    for cluster, subject in _votes({cluster: photos[cluster][:_CENTRE] for cluster in asked}, match):
+        headings[cluster] = subject, "vocabulary"
     return headings
 
 
@@ -280,6 +282,11 @@ def one_line(text: str) -> str:
     return " ".join(_UNSEEN.sub("", _CONTROL.sub(" ", text)).split())
 
 
+def counted(number: int, thing: str) -> str:
+    """Return `1 photo` or `1,234 photos`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def key(heading: str) -> str:
     """Return what two headings have in common if a reader would take them for the same."""
     words = "".join(_words(heading))
@@ -347,6 +354,16 @@ def _members(clusters: NDArray[np.integer], distances: NDArray[np.floating]) -> 
     count = int(clusters.max(initial=-1)) + 1
     ends = np.searchsorted(clusters[order], np.arange(count + 1))
     return [order[ends[i] : ends[i + 1]].tolist() for i in range(count)]
+
+
+def _votes(centres: Mapping[int, Sequence[str]], match: Match | None) -> Iterator[tuple[int, str]]:
+    """Yield the subject that most of the photos around the centre of each cluster are like; a tie goes to the nearest."""
+    if match is None or not centres:
+        return
+    subjects = iter(match([path for centre in centres.values() for path in centre]))
+    for cluster, centre in centres.items():
+        votes = Counter(next(subjects) for _ in centre)
+        yield cluster, votes.most_common(1)[0][0]
 
 
 def _unlike(names: Sequence[str], terms: Sequence[Sequence[str]], taken: set[str]) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -84,29 +85,27 @@ def embed_photos(
     rows.take(cache, {key: place for place, key in keys.items() if key})
     to_do = [place for place in keys if not rows.filled[place]]
     progress(len(photos) - len(to_do))
-
-    def load(decoder: Decoder, place: int) -> Image | CorruptImageError:
-        try:
-            return decoder.load(photos[place].path)
-        except CorruptImageError as error:
-            return error
-
     try:
-        with closing(each_photo(to_do, load, embedder.max_side, stop)) as pictures:
+        with closing(each_photo(to_do, partial(_load, photos), embedder.max_side, stop)) as pictures:
             for batch in _batches(pictures, embedder.batch_size, missing, progress):
                 places, vectors = _sound(batch, embedder, missing)
                 rows.put(places, vectors)
-                kept = [
-                    (key, row) for place, row in zip(places, vectors, strict=True) if (key := keys[place])
-                ]
-                cache.put([key for key, _ in kept], np.array([row for _, row in kept]))
+                known = [row for row, place in enumerate(places) if keys[place]]
+                cache.put([key for place in places if (key := keys[place])], vectors[known])
                 progress(len(batch))
     finally:
         cache.flush()
-    for place in to_do:
-        if not rows.filled[place]:
-            missing.setdefault(place, Missing("the run was stopped before it", unavailable=True))
-    return Embedded(*rows.vectors(), missing, new=int(rows.filled[to_do].sum()))
+    new = rows.filled[to_do]
+    stopped = Missing("the run was stopped before it", unavailable=True)
+    missing = dict.fromkeys(np.array(to_do)[~new].tolist(), stopped) | missing
+    return Embedded(*rows.vectors(), missing, new=int(new.sum()))
+
+
+def _load(photos: Sequence[Photo], decoder: Decoder, place: int) -> Image | CorruptImageError:
+    try:
+        return decoder.load(photos[place].path)
+    except CorruptImageError as error:
+        return error
 
 
 def _batches(
