@@ -65,7 +65,7 @@ class AnthropicBackend(CloudBackend):
             **thinking,
         }
 
-    def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:
+    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:
         content = [
             {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": base64(jpeg)}},
             {"type": "text", "text": self.prompt},

@@ -48,15 +48,15 @@ _T = TypeVar("_T")
 INSTRUCTION = (
     "Answer with the caption alone: no preamble, no quotation marks around it, no markup, no closing remark."
 )
-"""The system line that every chat model gets besides the user's prompt."""
+"""The system line that every chat model gets in addition to the user's prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
     """A backend's answer: the text and, where the backend knows it, what it took to make it.
 
-    `finish_reason` is the provider's word for why the answer ended; engines/checks.py knows them all. `only_thoughts`: the model has thought and not answered. `answered_by` is the model
-    that answered, where that is another than the one asked for.
+    `finish_reason` is the provider's word for why the answer ended; engines/checks.py knows them all. `only_thoughts`:
+    the model has thought and not answered. `answered_by` is the model that answered, if it is not the one asked for.
     """
 
     text: str
@@ -73,7 +73,7 @@ class CaptionBackend(ABC):
 
     Attributes:
         max_workers: how many calls in flight suit it when the user does not say.
-        single_threaded: whether it makes one call at a time whatever the user says, as a model on one card does.
+        single_threaded: whether it makes one call at a time whatever the user says, like a model on one card.
         copies: how many of it work side by side: one, unless it stands for models on many cards.
         batch_size: the most pictures that `caption_batch` gets; halved by the engine when they do not fit.
         checked: whether its captions are judged (engines/checks.py) before they count.
@@ -139,12 +139,12 @@ class CaptionBackend(ABC):
 
         Raises:
             MemoryError: they do not fit together; the engine tries again with half as many.
-            Exception: anything else; the engine then tries each image by itself.
+            Exception: anything else; the engine then tries the images one by one.
         """
         return [self.caption(image) for image in images]
 
     def recaption(self, image: Image) -> Caption | str:
-        """Second try after an unusable answer; a backend that samples does it here with other sampling."""
+        """Try again after an unusable answer; a backend that samples does it here with other sampling."""
         return self.caption(image)
 
 

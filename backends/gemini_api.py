@@ -11,6 +11,8 @@ from backends.cloud import THINKING_TOKENS, CloudBackend
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from google.genai.types import GenerateContentResponse
+
 # The least thinking that a model allows, by the beginning of its name, the longest that fits: a budget in tokens for
 # 2.5, a level for 3 and later; the older do not think. Sources: docs/api_providers.md.
 _THINKING: dict[str, dict[str, Any]] = {
@@ -82,7 +84,7 @@ class GeminiBackend(CloudBackend):
         )
         self._types = types
 
-    def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:  # noqa: ARG002 - Gemini samples anew by itself
+    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:  # noqa: ARG002 - Gemini samples every time
         request = self._types.Content(
             role="user",
             parts=[
@@ -91,19 +93,17 @@ class GeminiBackend(CloudBackend):
             ],
         )
         answer = self._client.models.generate_content(model=self.model, contents=request, config=self._config)
+        return self._read(answer)
+
+    def _read(self, answer: GenerateContentResponse) -> Caption:
         usage = answer.usage_metadata
-        counted: dict[str, Any] = (
-            {
-                "input_tokens": usage.prompt_token_count,
-                "output_tokens": (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
-            }
-            if usage
-            else {}
-        )
-        counted["answered_by"] = self._other(getattr(answer, "model_version", None))
+        if not answer.candidates and not answer.prompt_feedback and not usage:
+            raise self._no_answer(answer)
+        counted: dict[str, Any] = {"answered_by": self._other(getattr(answer, "model_version", None))}
+        if usage:
+            counted["input_tokens"] = usage.prompt_token_count
+            counted["output_tokens"] = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
         if not answer.candidates:
-            if not usage and not answer.prompt_feedback:
-                raise self._no_answer(answer)
             blocked = answer.prompt_feedback and answer.prompt_feedback.block_reason
             return Caption("", "blocked" if blocked else None, **counted)
         candidate = answer.candidates[0]

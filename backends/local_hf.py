@@ -335,7 +335,7 @@ def _check_code(folder: Path, model: str, *, trusted: bool) -> None:
     """Check that transformers has the code of this model, or that the user trusts the model's own code.
 
     Raises:
-        StopRunError: it is no model that takes pictures, or it would run code of its own.
+        StopRunError: the model does not take pictures, or it would run its own code.
     """
     from transformers import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
@@ -352,7 +352,7 @@ def _check_code(folder: Path, model: str, *, trusted: bool) -> None:
     # and its weights do not fit transformers' Florence-2.
     if own_code and not trusted and (kind in _NATIVE or kind not in CONFIG_MAPPING):
         raise StopRunError(
-            f"{model} needs program code of its own, which could do anything on this machine"
+            f"{model} needs its own program code, which could do anything on this machine"
             + (
                 f" and is not known to work with today's transformers: choose --model {_NATIVE[kind]}."
                 if kind in _NATIVE

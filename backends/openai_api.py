@@ -126,10 +126,10 @@ class OpenAIBackend(CloudBackend):
         return None if self.own_server else for_model(self.ends, self.model)
 
     def recaption(self, image: Image) -> Caption:
-        # The providers sample anyhow; a server of one's own often decodes greedily and would say the same again.
-        return self._answer(image, **({"temperature": 1} if self.own_server else {}))
+        # The providers always sample; other servers often decode greedily and would say the same again.
+        return self._caption(image, **({"temperature": 1} if self.own_server else {}))
 
-    def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:
+    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:
         url = f"data:image/jpeg;base64,{base64(jpeg)}"
         picture = {"type": "image_url", "image_url": {"url": url, "detail": detail(self.model)}}
         while True:
@@ -154,7 +154,7 @@ class OpenAIBackend(CloudBackend):
         words = str(getattr(error, "body", "") or "") + str(getattr(error, "message", ""))
         with self._changing:
             if (limit, has_system) != (self._limit, self._has_system):
-                return True  # another thread has changed it meanwhile
+                return True  # another thread has changed it already
             if re.search(rf"\b{limit}\b", words) and "limit" not in self._changed:
                 self._changed.add("limit")
                 self._limit = "max_completion_tokens" if limit == "max_tokens" else "max_tokens"

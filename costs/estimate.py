@@ -1,4 +1,4 @@
-"""Owns the reckoning beforehand: how many tokens, how much money, how long. Calls nothing and loads no model."""
+"""Owns the estimate before a run: how many tokens, how much money, how long. Calls nothing and loads no model."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from library.walk import Photo
 
 SAMPLE = 500
-"""Photos whose headers are read; the mean of so many is within a few percent of that of all."""
+"""Photos whose headers are read; their mean is within a few percent of that of all photos."""
 CAPTION_TOKENS = 60
 """Output tokens of one or two sentences."""
 SECONDS_PER_PHOTO = {"mock": 0.05, "local": 0.7}
 SECONDS_PER_CALL = 2.0
-"""For a first guess, of 2026-11: a cloud call from here and there; for `local` the middle of the plan's 1 to 2 photos a second on
-an RTX 3070. A journal that holds captions of the same model knows better."""
+"""For a first guess, of 2026-11: typical cloud calls; for `local` the middle of the plan's 1 to 2 photos a second on an
+RTX 3070. A journal with captions of the same model gives a better number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def estimate(
     pace: float | None,
     base_url: str | None = None,
 ) -> Estimate:
-    """Reckon what `photos` pictures would take; `sizes` are those of a sample, `pace` is measured, in photos a second.
+    """Estimate what `photos` pictures would take; `sizes` are those of a sample, `pace` is measured, in photos a second.
 
     Raises:
         StopRunError: the model's price, or what it takes for a picture, is not known.

@@ -1,6 +1,6 @@
 """Owns what tokens cost: the list prices of `genai-prices`, with their date. Money is Decimal, in US dollars.
 
-An unknown model is an error that names its neighbours, never a zero.
+An unknown model is an error that names similar ones, never a price of zero.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
 _RELEASED = {"0.2.3": "2026-11-10"}
-"""The days on which releases of genai-prices came out, which the package does not say itself."""
+"""When releases of genai-prices came out; the package itself does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,12 @@ def price_of(backend: str, model: str) -> Price:
 
 
 def is_priced(backend: str) -> bool:
-    """Tell whether the backend is one whose tokens cost money by a list."""
+    """Tell whether the backend's tokens are paid for by a price list."""
     return backend_class(backend).price_provider is not None
 
 
 def source() -> str:
-    """Return where the prices are from and of which day they are."""
+    """Return where the prices are from, and their date."""
     release = version("genai-prices")
     return f"genai-prices {release}" + (f" of {_RELEASED[release]}" if release in _RELEASED else "")
 

@@ -317,7 +317,7 @@ def test_code_of_the_models_own_runs_only_when_allowed(
     marker = tmp_path / "it ran"
     local.env["TINY_MARKER"] = str(marker)
     monkeypatch.setenv("TINY_MARKER", str(marker))
-    with pytest.raises(StopRunError, match=r"needs program code of its own.*--trust-remote-code"):
+    with pytest.raises(StopRunError, match=r"needs its own program code.*--trust-remote-code"):
         load(folder)
     assert not marker.exists()
     caption(local, folder, "--trust-remote-code")
