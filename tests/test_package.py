@@ -43,12 +43,14 @@ class Installed:
         shutil.copytree(ROOT, self.source, ignore=ignore)
         subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
 
-    def shell(self, command: str, code: int = 0, seconds: float = PATIENCE, **env: str) -> str:
+    def shell(
+        self, command: str, code: int = 0, seconds: float = PATIENCE, env: dict[str, str] | None = None
+    ) -> str:
         """Run a command as a user types it, in an empty folder at first; return all it said."""
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=self.work,
-            env=self.env | env,
+            env=self.env | (env or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -164,10 +166,10 @@ def test_the_steps_of_the_dockerfile(installed: Installed) -> None:
         installed.shell(f"{bare}touch {installed.bin}/x", code=1)
         commands = re.findall(r"(?<= )(picture-captioner (?:--backend|report) .*)", text)
         photos = str(installed.source / "examples" / "photos")
-        said = [installed.shell(bare + one.replace("/photos", photos), **env) for one in commands]
+        said = [installed.shell(bare + one.replace("/photos", photos), env=env) for one in commands]
         assert "Every photo has a record." in said[0]
         assert "Written to ." in said[1]
-        installed.shell(f"{bare}python -c 'import umap, hdbscan, openai, anthropic, google.genai'", **env)
+        installed.shell(f"{bare}python -c 'import umap, hdbscan, openai, anthropic, google.genai'", env=env)
     finally:
         installed.shell(f"chmod -R u+w {installed.bin.parent}")
     assert dict(steps)["ENTRYPOINT"] == '["picture-captioner"]'
