@@ -1,7 +1,7 @@
-"""Owns how Ray is started or joined, and how it ends. Imports nothing of Ray before it is asked to.
+"""Owns how Ray is started or joined, and how it ends. Imports Ray only when it is used.
 
-The Ray engine is the engine of `engines.threads`: what decides stays in the driver, attempts, checks, pace, budget and
-journal. What takes time is done by workers on all nodes (`engines.ray.cluster`), which are given paths and never pixels.
+The Ray engine is the engine of `engines.threads`: all that decides stays in the driver (attempts, checks, pace, budget,
+journal). The slow work is done by workers on all nodes (`engines.ray.cluster`), which are given paths and never pixels.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported
     # Ray would pack the working folder, config.env and journal included, and have every worker unpack it and call uv.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what it will do one day
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of a future change
 }
 _STARTING = {
     # The name is about other systems; what it does everywhere is to keep Ray on loopback.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    # Ray's helpers outlive a run that was killed by so many seconds, in which they look for the rest of it.
+    # When a run was killed, Ray's helpers look for the rest of it for this many seconds before they end.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
 }
 _JOINING = {
@@ -82,7 +82,7 @@ def ray_cluster(
 
 
 def _is_silent(address: str) -> bool:
-    """Tell at once what Ray would take a minute to find out. It reads `auto` and loopback in its own way."""
+    """Tell whether nothing answers, which Ray would find out in a minute. Ray looks up `auto` and loopback itself."""
     host, _, port = address.rpartition(":")
     if host in {"", "localhost", "127.0.0.1"}:
         return False
