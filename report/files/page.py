@@ -37,7 +37,7 @@ _PROGRAM = (
     "data.js", "format.js", "elements.js", "address.js", "rail.js", "groups.js", "events.js", "search.js", "list.js",
     "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
 )  # fmt: skip
-"""In this order they are one script: each may call what stands in any other, but at once only what comes before."""
+"""Joined in this order into one script: code that runs at once may use only what the files before it define."""
 _TERMS = 5
 _MAP_STEPS = 65_535
 """Places on the map are whole numbers up to this: finer than a pixel at the deepest zoom."""

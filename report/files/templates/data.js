@@ -17,10 +17,7 @@ const statusOf = (photo) => photos.status[photo];
 const themeOf = (photo) => groups[photos.group[photo]]?.theme ?? -1;
 
 /* All thumbnails, and all previews, have the beginning and the end of their paths in common. */
-const pictureAddress = ({ before, between, after }, photo) => {
-  const part = between[photo] ?? null;
-  return part === null ? null : before + part + after;
-};
+const pictureAddress = ({ before, between, after }, photo) => ((between[photo] ?? null) === null ? null : before + between[photo] + after);
 const thumbnailOf = (photo) => pictureAddress(data.thumbnails, photo);
 const unlinked = new Set(data.unlinked);
 /* `odd` has the addresses of files whose names are spelled differently on the disk. Half of a surrogate pair cannot be written

@@ -109,8 +109,7 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
     originY = (height - high * scale) / 2 - top * scale;
     levels.length = 0;
     zoom.extent([[0, 0], [width, height]]).translateExtent([[-width, -height], [width * 2, height * 2]]);
-    if (!oldWidth || oldScale !== scale) schedule();
-    if (oldHeight !== height) schedule();
+    if (!oldWidth || oldScale !== scale || oldHeight !== height) schedule();
   }
 
   function schedule() {

@@ -21,28 +21,30 @@ function showFilters() {
 /* Ignore case and accents. Most captions are plain ASCII and have no accents. */
 const fold = (text) => (/^[\x00-\x7f]*$/.test(text) ? text : text.normalize("NFKD").replace(/\p{M}/gu, "")).toLowerCase();
 const wordsOf = (query) => fold(query).split(/\s+/).filter(Boolean);
-let texts = null; // what is searched of each photo and of each group
+let prepared = null;
+/* What is searched of each photo and of each group. */
 function searchTexts() {
-  if (texts) return texts;
+  if (prepared) return prepared;
   // Joined to one text, because browsers fold that a hundred times faster than photo by photo.
   const joined = allPhotos.map((photo) => `${labelOf(photo)} ${pathOf(photo)}`.replaceAll("\x01", " ")).join("\x01");
-  texts = { photos: fold(joined).split("\x01"), groups: groups.map(({ heading, terms }) => fold(`${heading} ${terms.join(" ")}`)) };
-  return texts;
+  prepared = { photos: fold(joined).split("\x01"), groups: groups.map(({ heading, terms }) => fold(`${heading} ${terms.join(" ")}`)) };
+  return prepared;
 }
 
 /* The photos that have every word, each in the caption, the path or the group's heading. */
 function find(query, only, theme, order = allPhotos) {
+  const words = wordsOf(query), texts = words.length ? searchTexts() : null;
   let found = only ? order.filter(FILTERS[only]?.matches ?? (() => true)) : order;
-  for (const word of wordsOf(query)) {
-    const inHeading = searchTexts().groups.map((text) => text.includes(word));
+  for (const word of words) {
+    const inHeading = texts.groups.map((text) => text.includes(word));
     found = found.filter((photo) => texts.photos[photo].includes(word) || inHeading[photos.group[photo]] === true);
   }
   return theme === null ? found : found.filter((photo) => themeOf(photo) === Number(theme));
 }
 const foundPhotos = (order) => find(state.get("q") ?? "", state.get("only"), state.get("theme"), order);
 function foundGroups(query) {
-  const words = wordsOf(query);
-  return [...groups.keys()].filter((group) => words.every((word) => searchTexts().groups[group].includes(word))).sort(bySize);
+  const words = wordsOf(query), texts = searchTexts().groups;
+  return [...groups.keys()].filter((group) => words.every((word) => texts[group].includes(word))).sort(bySize);
 }
 
 $("words").addEventListener("input", () => {
