@@ -1,4 +1,4 @@
-"""What the two doors share: exit codes, signals, log and progress."""
+"""What both command lines share: one run or report from its flags to its exit code, log, progress and signals."""
 
 VERSION = "0.2.0"
-"""That of pyproject.toml; here as well, because a checkout that was never installed has no other that it could ask."""
+"""The same as in pyproject.toml: a checkout that is not installed has no other place to look."""

@@ -1,4 +1,4 @@
-"""Owns the `estimate` command: what a run would take, in the plan's form. Needs no key and no extra, calls nothing."""
+"""Owns the `estimate` command: what a run would cost and take. Needs no key and no extra, calls nothing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def print_estimate(
     chosen = pending[:limit]
     photos, sizes = sample_sizes(chosen, sent_size)
 
-    def reckon(name: str, model: str | None) -> Estimate:
+    def row_for(name: str, model: str | None) -> Estimate:
         model = model or BACKENDS[name].default_model or _last_model(journal, name)
         label = MOCK if name == MOCK else f"{name}/{model}"
         return estimate(
@@ -61,7 +61,7 @@ def print_estimate(
             sizes=sizes,
             prompt=prompt,
             workers=max_workers,
-            # What was measured, was so with a number of workers that the journal does not tell.
+            # The journal does not say with how many workers its pace was measured.
             pace=pace(journal.stamps.get(label, ())) if max_workers is None else None,
             base_url=base_url,
         )
@@ -76,15 +76,15 @@ def print_estimate(
         print(found.left_out_line())
     if backend is None:
         _print_all(
-            sorted((reckon(name, None) for name in BACKENDS if is_priced(name)), key=lambda row: row.cost)
+            sorted((row_for(name, None) for name in BACKENDS if is_priced(name)), key=lambda row: row.cost)
         )
     else:
-        _print_one(reckon(backend, model))
+        _print_one(row_for(backend, model))
     return ExitCode.DONE
 
 
 def _last_model(journal: CaptionJournal, backend: str) -> str:
-    """Return the backend's model that made the last caption here: what the hardware chooses, if nobody else did."""
+    """Return the backend's model that made the last caption here; without --model the hardware chose it."""
     models = (str(entry.get("model", "")) for entry in reversed(journal.records.values()))
     return next((model for model in models if model.startswith(f"{backend}/")), "").removeprefix(
         f"{backend}/"

@@ -1,4 +1,4 @@
-"""Owns how a path on the command line is read: `~` is the home folder in every flag, also in `--flag=~/x`."""
+"""Owns reading a path from the command line: `~` is the home folder in every flag, also in `--flag=~/x`."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from pathlib import Path
 
 
 def home_expanded(text: str | Path) -> Path:
-    """Return the path with `~` replaced; a shell does so only where the word begins with it."""
+    """Return the path with `~` replaced; a shell does that only at the beginning of a word."""
     return Path(os.path.expanduser(text))

@@ -41,10 +41,8 @@ if TYPE_CHECKING:
     from engines.outcome import Outcome
     from engines.ray.cluster import Cluster
 
-_RETRIABLE: tuple[Status, ...] = (
-    "error_api",
-    "error_model",
-)  # never error_corrupt: a broken file stays broken
+# Never error_corrupt: a broken file stays broken.
+_RETRIABLE: tuple[Status, ...] = ("error_api", "error_model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class RunOptions:
 
     @property
     def backend_options(self) -> dict[str, Any]:
-        """What goes to the backend's constructor besides model, settings and prompt."""
+        """The backend's further constructor arguments, after model, settings and prompt."""
         if self.mock:
             return self.mock_options
         if self.backend == "local":
@@ -87,7 +85,7 @@ class RunOptions:
 
 
 def run(options: RunOptions) -> ExitCode:
-    """Caption what has no caption yet.
+    """Caption the photos that have no caption yet.
 
     Raises:
         StopRunError: the run cannot begin.
@@ -179,7 +177,7 @@ def _begin(journal: CaptionJournal) -> None:
 
 
 def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) -> None:
-    """Say how many photos are skipped, and how many of their captions another prompt has made."""
+    """Say how many photos are skipped, and how many of their captions were made with another prompt."""
     done = [photo.rel_path for photo in found.photos if journal.is_done(photo.rel_path)]
     if done:
         log.info(tally(done_records(journal, found)).summary())
@@ -228,7 +226,7 @@ def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
 
 
 def _ends_soon(backend: CaptionBackend) -> str | None:
-    """Return a warning about a model that will not live long: a library takes a while, and new photos come."""
+    """Return a warning about a model that its provider ends soon: new photos will need another one."""
     if backend.end_date is None:
         return None
     days = (backend.end_date - datetime.now(UTC).date()).days
@@ -261,7 +259,7 @@ def _keep(journal: CaptionJournal, prompt: str | None = None) -> Callable[[list[
 
 
 def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
-    """Keep everything in a journal of the dry run's own, and in the real one what is broken and not yet known."""
+    """Write everything to the dry run's own journal; to the real one only broken photos without a record."""
     path = journal.path
     rehearsal = CaptionJournal(path.with_name(f"{path.stem}.dry-run{path.suffix}"))
     rehearsal.clear()
@@ -292,7 +290,7 @@ def _summarise(options: RunOptions, found: Walk, result: Result) -> None:
             f"{_count(result.unread, 'photo')} could not be read or captioned this time: still to be done."
         )
     if result.gone:
-        log.info(f"{_count(result.gone, 'photo')} vanished before their turn came.")
+        log.info(f"{_count(result.gone, 'photo')} disappeared before their turn came.")
     if found.left_out:
         log.info(found.left_out_line())
 
@@ -325,13 +323,13 @@ def _end(
     batch_ended = left and options.restart_every and quota == options.restart_every != options.limit
     if (result.unread or found.unread) and not (batch_ended and result.progress):
         raise StopRunError(
-            f"Not everything could be read or captioned this time; see to it, then try the rest with: {_command(options)}"
+            f"Not everything could be read or captioned this time; fix the cause, then try the rest with: {_command(options)}"
         )
     if batch_ended:
         if not result.progress:
             raise StopRunError(
                 f"Photos left: {left:,}, but this batch brought nothing new: leave out --retry-status, "
-                "or mend the cause first."
+                "or fix the cause first."
             )
         log.info(f"Batch complete; photos left: {left:,}.")
         code = ExitCode.MORE_TO_DO
@@ -364,7 +362,7 @@ def _mention_compact(options: RunOptions, journal: CaptionJournal) -> None:
     surplus += [f"{len(journal.malformed):,} malformed"] if journal.malformed else []
     if surplus:
         log.info(
-            f"{journal.name} holds {' and '.join(surplus)} lines besides; "
+            f"{journal.name} holds {' and '.join(surplus)} lines that do not count; "
             f'to make "as many lines as photos" true: {_prefix(options)} compact {_journal_flag(options)}'
         )
 
@@ -388,7 +386,7 @@ def _command(options: RunOptions, *, without: tuple[str, ...] = (), adding: tupl
         name, _, value = word.partition("=")
         if name in dropped:
             if name not in {"--force", "--dry-run"} and not value:
-                next(given, None)  # its value is a word of its own
+                next(given, None)  # the next word is its value
         elif word != "run" or len(words) > 1:
             words.append(word)
     return f"{_prefix(options, extra=True)} {shlex.join([*words, *adding])}"

@@ -23,7 +23,7 @@ from backends.precision import Device
 from caption import DEFAULT_PROMPT
 from config import Settings
 from engines.answers import unwrapped
-from engines.checks import folded, trouble
+from engines.checks import folded, problem
 from errors import StopRunError
 from image_loader import load_image
 from tests.conftest import ROOT, Product, wait_for
@@ -165,7 +165,7 @@ def test_the_second_try_samples(models: Callable[[str], Path], tmp_path: Path) -
     image = examples()[0]
     first = backend.caption(image)
     assert first == backend.caption(image)
-    assert trouble(first.text, first.finish_reason)
+    assert problem(first.text, first.finish_reason)
     assert first.finish_reason == "length"
     assert len({backend.recaption(image).text for _ in range(3)}) == 3
 
@@ -176,7 +176,7 @@ def test_thoughts_are_no_caption(models: Callable[[str], Path], tmp_path: Path) 
     template = folder / "chat_template.jinja"
     template.write_text(template.read_text().replace("assistant\n", "assistant\n<think>\n"))
     answer = load(folder).caption(examples()[0])
-    assert trouble(unwrapped(answer.text), answer.finish_reason) == "cut off by the token limit while thinking"
+    assert problem(unwrapped(answer.text), answer.finish_reason) == "cut off by the token limit while thinking"
     template.write_text(template.read_text().replace("<think>", "{% if enable_thinking %}<think>{% endif %}"))
     assert load(folder).caption(examples()[0]).text
 
