@@ -65,9 +65,9 @@ JournalOption = Annotated[
     Path, typer.Option("--captions-jsonl", parser=home_expanded, metavar="PATH", help="The journal.")
 ]
 BackendOption = Annotated[
-    str | None, typer.Option("--backend", help=f"Who makes the captions (required): {', '.join(BACKENDS)}.")
+    str | None, typer.Option("--backend", help=f"Backend to use (required): {', '.join(BACKENDS)}.")
 ]
-ModelOption = Annotated[str | None, typer.Option("--model", help="The backend's model; each has a default.")]
+ModelOption = Annotated[str | None, typer.Option("--model", help="Model to use; each backend has a default.")]
 PromptOption = Annotated[str, typer.Option("--prompt", help="What to ask of each photo.")]
 BaseUrlOption = Annotated[
     str | None,
@@ -80,13 +80,13 @@ BaseUrlOption = Annotated[
 ]
 WorkersOption = Annotated[
     int | None,
-    typer.Option("--max-workers", min=1, help="Captions in the making at once; each backend has a default."),
+    typer.Option("--max-workers", min=1, help="Concurrent requests; each backend has a default."),
 ]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Attempt at most so many photos.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Attempt at most this many photos.")]
 RetryOption = Annotated[
     str | None,
     typer.Option(
-        "--retry-status", help="Try photos again that have these statuses, as in error_api,error_model."
+        "--retry-status", help="Try photos with these statuses again, such as error_api,error_model."
     ),
 ]
 BudgetOption = Annotated[
@@ -134,13 +134,13 @@ def run_command(
     limit: LimitOption = None,
     budget: BudgetOption = None,
     retry_status: RetryOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Set the journal aside and begin anew.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Set the journal aside and start over.")] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Open every photo without captioning it, to find the broken ones."),
     ] = False,
     restart_every: Annotated[
-        int, typer.Option(min=0, help="Exit with code 2 after so many photos if more are left (run_loop.sh).")
+        int, typer.Option(min=0, help="Exit with code 2 after this many photos if more are left.")
     ] = 0,
     shard: ShardOption = None,
     ray: Annotated[
@@ -158,7 +158,7 @@ def run_command(
         typer.Option(help="Precision of a local model; by default what fits the card."),
     ] = None,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a local model run program code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Let a local model run its own program code.")
     ] = False,
     mock_error_rate: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of photos that the mock refuses.")
@@ -199,7 +199,7 @@ def run_command(
         raise WrongUseError("--prompt is empty: leave it out for the default.")
     if force and retry_status:
         raise WrongUseError(
-            "--force begins anew, so there is nothing for --retry-status: leave one of them out."
+            "--force starts over, so there is nothing for --retry-status: leave one of them out."
         )
     if dry_run and (force or retry_status or restart_every or mock_error_rate is not None):
         raise WrongUseError(
@@ -335,9 +335,8 @@ def _known_statuses(text: str | None) -> frozenset[Status]:
     from journal import STATUSES
 
     names = [name.strip() for name in text.split(",")] if text is not None else []
-    errors = [
-        status for status in STATUSES if status != "success"
-    ]  # what has succeeded would be retried for ever
+    # A success would be retried for ever.
+    errors = [status for status in STATUSES if status != "success"]
     unknown = [name for name in names if name not in errors]
     if unknown:
         raise WrongUseError(f"--retry-status cannot retry {unknown[0]!r}. Choose from: {', '.join(errors)}.")

@@ -68,24 +68,28 @@ def report(
         EmbedderName,
         typer.Option(
             "--embedder",
-            help="What looks at the pictures: "
+            help="Image embedder: "
             + "; ".join(f"`{name}`, {info.about}" for name, info in EMBEDDERS.items())
             + ".",
         ),
     ] = DEFAULT_EMBEDDER,
     clip_model: Annotated[
         str,
-        typer.Option("--clip-model", help="A model of pictures and texts: a name on the Hub or a folder."),
+        typer.Option("--clip-model", help="CLIP model: a name on the Hub or a folder."),
     ] = "clip-ViT-B-32",
     text_model: Annotated[
-        str, typer.Option("--text-model", help="A model of texts, for --cluster-by caption or both.")
+        str, typer.Option("--text-model", help="Text model, for --cluster-by caption or both.")
     ] = "all-MiniLM-L6-v2",
     min_cluster_size: Annotated[
         int | None,
-        typer.Option("--min-cluster-size", min=2, help="Photos that make a group; grows with the library."),
+        typer.Option(
+            "--min-cluster-size",
+            min=2,
+            help="Fewest photos in a group; by default it grows with the library.",
+        ),
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Another seed, another of the possible groupings.")
+        int, typer.Option("--seed", min=0, help="Random seed; another seed gives slightly different groups.")
     ] = 42,
     fast: Annotated[
         bool, typer.Option("--fast", help="Cluster with EVoC: for very large libraries.")

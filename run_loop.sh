@@ -55,7 +55,7 @@ main() {
     trap 'stop 130' INT
     trap 'stop 143' TERM HUP
     child uv sync --inexact ${EXTRA:+--extra "$EXTRA"} ${RAY:+--extra ray} # inexact: keeps what the project's other commands need
-    [ "$EXIT" -eq 0 ] || die 1 "uv sync failed (exit $EXIT): mend what it says above, then run the same command again."
+    [ "$EXIT" -eq 0 ] || die 1 "uv sync failed (exit $EXIT): fix what it says above, then run the same command again."
 
     set -- --backend "$BACKEND" ${MODEL:+--model "$MODEL"} --restart-every "$BATCH" "$@"
     while true; do
@@ -64,7 +64,7 @@ main() {
             0) echo "All photos captioned."; exit 0 ;;
             2) # So end uv and Python too when something is wrong, and would for ever; then they cannot do this either.
                 child uv run --no-sync python -c 'open("caption.py").close()'
-                [ "$EXIT" -eq 0 ] || die 1 "caption.py cannot be started: mend what uv or Python says above."
+                [ "$EXIT" -eq 0 ] || die 1 "caption.py cannot be started: fix what uv or Python says above."
                 echo "Batch of $BATCH done. Restarting..." ;;
             *) echo "Error (exit $EXIT). Stopping."; exit "$EXIT" ;;
         esac

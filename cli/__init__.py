@@ -1,14 +1,14 @@
-"""What the two doors share: exit codes, signals, log and progress."""
+"""What both command lines share: one run or report from its flags to its exit code, log, progress and signals."""
 
 import os
 import signal
 import sys
 
 VERSION = "0.2.0"
-"""That of pyproject.toml; here as well, because a checkout that was never installed has no other that it could ask."""
+"""The same as in pyproject.toml: a checkout that is not installed has no other place to look."""
 
 PROGRAMS = {"caption.py", "cluster_report.py", "picture-captioner", "cluster-report"}
-"""The doors by the names they are started by: in a checkout, and installed."""
+"""The programs by the names that start them: in a checkout, and installed."""
 
 # First of all, and only where this is the program: a Ctrl-C during the imports ends it without a traceback.
 if (

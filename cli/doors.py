@@ -1,4 +1,4 @@
-"""Owns what the command lines of both doors share: how a flag's value is read, what wrong use comes to, and --version."""
+"""Owns what both command lines share: how a flag's value is read, the error for wrong use, and --version."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import typer
 from cli import VERSION
 from cli.exit import ExitCode
 
-# The command line library's own code for a wrong flag is 2, which run_loop.sh would take for "more to do".
+# Typer's own exit code for a wrong flag is 2, which means "more to do" to run_loop.sh.
 typer.BadParameter.__base__.exit_code = ExitCode.USAGE  # type: ignore[union-attr]
 
 
 class WrongUseError(typer.BadParameter):
-    """Flags that are missing, empty or do not go together: the whole sentence, without the library's "Invalid value"."""
+    """Flags that are missing, empty or exclude each other. The message is shown without typer's "Invalid value"."""
 
     def format_message(self) -> str:
-        """Return what is shown after `Error: `."""
+        """Return the text after `Error: `."""
         return self.message
 
 

@@ -1,4 +1,4 @@
-"""Owns the `estimate` command: what a run would take, in the plan's form. Needs no key and no extra, calls nothing."""
+"""Owns the `estimate` command: what a run would cost and take. Needs no key and no extra, calls nothing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def print_estimate(options: Options) -> ExitCode:
             sizes=sizes,
             prompt=options.prompt,
             workers=workers,
-            # What was measured, was so with a number of workers that the journal does not tell.
+            # The journal does not say with how many workers its pace was measured.
             pace=pace(journal.stamps.get(label, ())) if workers is None else None,
             base_url=options.base_url,
         )
@@ -77,7 +77,7 @@ def _print_photos(options: Options, journal: CaptionJournal, found: Walk, pendin
 
 
 def _last_model(journal: CaptionJournal, backend: str) -> str:
-    """Return the backend's model that made the last caption here: what the hardware chooses, if nobody else did."""
+    """Return the backend's model that made the last caption here; without --model the hardware chose it."""
     models = (str(entry.get("model", "")) for entry in reversed(journal.records.values()))
     return next((model for model in models if model.startswith(f"{backend}/")), "").removeprefix(
         f"{backend}/"

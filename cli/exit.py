@@ -1,4 +1,4 @@
-"""Owns how a program begins and ends: sound streams, the exit codes, and one place that turns every end into one.
+"""Owns how a program begins and ends: its streams, its exit codes, and one place that chooses the exit code.
 
 docs/exit-codes.md explains the codes and a test holds the two together.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """How a command ended. run_loop.sh and other scripts go by these numbers."""
+    """How a command ended. run_loop.sh and other scripts rely on these numbers."""
 
     DONE = 0
     STOPPED = 1
@@ -46,29 +46,28 @@ def main(app: typer.Typer, default: str | None = None) -> None:
 
 
 def prepare_streams() -> None:
-    """See to it that stdout and stderr exist, and take captions in any script."""
-    while (
-        number := os.open(os.devnull, os.O_RDWR)
-    ) <= 2:  # a closed stream's number must not become the journal's
+    """Make sure that stdout and stderr exist and accept captions in any script."""
+    # The journal must not get the number of a closed stream.
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(2, "w")
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # captions in any script, any terminal
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def leave(work: Callable[[], ExitCode], *, prints: bool = False) -> None:
-    """Do the work and end the process with its exit code: the one place that turns trouble into one.
+    """Do the work and end the process with its exit code. Every error becomes an exit code here and nowhere else.
 
-    `prints`: what the command prints is all of its work, and its reader may close the pipe when it has seen enough.
+    `prints`: the command only prints, and whoever reads its output may close the pipe early.
     """
     from cli.log import log
 
     try:
         code = work()
         sys.stdout.flush()
-    except BrokenPipeError:  # who reads the output has seen enough, as in `stats | head`
+    except BrokenPipeError:  # the reader has seen enough, as in `stats | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE if prints else ExitCode.STOPPED
         if not prints:
@@ -76,18 +75,18 @@ def leave(work: Callable[[], ExitCode], *, prints: bool = False) -> None:
     except StopRunError as error:
         _say(OUT_OF_FILES if out_of_files(error) else advice(error))
         code = ExitCode.STOPPED
-    except Exception as error:  # noqa: BLE001 - a person gets a sentence, the log gets the traceback
+    except Exception as error:  # noqa: BLE001 - the user gets a sentence, the log the traceback
         where = traceback.extract_tb(error.__traceback__)[-1]
         _say(
             OUT_OF_FILES
             if out_of_files(error)
-            else f"Unexpected trouble ({type(error).__name__}: {error}, {Path(where.filename).name}:{where.lineno}); "
-            "nothing that was written is lost. Run the same command again; if it stays, report this line."
+            else f"Unexpected error ({type(error).__name__}: {error}, {Path(where.filename).name}:{where.lineno}); "
+            "nothing that was written is lost. Run the same command again; if it fails again, report this line."
         )
         if log.handlers:
             log.error("unexpected_error", extra={"console": False, "error": traceback.format_exc()})
         code = ExitCode.STOPPED
-    # Native code that is still at work (a model that ran out of time) would abort the end that Python makes of itself.
+    # Native code that is still running (a model that took too long) would crash Python's own way of ending.
     if threading.active_count() > 1:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError):

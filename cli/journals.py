@@ -22,7 +22,7 @@ def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
     """Print counts by status and model, the share done, the last run and the malformed lines.
 
     Raises:
-        StopRunError: there is no journal, or no photos folder.
+        StopRunError: there is no journal or no photos folder.
     """
     journal = _existing(path)
     records = journal.load()
@@ -48,7 +48,7 @@ def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
             f"({there.total / len(found.photos):.1%}): {there.line()}"
         )
         if gone := counted.total - there.total:
-            lines.append(f"Records of photos that are not there: {gone:,}")
+            lines.append(f"Records of photos that are no longer there: {gone:,}")
         if found.left_out:
             lines.append(found.left_out_line())
     lines.append(f"Last run: {_last_run(journal)}")
@@ -78,7 +78,7 @@ def print_comparison(paths: list[Path]) -> ExitCode:
 
 
 def rewrite(path: Path) -> ExitCode:
-    """Compact the journal and say what came of it.
+    """Compact the journal and print the result.
 
     Raises:
         StopRunError: there is no journal, it is in use, or it cannot be written.

@@ -1,4 +1,4 @@
-"""Owns the log: readable lines on the console that spare the progress bar, JSON lines in the log file."""
+"""Owns the log: readable lines on the console, above the progress bar, and JSON lines in the log file."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 log = logging.getLogger("captioner")
-# tqdm's own lock is also one between processes, of which none writes here. Where processes are spawned (macOS) it starts a
-# helper, which at the end complains on the console of a semaphore that was not given back.
+# tqdm's own lock also works between processes, which is not needed here. On macOS it starts a helper process, which at the
+# end prints a warning about a leaked semaphore.
 tqdm.set_lock(threading.RLock())
 
 
 class _Console(logging.Handler):
-    """Writes above the bar; a record with `console` false is for the file alone."""
+    """Writes above the bar. A record with `console` false goes only to the file."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
@@ -35,19 +35,19 @@ class _Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "console", True):
-            with suppress(OSError, ValueError):  # nobody reads it any more: the terminal was closed
+            with suppress(OSError, ValueError):  # the terminal was closed
                 tqdm.write(printable(self.format(record)), file=sys.stderr)
 
 
 class _File(logging.FileHandler):
-    """A log must never end a run: with a full disk its lines are lost, the journal says the same."""
+    """A log that never ends a run. If the disk is full its lines are lost, but the journal has the same records."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
         pass
 
 
 def start_log(path: Path, flag: str) -> None:
-    """Send the log to the console and to the file at `path`, which grows from run to run; `flag` is what moves it.
+    """Send the log to the console and to the file at `path`, which each run appends to. `flag` sets its folder.
 
     Raises:
         StopRunError: the file cannot be written.
@@ -74,5 +74,5 @@ def start_log(path: Path, flag: str) -> None:
 
 
 def printable(text: str, kept: str = "\n\t") -> str:
-    """Return the text with control characters but `kept` spelled out: no file name can play with the terminal."""
+    """Return the text with control characters spelled out, except `kept`: a file name must not control the terminal."""
     return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)

@@ -1,4 +1,4 @@
-"""Owns how many files a run or a report may open at once: as many as the machine allows, and a sentence where that is too few."""
+"""Owns the limit of open files: raises it as far as the machine allows, and stops if it is still too low."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from engines.threads import cores
 from errors import StopRunError
 
 _WANTED = 4096
-"""What macOS (256) and old servers (1,024) do not give unasked, and hundreds of connections may take."""
+"""Enough for hundreds of connections; macOS starts with 256, old servers with 1,024."""
 _BASE, _PER_CORE = 64, 8
-"""What is open besides pictures, models' files included, and what a decoder takes while its child starts."""
+"""Files open for everything but pictures, with a model's files; and files that a decoder opens while it starts."""
 
 
 def allow_open_files() -> None:
-    """Raise the limit of open files as far as it may go.
+    """Raise the limit of open files as far as allowed.
 
     Raises:
-        StopRunError: it is so low that photos would fail for it.
+        StopRunError: it is so low that photos would fail.
     """
     limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY or limit >= _WANTED:
         return
     higher = _WANTED if most == resource.RLIM_INFINITY else min(_WANTED, most)
-    with suppress(ValueError, OSError):  # some systems let nobody change it
+    with suppress(ValueError, OSError):  # some systems do not allow this
         resource.setrlimit(resource.RLIMIT_NOFILE, (higher, most))
         limit = higher
     needed = _BASE + _PER_CORE * cores()

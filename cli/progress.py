@@ -1,4 +1,4 @@
-"""Owns what a person sees while a run works: the bar, a line for each failure, a line now and then in the log."""
+"""Owns what the user sees during a run: the bar, a line for each failure, and regular lines in the log."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{left}, {rate_noinv_fmt}
 
 
 class Progress:
-    """A bar on stderr over the whole library, from where it stands; where that is no terminal, a line now and then.
+    """A bar on stderr for the whole library; without a terminal, a line every 30 seconds.
 
-    Of the library's `total` photos `done` have their records already, and this run attempts `quota`. Rate, time left, errors
-    and money are this run's.
+    Of the library's `total` photos, `done` have records already, and this run attempts `quota`. Rate, time left, errors and
+    money are those of this run.
     """
 
     def __init__(
         self, total: int, *, done: int, quota: int, spent: Callable[[], Decimal | None] = lambda: None
     ) -> None:
         self._is_terminal = sys.stderr.isatty()
-        # Some terminals (containers, scripts) say that they have 0 columns and rows; the bar would hide itself there.
+        # Some terminals (containers, scripts) report 0 columns and rows, and the bar would hide itself.
         has_size = self._is_terminal and os.get_terminal_size(sys.stderr.fileno()).columns > 0
         self._total, self._initial, self._done, self._quota = total, done, done, quota
         self._attempted = self._errors = 0
@@ -66,7 +66,7 @@ class Progress:
         self._line()
 
     def seen(self, outcome: Outcome) -> None:
-        """Count the photo; a failure gets its line, above the bar and in the log. What stays open moves no bar."""
+        """Count the photo; log a failure. The bar does not move for a photo that stays open."""
         video = is_video(outcome.status, outcome.error)
         self._attempted += 1
         self._errors += outcome.status not in {None, "success"} and not video
@@ -83,7 +83,7 @@ class Progress:
             self._line()
 
     def meter(self, rate: float | None = None) -> dict[str, str]:
-        """Return what tqdm does not know: the time left for this run's photos, at `rate` or its mean, errors and money."""
+        """Return what tqdm does not know: this run's time left (at `rate`, or its mean rate), errors and money."""
         seconds = time.monotonic() - self._start
         rate = rate or self._attempted / max(seconds, 1e-3)
         parts = [f"{self._errors:,} error{'' if self._errors == 1 else 's'}"] if self._errors else []
@@ -107,7 +107,7 @@ class Progress:
         log.info(text, extra={"console": not self._is_terminal})
 
 
-class _Bar(tqdm):  # type: ignore[type-arg]  # it goes round no iterable
+class _Bar(tqdm):  # type: ignore[type-arg]  # it has no iterable
     """tqdm's bar with the figures of a run."""
 
     def __init__(self, progress: Progress, **options: Any) -> None:  # noqa: ANN401 - tqdm's own

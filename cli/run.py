@@ -43,10 +43,8 @@ if TYPE_CHECKING:
     from engines.threads import PictureSource
     from library.walk import Photo, Walk
 
-_RETRIABLE: tuple[Status, ...] = (
-    "error_api",
-    "error_model",
-)  # never error_corrupt: a broken file stays broken
+# Never error_corrupt: a broken file stays broken.
+_RETRIABLE: tuple[Status, ...] = ("error_api", "error_model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class _Task:
 
 
 def run(options: RunOptions) -> ExitCode:
-    """Caption what has no caption yet.
+    """Caption the photos that have no caption yet.
 
     Raises:
         StopRunError: the run cannot begin.
@@ -178,7 +176,7 @@ def _begin(journal: CaptionJournal) -> None:
 
 
 def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) -> None:
-    """Say how many photos are skipped, and how many of their captions another prompt has made."""
+    """Say how many photos are skipped, and how many of their captions were made with another prompt."""
     done = [photo.rel_path for photo in found.photos if journal.is_done(photo.rel_path)]
     if done:
         log.info(tally(done_records(journal, found)).summary())
@@ -226,7 +224,7 @@ def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
 
 
 def _ends_soon(backend: CaptionBackend) -> str | None:
-    """Return a warning about a model that will not live long: a library takes a while, and new photos come."""
+    """Return a warning about a model that its provider ends soon: new photos will need another one."""
     if backend.end_date is None:
         return None
     days = (backend.end_date - datetime.now(UTC).date()).days
@@ -259,7 +257,7 @@ def _keep(journal: CaptionJournal, prompt: str | None = None) -> Callable[[list[
 
 
 def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
-    """Keep everything in a journal of the dry run's own, and in the real one what is broken and not yet known."""
+    """Write everything to the dry run's own journal; to the real one only broken photos without a record."""
     path = journal.path
     rehearsal = CaptionJournal(path.with_name(f"{path.stem}.dry-run{path.suffix}"))
     rehearsal.clear()
@@ -290,7 +288,7 @@ def _summarise(task: _Task, result: Result) -> None:
             f"{count(result.unread, 'photo')} could not be read or captioned this time: still to be done."
         )
     if result.gone:
-        log.info(f"{count(result.gone, 'photo')} vanished before their turn came.")
+        log.info(f"{count(result.gone, 'photo')} disappeared before their turn came.")
     if task.found.left_out:
         log.info(task.found.left_out_line())
 
@@ -299,7 +297,7 @@ def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
     """Say what to do next, and return the exit code."""
     options = task.options
     if result.stopped:
-        # The sentence says to run the same command again, which with --force would begin anew and pay anew.
+        # The sentence says to run the same command again, which with --force would start again and pay again.
         if options.force:
             raise StopRunError(f"{result.stopped} Without --force: {_again(options)}")
         raise result.stopped
@@ -310,13 +308,13 @@ def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
     batch_ended = task.left and options.restart_every and task.quota == options.restart_every != options.limit
     if (result.unread or task.found.unread) and not (batch_ended and result.progress):
         raise StopRunError(
-            f"Not everything could be read or captioned this time; see to it, then try the rest with: {_again(options)}"
+            f"Not everything could be read or captioned this time; fix the cause, then try the rest with: {_again(options)}"
         )
     if batch_ended:
         if not result.progress:
             raise StopRunError(
                 f"Photos left: {task.left:,}, but this batch brought nothing new: leave out --retry-status, "
-                "or mend the cause first."
+                "or fix the cause first."
             )
         log.info(f"Batch complete; photos left: {task.left:,}.")
         code = ExitCode.MORE_TO_DO
@@ -351,7 +349,7 @@ def _mention_compact(options: RunOptions, journal: CaptionJournal) -> None:
     if surplus:
         way = command("compact", "--captions-jsonl", str(options.captions_jsonl))
         log.info(
-            f"{journal.name} holds {' and '.join(surplus)} lines besides; "
+            f"{journal.name} holds {' and '.join(surplus)} lines that do not count; "
             f'to make "as many lines as photos" true: {way}'
         )
 

@@ -1,4 +1,4 @@
-"""Owns which photos a command is about: the folder, what the journal says of it, what is still to be done."""
+"""Owns which photos a command works on: the folder, its records in the journal, what is still to do."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def photos_folder(given: Path | None, settings: Settings) -> Path:
     """Return the library's folder.
 
     Raises:
-        StopRunError: nobody has said where it is, or the settings name a folder that is not there.
+        StopRunError: no folder was given, or the settings name one that does not exist.
     """
     if given:
         return given
     if folder := settings.PHOTOS_DIR:
         if not os.path.isdir(folder):
             raise StopRunError(
-                f"{source('PHOTOS_DIR')} names no folder that exists: correct it there, mount the disk, or give --photos-dir."
+                f"{source('PHOTOS_DIR')} names a folder that does not exist: correct it, mount the disk, or give --photos-dir."
             )
         return folder
     raise StopRunError(
@@ -50,7 +50,7 @@ def load_records(
     redo_mock: bool,
     with_stamps: bool = False,
 ) -> None:
-    """Load the journal and make sure that it belongs to this library.
+    """Load the journal and check that it belongs to this library.
 
     Raises:
         StopRunError: none of its photos is in the folder.
@@ -83,10 +83,10 @@ def first_numbers(numbers: list[int]) -> str:
 
 
 def spell_as_recorded(found: Walk, recorded: Collection[str], photos_dir: Path) -> None:
-    """Give photos that the disk lists in another case than their record has it the record's name: they are not new.
+    """Give a photo the name in its record, if the two differ only in upper and lower case: the photo is not new.
 
-    Macs' and cameras' disks take `IMG_1.JPG` and `img_1.jpg` for one file, and may list either. The disk is asked whether it
-    does: elsewhere those are two photos.
+    On disks of Macs and cameras `IMG_1.JPG` and `img_1.jpg` are the same file. The disk is asked, because on other disks
+    they are two photos.
     """
     listed = {photo.rel_path for photo in found.photos}
     missing = {folded(name): name for name in recorded if name not in listed}
@@ -103,9 +103,9 @@ def spell_as_recorded(found: Walk, recorded: Collection[str], photos_dir: Path) 
 
 
 def keep_shard(found: Walk, shard: Shard | None) -> str | None:
-    """Leave out the other machines' photos; return a sentence about that, None if there is nothing to say.
+    """Leave out the photos of other shards; return a sentence about it, None without a shard.
 
-    Only after `load_records`: a journal that holds other shards' records is no other library's.
+    Call this after `load_records`, which compares the journal with the whole library, not with one shard.
     """
     if shard is None:
         return None
@@ -115,13 +115,13 @@ def keep_shard(found: Walk, shard: Shard | None) -> str | None:
 
 
 def done_records(journal: CaptionJournal, found: Walk) -> list[Entry]:
-    """Return the records that count of the photos that are there."""
+    """Return the records that count, of the photos in the folder."""
     records = journal.records
     return [records[photo.rel_path] for photo in found.photos if photo.rel_path in records]
 
 
 def pending_photos(journal: CaptionJournal, found: Walk) -> list[Photo]:
-    """Return what is to be done: photos without a record first, then the retried ones, longest waiting first."""
+    """Return the photos to do: first those without a record, then those to retry, oldest record first."""
     by_name = {photo.rel_path: photo for photo in found.photos}
     again = [by_name[rel_path] for rel_path in journal.redo if rel_path in by_name]
     fresh = (

@@ -1,4 +1,4 @@
-"""Owns Ctrl-C and its kin: what they mean before, during and after the part that can be stopped in good order."""
+"""Owns Ctrl-C and similar signals: a run finishes its photos in flight, everything else ends at once."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _CODES = {
 
 
 class Stopper:
-    """Turns SIGINT, SIGTERM and SIGHUP into an event for the engine, or into an end at once.
+    """Turns SIGINT, SIGTERM and SIGHUP into an event for the engine, or ends the process at once.
 
     Attributes:
         event: set when the run is to stop.
         code: the exit code that the signal asks for, or None.
-        graceful: while true a first signal only sets the event; otherwise it ends the process.
+        graceful: if true, the first signal only sets the event; otherwise it ends the process.
     """
 
     def __init__(
         self, stopped: str = "Stopped before the first photo. Run the same command again to begin."
     ) -> None:
-        """Take the signals over; `stopped` is what to say when one ends the process at once."""
+        """Handle the signals; `stopped` is the sentence for when one ends the process at once."""
         self._stopped = stopped
         self.event = threading.Event()
         self.code: ExitCode | None = None
         self.graceful = False
         self._first = 0.0
         for number in _CODES:
-            # nohup means what it says: a signal that was ignored at start stays ignored.
+            # A signal that was ignored at the start stays ignored, as nohup wants it.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._handle)
 
@@ -52,15 +52,15 @@ class Stopper:
             self._first = now
             if not self.graceful:
                 _say(f"\n{self._stopped}\n")
-                os._exit(code)  # a model's download or loading would go on to its end
+                os._exit(code)  # otherwise a download would go on to its end
             self.event.set()
             hint = " Press Ctrl-C again to end at once." if number == signal.SIGINT else ""
             _say(f"\nStopping: photos in flight get a few seconds to finish.{hint}\n")
-        elif now - self._first > 1:  # `uv run` passes a terminal's Ctrl-C on: it may arrive twice
-            os._exit(code)  # without a word: the reader of stderr may be what hangs
+        elif now - self._first > 1:  # through `uv run` one Ctrl-C may arrive twice
+            os._exit(code)  # without a message: writing to stderr may be what hangs
 
 
 def _say(text: str) -> None:
-    """Write past Python's own streams and the log, which the signal may have struck in the middle of a write."""
+    """Write directly to stderr: the signal may have come in the middle of a write to Python's streams or the log."""
     with suppress(OSError):
         os.write(2, text.encode())

@@ -87,11 +87,8 @@ def parse_line(line: bytes) -> Fields | None:
     try:
         record: Fields = _validate_line(line)
     except ValidationError:
-        if not line.startswith(BOM_UTF8):
-            return None
-        return parse_line(
-            line.lstrip(BOM_UTF8)
-        )  # Windows editors put a byte-order mark before the first line
+        # Windows editors put a byte-order mark before the first line.
+        return parse_line(line.lstrip(BOM_UTF8)) if line.startswith(BOM_UTF8) else None
     if record["status"] == "success" and not record["caption"]:
         return None
     if not record["rel_path"].isascii():  # another program's journal may spell names as macOS stores them
