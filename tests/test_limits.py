@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.conftest import Product
 
 NEEDED = 64 + 8 * cores()
-FILES = ("cluster_export.csv", "cluster_report.md", "cluster_report.html", "cluster_export.parquet")
+FILES = ("cluster_export.csv", "cluster_report.md", "cluster_report.html", "cluster_export.parquet", "last_report.json")
 REFUSALS = ("ENOSPC", "EDQUOT", "EROFS", "EACCES")
 
 # From the chosen moment on no file can be opened any more: what the process may open is open.
@@ -185,7 +185,7 @@ def test_a_report_that_may_open_no_more_files(product: Product, shim: Path, mome
     assert not list(product.folder.rglob("*.tmp"))
     del product.env["PYTHONPATH"]
     said = tell(product, report_command(product), 0)
-    assert len(made(product)) == 4
+    assert len(made(product)) == len(FILES)
     assert "10 thumbnails" in said
 
 
@@ -273,4 +273,4 @@ def test_a_cache_that_cannot_be_written_costs_no_report(
     product.env |= {"REFUSAL": refusal, "WHERE": where, "SKIPPED": str(int(where.endswith(".log")))}
     said = tell(product, report_command(product), 0)
     assert ("cannot be written" in said) == (not where.endswith(".log"))
-    assert len(made(product)) == 4
+    assert len(made(product)) == len(FILES)
