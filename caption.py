@@ -10,7 +10,7 @@ import sys
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cli.exit import leave
 from cli.exit import main as start
@@ -18,6 +18,7 @@ from cli.words import command, extra
 
 try:
     import typer
+    from typer.core import TyperCommand
 except ModuleNotFoundError:
     sys.exit(f"The packages are missing. Start it with uv: {command('--help')}")
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 DEFAULT_PROMPT = (
     "Describe this photo in one or two sentences. Focus on the main subject, setting, and activity."
 )
+RAY_HERE = "local"
+"""What `--ray` alone means, in Ray's own word: a Ray that is started for this run on this machine."""
 
 
 class Precision(StrEnum):
@@ -103,12 +106,23 @@ ShardOption = Annotated[
 ]
 
 
+class RunCommand(TyperCommand):
+    """A command in which `--ray` needs no value, which typer's own options always do."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's is private
+        """Give a `--ray` that stands alone the value that it means."""
+        for place, word in enumerate(args):
+            if word == "--ray" and "".join(args[place + 1 : place + 2] or "-").startswith("-"):
+                args[place] = f"--ray={RAY_HERE}"
+        return super().parse_args(ctx, args)
+
+
 @app.callback()
 def door(*, version: VersionOption = False) -> None:
     """Take what goes before any command."""
 
 
-@app.command("run")
+@app.command("run", cls=RunCommand)
 def run_command(
     backend: BackendOption = None,
     model: ModelOption = None,
@@ -129,15 +143,16 @@ def run_command(
         int, typer.Option(min=0, help="Exit with code 2 after so many photos if more are left (run_loop.sh).")
     ] = 0,
     shard: ShardOption = None,
-    engine: Annotated[
-        str, typer.Option(help="Who shares out the work: threads (this machine), or ray (many machines).")
-    ] = "threads",
-    ray_address: Annotated[
+    ray: Annotated[
         str | None,
         typer.Option(
-            help="The Ray cluster to join, as 10.0.0.5:6379, or auto; without it this machine alone."
+            metavar="[ADDRESS]",
+            help="Work with Ray on many machines: the cluster at ADDRESS, as 10.0.0.5:6379, or auto; without ADDRESS a "
+            "Ray on this machine alone.",
         ),
     ] = None,
+    engine: Annotated[str | None, typer.Option(hidden=True)] = None,
+    ray_address: Annotated[str | None, typer.Option(hidden=True)] = None,
     quantize: Annotated[
         Precision | None,
         typer.Option(help="Precision of a local model; by default what fits the card."),
@@ -170,8 +185,7 @@ def run_command(
         dry_run=dry_run,
         restart_every=restart_every,
         shard=shard,
-        ray=_is_ray(engine, ray_address),
-        ray_address=ray_address,
+        ray=_cluster(ray, engine, ray_address),
         quantize=quantize.value if quantize else None,
         trust_remote_code=trust_remote_code,
         mock_options={
@@ -297,18 +311,24 @@ def _check_flags_for_cloud(backend: str | None, base_url: str | None, budget: De
         raise WrongUseError("--budget is for cloud backends with known prices: leave it out here.")
 
 
-def _is_ray(engine: str, address: str | None) -> bool:
-    if engine not in {"threads", "ray"}:
-        raise WrongUseError(f"There is no --engine {engine!r}: give threads or ray.")
-    if address is not None and engine != "ray":
-        raise WrongUseError("--ray-address is for --engine ray: leave it out, or add that.")
-    if address is not None and not re.fullmatch(
-        r"auto|[\w.-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}", address
+def _cluster(ray: str | None, engine: str | None, address: str | None) -> str | None:
+    if engine is not None or address is not None:  # the flags of version 0.1, for one version more
+        if ray is not None or engine not in {"threads", "ray"} or (address is not None and engine != "ray"):
+            raise WrongUseError(
+                "--engine and --ray-address have become one flag: give --ray, or --ray ADDRESS."
+            )
+        given = RAY_HERE if address is None else address
+        ray = given if engine == "ray" else None
+        new = ("give --ray" if address is None else f"give --ray {address}") if ray else "leave it out"
+        typer.echo(f"--engine and --ray-address will be gone in the next version: {new}.", err=True)
+    if ray is not None and not re.fullmatch(
+        rf"{RAY_HERE}|auto|[\w.-]+:[0-9]{{1,5}}|\[[0-9a-fA-F:]+\]:[0-9]{{1,5}}", ray
     ):
         raise WrongUseError(
-            "--ray-address is no address of a cluster: give auto, or what `ray start --head` has printed, as 10.0.0.5:6379."
+            f"--ray {ray!r} is not the address of a cluster: give auto, or what `ray start --head` has printed, such as "
+            "10.0.0.5:6379."
         )
-    return engine == "ray"
+    return ray
 
 
 def _known_statuses(text: str | None) -> frozenset[Status]:

@@ -21,6 +21,7 @@ except ModuleNotFoundError:
 
 from cli.doors import PhotosOption, VersionOption, WrongUseError, home_expanded
 from errors import PackagesError
+from report.vectors.base import EMBEDDERS
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -34,10 +35,14 @@ class ClusterBy(StrEnum):
 
 
 class EmbedderName(StrEnum):
-    """What looks at the pictures."""
+    """What looks at the pictures: one of the table of embedders."""
 
-    clip = "clip"
-    pixels = "pixels"
+    _ignore_ = ["name"]  # noqa: RUF012 - enum wants a list
+    for name in EMBEDDERS:
+        vars()[name] = name
+
+
+DEFAULT_EMBEDDER = EmbedderName(next(iter(EMBEDDERS)))
 
 
 @app.command()
@@ -62,9 +67,12 @@ def report(
     embedder: Annotated[
         EmbedderName,
         typer.Option(
-            "--embedder", help="What looks at the pictures; `pixels` needs no model and no download."
+            "--embedder",
+            help="What looks at the pictures: "
+            + "; ".join(f"`{name}`, {info.about}" for name, info in EMBEDDERS.items())
+            + ".",
         ),
-    ] = EmbedderName.clip,
+    ] = DEFAULT_EMBEDDER,
     clip_model: Annotated[
         str,
         typer.Option("--clip-model", help="A model of pictures and texts: a name on the Hub or a folder."),
@@ -95,7 +103,7 @@ def report(
     version: VersionOption = False,  # noqa: ARG001 - the option's callback does it
 ) -> None:
     """Group the library in kind and in time, name what was found, and write it as a page, Markdown, CSV and Parquet."""
-    if embedder is EmbedderName.pixels and cluster_by is ClusterBy.caption:
+    if embedder is not DEFAULT_EMBEDDER and cluster_by is ClusterBy.caption:
         raise WrongUseError("--cluster-by caption looks at no picture: leave --embedder out.")
 
     def work() -> ExitCode:
@@ -105,7 +113,7 @@ def report(
         except ModuleNotFoundError as error:
             raise PackagesError(
                 f"The report needs packages that are not installed ({error.name}).",
-                extra="report-core" if embedder is EmbedderName.pixels else "report",
+                extra=EMBEDDERS[embedder.value].extra,
             ) from None
         return make_report(
             ReportOptions(

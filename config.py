@@ -14,15 +14,15 @@ CONFIG_FILE = "config.env"
 
 
 class Settings(BaseSettings):
-    """Everything a run may need to know besides its flags. The environment wins over the file.
+    """The settings of a run that are not flags. The environment wins over the file.
 
-    Keys default to empty because `Settings` does not know which backend will be used; a backend that needs
-    one says so when it is made.
+    Keys are empty by default, because `Settings` does not know which backend will be used. A backend that needs a key
+    says so when it is made.
     """
 
     model_config = SettingsConfigDict(
         env_file=CONFIG_FILE,
-        # Windows editors begin a file with a byte-order mark, which would become part of the first name.
+        # Windows editors put a byte-order mark first, which would become part of the first name.
         env_file_encoding="utf-8-sig",
         env_ignore_empty=True,
         case_sensitive=True,
@@ -46,7 +46,7 @@ def load_settings() -> Settings:
     """Read the settings.
 
     Raises:
-        StopRunError: the file cannot be read or holds an unknown key; the sentence names the key, never a value.
+        StopRunError: the file cannot be read, or it holds an unknown name; the message never shows a value.
     """
     path = Path(CONFIG_FILE).absolute()
     try:
@@ -60,33 +60,32 @@ def load_settings() -> Settings:
     except UnicodeDecodeError:
         raise StopRunError(f"{path} is not UTF-8 text: save it as UTF-8.") from None
     except OSError as error:
-        raise StopRunError(f"{path} cannot be read ({error.strerror}): mend or remove it.") from None
+        raise StopRunError(f"{path} cannot be read ({error.strerror}): fix or remove it.") from None
 
 
 def source(name: str) -> str:
-    """Return where the setting's value is from, as part of a sentence."""
+    """Return where the setting's value comes from, as part of a sentence."""
     return (
         f"{name} in the environment" if os.environ.get(name) else f"{name} in {Path(CONFIG_FILE).absolute()}"
     )
 
 
 def _check_lines(path: Path) -> None:
-    """Stop at a line that sets nothing: it would be passed over without a word, and may be a key without its name.
+    """Stop at a line that sets nothing: it would be ignored, and may be a key without its name.
 
     Raises:
         StopRunError: there is one.
         OSError: the file cannot be read, or is a folder.
-        UnicodeDecodeError: it is something else than text.
+        UnicodeDecodeError: it is not text.
     """
     with path.open(encoding="utf-8-sig") as file:
         for line in parse_stream(file):
             if line.error or (line.key is not None and line.value is None):
                 text = line.original.string
-                number = line.original.line + text[: -len(text.lstrip())].count(
-                    "\n"
-                )  # blank lines before it are part of it
+                # The blank lines before it are part of its text.
+                number = line.original.line + text[: -len(text.lstrip())].count("\n")
                 raise StopRunError(
-                    f"Line {number} of {path} is not of the form NAME=value: correct it or remove it."
+                    f"Line {number} of {path} does not have the form NAME=value: correct it or remove it."
                 )
 
 

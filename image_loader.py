@@ -1,7 +1,7 @@
-"""Owns the policy for pictures: any photo file in, a clean upright RGB picture out. Never writes, never prints.
+"""Owns loading pictures: any photo file in, a clean upright RGB picture out. Never writes, never prints.
 
-The same policy holds for every use: captions, embeddings, thumbnails. Photos of strangers are decoded in a child
-process (`decoding/`), which calls this file.
+Captions, embeddings and thumbnails all load pictures in the same way. A photo may be hostile, so `decoding/` calls this
+file in a child process.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 MAX_SIDE = 1024
-"""Longer side in pixels of the pictures that backends get; 768 to 1024 is the field's consensus for short captions."""
+"""Longer side, in pixels, of the pictures for backends; 768 to 1024 is usual for short captions."""
 MEMORY_LIMIT = min(4 << 30, total_memory() // 2)
-"""Bytes one picture may need to be decoded: a bomb is known by its need, and a gigapixel panorama still passes."""
+"""Bytes that decoding a picture may need: refuses decompression bombs, and lets a gigapixel panorama pass."""
 LARGE = 256 << 20
-"""Bytes from which pictures are decoded one at a time, so that several together cannot exhaust the memory."""
+"""Bytes. Larger pictures are decoded one at a time, so that several together cannot use up the memory."""
 
-# Decoders that are safe on strangers' files; among those left out is EPS, which would run a program.
+# Decoders that are safe for files of unknown origin. EPS is not among them: it would run a program.
 _FORMATS = "JPEG PNG WEBP GIF TIFF BMP DIB PCX JPEG2000 AVIF HEIF ICO PSD PPM QOI".split()
-# Measured at the peak. RGB and its like are scaled as they are; other modes are converted in full size first, and some
-# formats decode into buffers of their own.
+# Measured at the peak. RGB and similar modes are scaled directly. Other modes are first converted in full size, and some
+# formats decode into extra buffers.
 _BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 11, "I;16B": 11, "I;16L": 11}
 _BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20}
 _RAW_REASON = "camera raw file: no decoder for it; export it as JPEG to have it captioned"
@@ -51,8 +51,8 @@ _TURNS = {
 _large_lock = threading.Lock()
 
 Image.init()  # `open(formats=...)` knows only the formats that are loaded
-pillow_heif.register_heif_opener(decode_threads=1)  # photos are decoded side by side: one core each
-# Pillow's own limit is a guess by pixel count that refuses real 200-megapixel phone photos; MEMORY_LIMIT replaces it.
+pillow_heif.register_heif_opener(decode_threads=1)  # photos are decoded in parallel: one core each
+# Pillow's own limit, by pixel count, refuses real 200-megapixel phone photos; MEMORY_LIMIT replaces it.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -77,9 +77,9 @@ def load_image(
 
 
 def sent_size(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> tuple[int, int] | None:
-    """Return width and height that `load_image` would give the photo, not yet turned upright, from its header alone.
+    """Return the size that `load_image` gives the photo, before turning it upright, from the header alone.
 
-    None if there is no picture in it, or none that can be read now.
+    None if there is no picture in it, or it cannot be read now.
     """
     try:
         with Image.open(path, formats=_FORMATS) as image:
@@ -92,13 +92,13 @@ def sent_size(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> tuple[i
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """Return the file's bytes: read apart from decoding, so that the disk's errors are never taken for damage.
+    """Return the file's bytes. Reading is separate from decoding, so that disk errors do not count as damage.
 
-    Of a video or raw file, which can be huge, only the beginning.
+    Of a video or raw file, which can be huge, only the beginning is returned.
 
     Raises:
         UnavailableImageError: the file is gone or could not be read this time.
-        CorruptImageError: there is no right to read it, or it is larger than any picture.
+        CorruptImageError: there is no permission to read it, or it is larger than any picture.
     """
     try:
         with open(path, "rb") as file:
@@ -120,7 +120,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 def decode(
     data: bytes, path: str | os.PathLike[str], max_side: int, *, large: AbstractContextManager[object]
 ) -> Image.Image:
-    """Decode a file's bytes as `load_image` does; `path` serves for its extension and in errors.
+    """Decode a file's bytes as `load_image` does; `path` is used for its extension and in errors.
 
     Raises:
         CorruptImageError: there is no picture in it that can be decoded.
@@ -134,7 +134,7 @@ def decode(
     need = 0
     compression = ""
     try:
-        # TGA has no signature: anything could pass for it but for its name.
+        # TGA has no signature, so only the extension tells it.
         formats = [*_FORMATS, "TGA"] if extension(os.fspath(path)) == "tga" else _FORMATS
         image = Image.open(BytesIO(data), formats=formats)
         compression = str(image.info.get("compression", ""))
@@ -161,7 +161,7 @@ def decode(
 
 
 def _draft(image: Image.Image, max_side: int) -> None:
-    """Let libjpeg scale while it decodes, by 2, 4 or 8; a picture of 90 % of `max_side` needs no further scaling."""
+    """Let libjpeg scale by 2, 4 or 8 while it decodes. Down to 90 % of `max_side`, no more scaling is needed."""
     if image.format not in {"JPEG", "MPO"}:
         return
     for scale in (8, 4, 2):
@@ -171,7 +171,7 @@ def _draft(image: Image.Image, max_side: int) -> None:
 
 
 def _memory_need(image: Image.Image, full_size: tuple[int, int]) -> int:
-    """Return the bytes that decoding takes at its peak; `full_size` is that of the file, before `_draft`."""
+    """Return the bytes that decoding needs at its peak; `full_size` is the size before `_draft`."""
     per_pixel = _BYTES_PER_PIXEL_OF_FORMAT.get(image.format or "", _BYTES_PER_PIXEL.get(image.mode, 4))
     need = image.width * image.height * per_pixel
     if image.info.get("progressive"):
@@ -180,14 +180,14 @@ def _memory_need(image: Image.Image, full_size: tuple[int, int]) -> int:
 
 
 def _is_raw_thumbnail(image: Image.Image, path: str | os.PathLike[str]) -> bool:
-    """Tell a raw file, which begins with a small preview in the guise of a TIFF."""
+    """Tell whether this is the preview of a raw file, which looks like a TIFF."""
     if image.format != "TIFF":
         return False
     tags: Any = image.tag_v2  # type: ignore[attr-defined]
     return (
         extension(os.fspath(path)) in RAW_EXTENSIONS
         or _DNG_VERSION in tags
-        # A page that says it is the small version of another; alone, it is the picture.
+        # A TIFF page flagged as a reduced-size image is a preview, unless it is the only page.
         or (_as_int(tags.get(_NEW_SUBFILE_TYPE)) & 1 == 1 and (_SUB_IFDS in tags or image.n_frames > 1))  # type: ignore[attr-defined]
     )
 
@@ -197,19 +197,19 @@ def _as_int(value: object) -> int:
 
 
 def _finish(image: Image.Image, data: bytes, max_side: int) -> Image.Image:
-    image.load()  # the only one: a second load of a damaged picture can succeed
+    image.load()  # only once: a second load of a damaged picture can succeed
     turn = _turn(image, data)
     picture = _to_rgb(_scaled(_cropped(image, data), max_side))
     if turn is not None:
         picture = picture.transpose(turn)
     if picture.info or type(picture) is not Image.Image:
-        picture = picture.copy()  # a plain picture: what a format's own class holds stays behind
+        picture = picture.copy()  # a plain picture, without what the format's own class holds
         picture.info = {}
     return picture
 
 
 def _transforms(data: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return what a HEIF or AVIF container says of its primary picture: (irot, imir and clap boxes, info)."""
+    """Return the irot, imir and clap boxes of a HEIF or AVIF container's primary picture, and its info."""
     container = pillow_heif.open_heif(BytesIO(data), convert_hdr_to_8bit=True)
     primary = container[container.primary_index]
     return primary._c_image.transformations, primary.info  # noqa: SLF001 - the only place that has them
@@ -225,19 +225,16 @@ def _turn(image: Image.Image, data: bytes) -> Image.Transpose | None:
             boxes, info = _transforms(data)
             in_container = any(box[0] in {"irot", "imir"} for box in boxes)
             if image.format == "HEIF":
-                # libheif has obeyed the container; EXIF counts only where the container is silent.
+                # libheif has applied the container's boxes; EXIF counts only if there are none.
                 orientation = 1 if in_container else image.info.get("original_orientation")
             elif in_container:
-                orientation = image.getexif().get(
-                    ExifTags.Base.Orientation
-                )  # Pillow put the boxes' answer there
+                orientation = image.getexif().get(ExifTags.Base.Orientation)  # set by Pillow from the boxes
             else:
                 exif = Image.Exif()
                 exif.load(info.get("exif") or b"")
                 image.info["exif"] = info.get("exif") or b""
-                orientation = exif.get(ExifTags.Base.Orientation) or image.getexif().get(
-                    ExifTags.Base.Orientation
-                )
+                tag = ExifTags.Base.Orientation
+                orientation = exif.get(tag) or image.getexif().get(tag)
         else:
             orientation = image.getexif().get(ExifTags.Base.Orientation)
         return _TURNS.get(orientation)  # type: ignore[arg-type]  # whatever type the file gave it
@@ -246,7 +243,7 @@ def _turn(image: Image.Image, data: bytes) -> Image.Transpose | None:
 
 
 def _cropped(image: Image.Image, data: bytes) -> Image.Image:
-    """Apply an AVIF's clap box, which Pillow ignores (libheif obeys a HEIC's)."""
+    """Apply an AVIF's clap box, which Pillow ignores (libheif applies that of a HEIC)."""
     if image.format != "AVIF":
         return image
     try:
@@ -254,7 +251,7 @@ def _cropped(image: Image.Image, data: bytes) -> Image.Image:
             if name == "clap":
                 left, top, right, bottom = numbers[:4]
                 return image.crop((left, top, image.width - right, image.height - bottom))
-    except Exception:  # noqa: BLE001 - a container libheif does not understand is shown whole
+    except Exception:  # noqa: BLE001 - a container that libheif does not understand is shown whole
         return image
     return image
 
@@ -295,7 +292,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         image = image.convert("I")
     low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
     if image.mode == "I" and low >= 0 and high < 1 << 16:
-        # Cameras and scanners store 8, 10 or 12 bits in 16: taken as 16, such a picture would be black.
+        # Cameras and scanners store 8, 10 or 12 bits in 16: read as 16 bits, such a picture would be black.
         bits = max(8, int(high).bit_length())
         low, high = 0, (1 << (bits if bits <= 12 else 16)) - 1
     elif image.mode == "F" and low >= 0 and high <= 255:
@@ -318,7 +315,7 @@ def _by_profile(image: Image.Image) -> Image.Image:
 def _reason(
     error: Exception, data: bytes, kind: str | None, path: str | os.PathLike[str], compression: str
 ) -> str:
-    """Say in words for people why a file is no picture."""
+    """Say in plain words why there is no picture in a file."""
     if not data:
         return "empty file"
     if not data.strip(b"\0"):
@@ -358,4 +355,4 @@ _MEANINGS = {
         "expected to read",
     ),
 }
-"""What a decoder's words mean to people; only the reason in the record depends on it."""
+"""Plain words for what decoders say; only the reason in the record depends on it."""

@@ -1,155 +1,58 @@
 """Owns captions.jsonl: the only file that reads or writes it. Never opens a photo, never calls a backend.
 
-The format is written down in docs/journal-format.md. What is promised: when `write` returns, the record is on
-disk; a kill harms at most the line being written; the last record of a photo wins.
+The format is written down in docs/journal-format.md. Its promises: when `write` returns, the record is on disk; a kill
+harms at most the line being written; the last record of a photo wins. What a record is: library/records.py.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import json
 import os
 import shutil
 import threading
-import unicodedata
 from array import array
-from codecs import BOM_UTF8
-from collections import Counter
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, cast
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
-from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - the standard library's serves pydantic from 3.12 on
 
 from errors import StopRunError
+from library.disk import reason, second_name, sync, sync_folder, write_problem
 from library.json_lines import OtherLines
+from library.records import (
+    MOCK,
+    STATUSES,
+    VIDEO,
+    CaptionRecord,
+    Entry,
+    Fields,
+    Status,
+    Tally,
+    entry_of,
+    is_video,
+    parse_line,
+    prompt_mark,
+    seconds_of,
+    tally,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
-Status = Literal["success", "error_corrupt", "error_api", "error_model"]
-STATUSES: tuple[Status, ...] = get_args(Status)
-VIDEO = "video"
-"""The `error` of a record for a video: counted apart, because it is no damage."""
-MOCK = "mock"
-"""The `model` of a record the mock made: never taken for a real caption by a run with a real backend."""
-_NOT_SYNCED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES, errno.EPERM}
-"""What file systems answer that cannot sync a folder, or let no one read it: old CIFS, FUSE."""
-_MARK = 8
-"""Letters of what a record remembers of its prompt."""
-
-
-class CaptionRecord(BaseModel):
-    """One line of captions.jsonl."""
-
-    rel_path: str
-    caption: str | None
-    status: Status
-    model: str | None = None
-    at: str | None = None
-    error: str | None = None
-    prompt: str | None = None
-
-    @model_validator(mode="after")
-    def _success_has_caption(self) -> CaptionRecord:
-        if self.status == "success" and not self.caption:
-            raise ValueError("a success needs a caption")
-        return self
-
-    def line(self) -> bytes:
-        """Return the record as it stands in the file, newline included."""
-        fields = {
-            name: value for name, value in self.__dict__.items() if value is not None or name == "caption"
-        }
-        # A lone surrogate (half an emoji, as some APIs send it) is no UTF-8 and would make the line unreadable.
-        return json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-
-
-class _Line(TypedDict):
-    """The fields of `CaptionRecord` as a plain dict: validates in half the time, which counts at a million lines."""
-
-    rel_path: str
-    caption: str | None
-    status: Status
-    model: NotRequired[str | None]
-    at: NotRequired[str | None]
-    error: NotRequired[str | None]
-    prompt: NotRequired[object]  # before 0.2 any program could have a field of this name: it spoils no line
-
-
-_validate_line = TypeAdapter(_Line).validator.validate_json
-
-
-class Entry(TypedDict):
-    """What `load` keeps of a photo's last record."""
-
-    caption: str | None
-    status: Status
-    model: NotRequired[str]
-    error: NotRequired[str]
-    prompt: NotRequired[str]
-
-
-@dataclass(slots=True)
-class Tally:
-    """Photos counted by what happened to them: a video is a video, and no error.
-
-    Attributes:
-        statuses: photos by the status of their records; a video's is `error_corrupt`.
-        videos: how many of them are videos.
-    """
-
-    statuses: Counter[str]
-    videos: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.statuses.total()
-
-    @property
-    def done(self) -> int:
-        return self.statuses["success"]
-
-    @property
-    def errors(self) -> int:
-        return self.total - self.done - self.videos
-
-    @property
-    def failed(self) -> Counter[str]:
-        """The errors by status, without those that there are none of."""
-        return +Counter({**self.statuses, "success": 0}) - Counter(error_corrupt=self.videos)
-
-    def line(self) -> str:
-        """Return the counts for people: `1,198 captioned, 30 errors, 12 videos`; videos only where there are any."""
-        parts = [f"{self.done:,} captioned", f"{self.errors:,} error{'' if self.errors == 1 else 's'}"]
-        if self.videos:
-            parts.append(f"{self.videos:,} video{'' if self.videos == 1 else 's'}")
-        return ", ".join(parts)
-
-
-def tally(entries: Iterable[Entry]) -> Tally:
-    """Count entries by status, and the videos among them."""
-    counted = Tally(Counter())
-    for entry in entries:
-        counted.statuses[entry["status"]] += 1
-        counted.videos += is_video(entry["status"], entry.get("error"))
-    return counted
-
-
-def is_video(status: str | None, error: str | None) -> bool:
-    """Tell the record of a video from that of a broken photo."""
-    return status == "error_corrupt" and error == VIDEO
-
-
-def prompt_mark(prompt: str) -> str:
-    """Return what a record remembers of the prompt: enough to tell another one, nothing to read."""
-    return sha256(unicodedata.normalize("NFC", prompt.strip()).encode("utf-8", "replace")).hexdigest()[:_MARK]
+__all__ = [
+    "MOCK",
+    "STATUSES",
+    "VIDEO",
+    "CaptionJournal",
+    "CaptionRecord",
+    "Entry",
+    "Status",
+    "Tally",
+    "is_video",
+    "prompt_mark",
+    "tally",
+]
 
 
 class CaptionJournal:
@@ -161,11 +64,11 @@ class CaptionJournal:
         malformed: numbers (from 1) of the lines that `load` could not read.
         repeated: good lines that a later line of the same photo has replaced.
         newest: the newest `at`, or None.
-        stamps: of every model the times of all its records, in whole seconds since 1970; filled by `load` if asked for.
+        stamps: the times of each model's records, in whole seconds since 1970; filled only by `load(with_stamps=True)`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        # A journal may be a link to another disk: what is renamed and replaced is the file itself.
+        # A journal may be a link to another disk: the file itself is renamed and replaced, never the link.
         self.path = Path(os.path.realpath(path))
         self.name = Path(path).name
         self.records: dict[str, Entry] = {}
@@ -175,7 +78,8 @@ class CaptionJournal:
         self.newest: str | None = None
         self.stamps: dict[str, array[int]] = {}
         self._blank = 0
-        self._replaced: set[str] = set()  # photos that have a record in the file which does not count
+        # Photos whose record in the file does not count.
+        self._not_counted: set[str] = set()
         self._fd: int | None = None
         self._locked = False
         self._mutex = threading.Lock()
@@ -193,18 +97,18 @@ class CaptionJournal:
                 raise StopRunError(
                     f"{self.path} is a folder: give --captions-jsonl the name of a file in it."
                 )
-            if self.path.exists():  # no right to write is said now, not after the first caption
+            # Check the right to write now, not after the first caption.
+            if self.path.exists():
                 os.close(os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
-            os.stat(
-                self.path.parent
-            )  # a missing one would be made by the lock, and a typing error go unnoticed
+            # The lock would make a missing folder, and a mistyped name would go unnoticed.
+            os.stat(self.path.parent)
             lock.acquire()
         except Timeout:
             raise StopRunError(
                 f"Another run is writing {self.path}: wait until it has ended, or give --captions-jsonl another file."
             ) from None
         except OSError as error:
-            raise StopRunError(self._write_sentence(error)) from None
+            raise StopRunError(write_problem(self.path, error)) from None
         self._locked = True
         try:
             yield self
@@ -222,18 +126,16 @@ class CaptionJournal:
     ) -> dict[str, Entry]:
         """Read the file; return the last record of every photo that counts as done, by rel_path.
 
-        Left out are photos whose last record has one of `retry_statuses` (`redo` lists them) and, with `redo_mock`,
-        those whose last record the mock made. Malformed lines are skipped and their numbers kept in `malformed`. A missing file is
-        an empty journal. `with_stamps` fills `stamps` in the same reading.
+        Photos whose last record has one of `retry_statuses` are left out, and `redo` lists them. With `redo_mock`, photos
+        whose last record the mock made are left out too. Malformed lines are skipped; `malformed` has their numbers. A
+        missing file is an empty journal.
 
         Raises:
-            StopRunError: the file cannot be read, or holds something else than captions.
+            StopRunError: the file cannot be read, or it is not a journal.
         """
         self._forget()
         records = self.records
-        shared: dict[
-            str, Any
-        ] = {}  # a million records name a handful of statuses and models: one object each
+        shared: dict[str, str] = {}
         good = 0
         newest = ""
         for record in self._read():
@@ -242,34 +144,14 @@ class CaptionJournal:
             # Taken out first, so that the order is that of the last records.
             if rel_path in records:
                 del records[rel_path]
-            entry = records[rel_path] = {
-                "caption": record["caption"],
-                "status": shared.setdefault(record["status"], record["status"]),
-            }
-            if model := record.get("model"):
-                entry["model"] = shared.setdefault(model, model)
-            if problem := record.get("error"):
-                entry["error"] = shared.setdefault(problem, problem)
-            if isinstance(prompt := record.get("prompt"), str) and len(prompt) == _MARK:
-                entry["prompt"] = shared.setdefault(prompt, prompt)
-            if at := record.get("at"):
-                if at > newest:  # noqa: PLR1730 - a call for each of a million lines
-                    newest = at
-                if with_stamps and model and (second := _second(at)) is not None:
-                    self.stamps.setdefault(model, array("q")).append(second)
+            records[rel_path] = entry_of(record, shared)
+            if (at := record.get("at")) and at > newest:
+                newest = at
+            if with_stamps and (model := record.get("model")) and (second := seconds_of(record)) is not None:
+                self.stamps.setdefault(model, array("q")).append(second)
         self.repeated = good - len(records)
         self.newest = newest or None
-        if redo_mock:
-            self._replaced = {rel_path for rel_path, entry in records.items() if entry.get("model") == MOCK}
-        if retry_statuses:
-            self.redo = {
-                rel_path: None
-                for rel_path, entry in records.items()
-                if entry["status"] in retry_statuses and rel_path not in self._replaced
-            }
-            self._replaced.update(self.redo)
-        for rel_path in self._replaced:
-            del records[rel_path]
+        self._leave_out(retry_statuses, redo_mock=redo_mock)
         return records
 
     def is_done(self, rel_path: str) -> bool:
@@ -279,15 +161,15 @@ class CaptionJournal:
     @property
     def known(self) -> int:
         """How many photos have a record, whether it counts or not."""
-        return len(self.records) + len(self._replaced)
+        return len(self.records) + len(self._not_counted)
 
     def names(self) -> Collection[str]:
         """Return the photos that have a record, whether it counts or not."""
-        return self.records.keys() | self._replaced if self._replaced else self.records.keys()
+        return self.records.keys() | self._not_counted if self._not_counted else self.records.keys()
 
     def is_known(self, rel_path: str) -> bool:
         """Tell whether the photo has a record, whether it counts or not."""
-        return rel_path in self.records or rel_path in self._replaced
+        return rel_path in self.records or rel_path in self._not_counted
 
     def write(
         self,
@@ -308,7 +190,7 @@ class CaptionJournal:
         )
 
     def write_many(self, records: Collection[CaptionRecord]) -> None:
-        """Append records with one fsync; all are on disk when this returns, or none was written.
+        """Append records with one fsync. When this returns, all are on disk.
 
         Raises:
             StopRunError: they could not be written; the file is as it was before.
@@ -324,65 +206,48 @@ class CaptionJournal:
                 rel_path = record.rel_path
                 self.repeated += self.is_known(rel_path)
                 self.redo.pop(rel_path, None)
-                self._replaced.discard(rel_path)
-                self.records.pop(rel_path, None)  # to the end: the order is that of the last records
-                self.records[rel_path] = _entry(record)
+                self._not_counted.discard(rel_path)
+                self.records.pop(rel_path, None)  # taken out first: the order is that of the last records
+                self.records[rel_path] = entry_of(cast("Fields", record.__dict__), {})
 
-    def summary(self, rel_paths: Iterable[str] | None = None) -> str:
-        """Say how many photos (of `rel_paths`, if given) count as done: `Skipping 1240 already processed (...)`."""
-        records = self.records
-        entries = (
-            records.values()
-            if rel_paths is None
-            else [records[path] for path in rel_paths if path in records]
-        )
-        counted = tally(entries)
-        videos = f", {counted.videos} videos" if counted.videos else ""
-        return f"Skipping {counted.total} already processed ({counted.done} success, {counted.errors} errors{videos})"
-
-    def malformed_warning(self) -> str | None:
-        """Return the sentence about malformed lines, or None when there are none."""
-        if not self.malformed:
-            return None
-        count = len(self.malformed)
-        shown = ", ".join(str(number) for number in self.malformed[:10]) + (", ..." if count > 10 else "")
-        lines = "line" if count == 1 else "lines"
-        return f"Warning: discarded {count} malformed {lines} from {self.name} ({lines} {shown})"
+    def summary(self) -> str:
+        """Say how many photos count as done: `Skipping 1240 already processed (1198 success, 42 errors)`."""
+        return tally(self.records.values()).summary()
 
     def set_aside(self) -> Path | None:
-        """Rename the file to a backup and begin anew; return the backup, or None if there was no file."""
+        """Rename the file to a backup and start an empty journal; return the backup, None if there was no file."""
         self.close()
         if not self.path.exists():
             return None
         backup = self._backup_path()
         try:
             self.path.rename(backup)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except OSError as error:
-            raise StopRunError(self._write_sentence(error)) from None
+            raise StopRunError(write_problem(self.path, error)) from None
         self._forget()
         return backup
 
     def clear(self) -> None:
-        """Empty the file (a dry run's own journal begins anew each time)."""
+        """Delete the file: a dry run starts its own journal from nothing each time."""
         self.close()
         try:
             self.path.unlink(missing_ok=True)
         except OSError as error:
-            raise StopRunError(self._write_sentence(error)) from None
+            raise StopRunError(write_problem(self.path, error)) from None
         self._forget()
 
     def compact(self) -> tuple[int, int, Path] | None:
         """Rewrite the file to the last line of every photo; return (lines before, lines after, backup).
 
-        Lines are copied as they are, unknown fields included, in the order in which they were written. At every
-        moment the file's name holds either the old or the new content. None if there is nothing to do.
+        Lines are copied byte for byte, in their order. At every moment the file is either the whole old one or the whole
+        new one. None if there is nothing to do.
 
         Raises:
-            StopRunError: it could not be written, and the file is as it was; or the folder could not be synced, and the
-                backup is there.
+            StopRunError: it could not be written, and the file is as it was; or the folder could not be synced, and both
+                files are there.
         """
-        self.close()  # what is open would after this be the backup
+        self.close()  # otherwise a later write would go to the backup
         self.load()
         if not self.malformed and not self.repeated and not self._blank:
             return None
@@ -390,7 +255,7 @@ class CaptionJournal:
         count = 0
         for number, line in enumerate(self._lines()):
             count += 1
-            record = _parse(line)
+            record = parse_line(line)
             if record is not None:
                 last[record["rel_path"]] = number
         keep = set(last.values())
@@ -402,22 +267,22 @@ class CaptionJournal:
                     if number in keep:
                         file.write(line if line.endswith(b"\n") else line + b"\n")
                 file.flush()
-                _sync(file.fileno())
+                sync(file.fileno())
             shutil.copymode(self.path, new)
-            _second_name(self.path, backup)
+            second_name(self.path, backup)
             os.replace(new, self.path)
         except OSError as error:
             with suppress(OSError):
                 new.unlink(missing_ok=True)
             with suppress(OSError):
-                backup.unlink(missing_ok=True)  # a hard link to the journal, which will be written on
-            raise StopRunError(self._write_sentence(error)) from None
+                backup.unlink(missing_ok=True)  # a second name of the journal, not a backup of it
+            raise StopRunError(write_problem(self.path, error)) from None
         try:
-            _sync_folder(self.path.parent)
-        except OSError as error:  # the new file is in place, and the old one is beside it
+            sync_folder(self.path.parent)
+        except OSError as error:  # the new file is in place, and the backup is beside it
             raise StopRunError(
-                f"{self.path} is compacted, but the disk may lose that at a power cut ({_reason(error)}): keep {backup.name} "
-                "until you have checked the disk."
+                f"{self.path} is compacted, but a power cut could undo that ({reason(error)}): keep {backup.name} until you "
+                "have checked the disk."
             ) from None
         return count, len(keep), backup
 
@@ -428,18 +293,31 @@ class CaptionJournal:
             self._fd = None
 
     def _forget(self) -> None:
-        self.records, self.redo, self._replaced = {}, {}, set()
+        self.records, self.redo, self._not_counted = {}, {}, set()
         self.malformed, self.repeated, self.newest, self.stamps = [], 0, None, {}
         self._blank = 0
 
-    def _read(self) -> Iterator[_Line]:
-        """Yield the good records, and note the lines that are none."""
+    def _leave_out(self, retry_statuses: Collection[str], *, redo_mock: bool) -> None:
+        """Take the records that do not count out of `records`."""
+        if not redo_mock and not retry_statuses:
+            return
+        for rel_path, entry in self.records.items():
+            if redo_mock and entry.get("model") == MOCK:
+                self._not_counted.add(rel_path)
+            elif entry["status"] in retry_statuses:
+                self._not_counted.add(rel_path)
+                self.redo[rel_path] = None
+        for rel_path in self._not_counted:
+            del self.records[rel_path]
+
+    def _read(self) -> Iterator[Fields]:
+        """Yield the good records; count the blank lines and note the malformed ones."""
         good = 0
         beyond_ascii = False
         others = OtherLines()
         try:
             for number, line in enumerate(self._lines(), 1):
-                record = _parse(line)
+                record = parse_line(line)
                 if record is not None:
                     good += 1
                     beyond_ascii = beyond_ascii or not line.isascii()
@@ -448,12 +326,12 @@ class CaptionJournal:
                     self._blank += 1
                 else:
                     others.see(number, line)
-                    # Without the lock, a last line without its end may be one that a run is just writing.
+                    # A last line without its line break may still be in the making, unless we hold the lock.
                     if line.endswith(b"\n") or self._locked:
                         self.malformed.append(number)
         except OSError as error:
             raise StopRunError(
-                f"{self.path} cannot be read ({_reason(error)}): check the disk and its rights."
+                f"{self.path} cannot be read ({reason(error)}): check the disk and the file's permissions."
             ) from None
         if refusal := others.refusal(self.path, good=good, beyond_ascii=beyond_ascii):
             raise StopRunError(refusal)
@@ -472,17 +350,17 @@ class CaptionJournal:
                 self._fd = self._open()
             start = os.lseek(self._fd, 0, os.SEEK_END)
             if start and os.pread(self._fd, 1, start - 1) != b"\n":
-                data = b"\n" + data  # end a torn line first, so that no good record is glued to it
+                data = b"\n" + data  # end a torn line first, so that it spoils no good record
             view = memoryview(data)
             while view:
                 view = view[os.write(self._fd, view) :]
-            _sync(self._fd)
+            sync(self._fd)
         except OSError as error:
             if self._fd is not None and start is not None:
-                with suppress(OSError):  # every reader skips the torn line that then stays
+                with suppress(OSError):  # if this fails too, a torn line stays, which every reader skips
                     os.ftruncate(self._fd, start)
             self.close()
-            raise StopRunError(self._write_sentence(error)) from None
+            raise StopRunError(write_problem(self.path, error)) from None
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
@@ -490,7 +368,7 @@ class CaptionJournal:
             return os.open(self.path, flags)
         except FileNotFoundError:
             descriptor = os.open(self.path, flags | os.O_CREAT, 0o666)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
             return descriptor
 
     def _backup_path(self) -> Path:
@@ -502,105 +380,6 @@ class CaptionJournal:
             backup = self.path.with_name(f"{self.path.name}.{stamp}-{number}.bak")
         return backup
 
-    def _write_sentence(self, error: OSError) -> str:
-        action = {
-            errno.ENOSPC: "the disk is full: free some space",
-            errno.EDQUOT: "the disk quota is used up: free some space",
-            errno.EROFS: "the folder is read-only: give --captions-jsonl a file elsewhere",
-            errno.EACCES: "no permission to write there: give --captions-jsonl a file elsewhere",
-            errno.EPERM: "no permission to write there: give --captions-jsonl a file elsewhere",
-            errno.ENOENT: f"the folder {self.path.parent} does not exist: make it",
-            errno.ENAMETOOLONG: "its name is too long: give --captions-jsonl a shorter one",
-            errno.ENOTDIR: f"{self.path.parent} is not a folder: give --captions-jsonl a file elsewhere",
-            **dict.fromkeys(
-                (errno.EMFILE, errno.ENFILE),
-                "too many files are open at once: raise the limit with `ulimit -n 4096`",
-            ),
-            **dict.fromkeys(
-                (errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP),
-                f"its drive cannot keep a journal safe ({_reason(error)}): give --captions-jsonl a file on a local disk, "
-                "such as ~/captions.jsonl,",
-            ),
-        }.get(error.errno or 0, f"{_reason(error)}: check the disk")
-        return f"{self.path} cannot be written, {action} and run the same command again; nothing that was written is lost."
-
-
-def _parse(line: bytes) -> _Line | None:
-    try:
-        record: _Line = _validate_line(line)
-    except ValidationError:
-        if not line.startswith(BOM_UTF8):
-            return None
-        return _parse(line.lstrip(BOM_UTF8))  # Windows editors put such a mark before the first line
-    if record["status"] == "success" and not record["caption"]:
-        return None
-    if not record["rel_path"].isascii():  # another program's journal may spell names as macOS stores them
-        record["rel_path"] = unicodedata.normalize("NFC", record["rel_path"])
-    return record
-
-
-def _entry(record: CaptionRecord) -> Entry:
-    entry: Entry = {"caption": record.caption, "status": record.status}
-    if record.model:
-        entry["model"] = record.model
-    if record.error:
-        entry["error"] = record.error
-    if record.prompt:
-        entry["prompt"] = record.prompt
-    return entry
-
-
-def _second(at: str) -> int | None:
-    """Return the stamp in whole seconds since 1970; None if it is no time."""
-    try:
-        time = datetime.fromisoformat(at)
-    except ValueError:
-        return None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
-    return int(time.timestamp())
-
-
-def _second_name(path: Path, backup: Path) -> None:
-    try:
-        os.link(path, backup)
-    except OSError:  # a file system without hard links (exFAT)
-        try:
-            shutil.copy2(path, backup)
-            with backup.open("rb") as file:
-                _sync(file.fileno())
-        except OSError:
-            backup.unlink(missing_ok=True)
-            raise
-
-
-def _sync(descriptor: int) -> None:
-    """Have the disk keep what was written. On macOS fsync alone leaves it in the drive's own memory."""
-    full = getattr(fcntl, "F_FULLFSYNC", None)
-    if full is not None:
-        with suppress(OSError):  # a drive that cannot (SMB, FAT) still has fsync
-            fcntl.fcntl(descriptor, full)
-            return
-    os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in `folder` survive a power loss; some file systems have no such thing and refuse it."""
-    descriptor = None
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-        _sync(descriptor)
-    except OSError as error:
-        if error.errno not in _NOT_SYNCED:
-            raise
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
-
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__

@@ -48,7 +48,7 @@ main() {
             --backend) die 64 "give the backend as the first word, without --backend, as in: run_loop.sh openai" ;;
         esac
     done
-    case " $* " in *" --engine ray "* | *" --engine=ray "*) RAY=ray ;; esac
+    case " $* " in *" --ray "* | *" --ray="* | *" --engine ray "* | *" --engine=ray "*) RAY=ray ;; esac
     cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" || exit 1
     command -v uv >/dev/null || die 1 "uv is missing; get it with: pip install uv"
 

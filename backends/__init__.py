@@ -39,7 +39,7 @@ BACKENDS = {
 
 
 def backend_class(name: str) -> type[CaptionBackend]:
-    """Import the backend's file and return its class; what it needs besides is imported when it is made."""
+    """Import the backend's file and return its class; the packages it needs are imported when it is made."""
     info = BACKENDS[name]
     return cast("type[CaptionBackend]", getattr(import_module(info.module), info.class_name))
 

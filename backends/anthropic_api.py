@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from backends.base import INSTRUCTION, Caption
+from backends.base import INSTRUCTION, Caption, for_model
 from backends.cloud import THINKING_TOKENS, CloudBackend, base64
-from backends.image_tokens import for_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,12 +34,18 @@ class AnthropicBackend(CloudBackend):
     key = "ANTHROPIC_API_KEY"
     request_path = "/v1/messages"
     families = ("claude-",)
+    variables = ("ANTHROPIC_",)
+    price_provider = "anthropic"
     ends: ClassVar[Mapping[str, date | None]] = {
         "claude-sonnet-4-2025": date(2026, 6, 15),
         "claude-sonnet-4-0": date(2026, 6, 15),
         "claude-opus-4-2025": date(2026, 6, 15),
         "claude-opus-4-0": date(2026, 6, 15),
     }
+
+    @classmethod
+    def picture_tokens(cls, model: str, width: int, height: int) -> int | None:
+        return ceil(width / 28) * ceil(height / 28) if model.startswith("claude-") else None
 
     def _connect(self, key: str) -> None:
         import anthropic
@@ -59,7 +65,7 @@ class AnthropicBackend(CloudBackend):
             **thinking,
         }
 
-    def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:
+    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:
         content = [
             {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": base64(jpeg)}},
             {"type": "text", "text": self.prompt},

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from errors import (
     APIError,
@@ -21,7 +21,7 @@ from errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
     from decimal import Decimal
 
@@ -43,18 +43,20 @@ __all__ = [
     "UnavailableImageError",
 ]
 
+_T = TypeVar("_T")
+
 INSTRUCTION = (
     "Answer with the caption alone: no preamble, no quotation marks around it, no markup, no closing remark."
 )
-"""The system line that every chat model gets besides the user's prompt."""
+"""The system line that every chat model gets in addition to the user's prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
     """A backend's answer: the text and, where the backend knows it, what it took to make it.
 
-    `finish_reason` is the provider's word for why the answer ended; engines/checks.py knows them all. `only_thoughts`: the model has thought and not answered. `answered_by` is the model
-    that answered, where that is another than the one asked for.
+    `finish_reason` is the provider's word for why the answer ended; engines/checks.py knows them all. `only_thoughts`:
+    the model has thought and not answered. `answered_by` is the model that answered, if it is not the one asked for.
     """
 
     text: str
@@ -71,10 +73,12 @@ class CaptionBackend(ABC):
 
     Attributes:
         max_workers: how many calls in flight suit it when the user does not say.
-        single_threaded: whether it makes one call at a time whatever the user says, as a model on one card does.
+        single_threaded: whether it makes one call at a time whatever the user says, like a model on one card.
         copies: how many of it work side by side: one, unless it stands for models on many cards.
         batch_size: the most pictures that `caption_batch` gets; halved by the engine when they do not fit.
         checked: whether its captions are judged (engines/checks.py) before they count.
+        price_provider: the provider's id in the package genai-prices; None when nothing is billed by a price list.
+        ends: the days on which the provider switches models off, by how their names begin; None: no such day is known.
         host: where it sends pixels to, as in `api.openai.com`; None when they stay on this machine.
         prompt: what the model is asked with every picture.
         max_output_tokens: the most that one caption may take, thinking included; 0 where nothing is billed.
@@ -84,8 +88,11 @@ class CaptionBackend(ABC):
     max_workers: ClassVar[int] = 1
     single_threaded: ClassVar[bool] = False
     checked: ClassVar[bool] = True
+    price_provider: ClassVar[str | None] = None
+    ends: ClassVar[Mapping[str, date | None]] = {}
     copies: int = 1
     batch_size: int = 1
+    model: str
     host: str | None = None
     prompt: str = ""
     max_output_tokens: int = 0
@@ -100,9 +107,20 @@ class CaptionBackend(ABC):
         self.settings = settings
         self.prompt = prompt
 
+    @classmethod
+    def picture_tokens(cls, model: str, width: int, height: int) -> int | None:
+        """Return the input tokens of one picture of this size, by the provider's documented rule; None if unknown."""
+        del model, width, height
+        return None
+
+    @classmethod
+    def priced_as(cls, model: str) -> str:
+        """Return the model whose price counts: this one, unless the provider has another answer in its place."""
+        return model
+
     @cached_property
     def end_date(self) -> date | None:
-        return None
+        return for_model(self.ends, self.model)
 
     @abstractmethod
     def caption(self, image: Image) -> Caption | str:
@@ -121,10 +139,16 @@ class CaptionBackend(ABC):
 
         Raises:
             MemoryError: they do not fit together; the engine tries again with half as many.
-            Exception: anything else; the engine then tries each image by itself.
+            Exception: anything else; the engine then tries the images one by one.
         """
         return [self.caption(image) for image in images]
 
     def recaption(self, image: Image) -> Caption | str:
-        """Second try after an unusable answer; a backend that samples does it here with other sampling."""
+        """Try again after an unusable answer; a backend that samples does it here with other sampling."""
         return self.caption(image)
+
+
+def for_model(table: Mapping[str, _T], model: str) -> _T | None:
+    """Return the table's entry for a model: the one with the longest name that the model's name begins with."""
+    best = max((name for name in table if model.startswith(name)), key=len, default=None)
+    return None if best is None else table[best]

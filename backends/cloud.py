@@ -1,7 +1,7 @@
 """Owns what all cloud backends share: bare pixels as JPEG, one HTTP client, and what a failed request means.
 
-A failure is told apart by HTTP status and the machine-readable codes of its body, never by its text. The text goes into
-records and messages, without anything that looks like a key.
+Failures are told apart by HTTP status and the machine-readable codes in the body, never by the text for people. That text
+goes into records and messages, without anything that looks like a key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 import zlib
 from abc import abstractmethod
 from base64 import b64encode
-from datetime import UTC, date
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from io import BytesIO
@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from backends.base import Caption, CaptionBackend
-from backends.image_tokens import for_model
+from backends.base import Caption, CaptionBackend, for_model
 from errors import (
     OUT_OF_FILES,
     APIError,
@@ -37,6 +36,7 @@ from errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
 
     import httpx2
     from PIL.Image import Image
@@ -44,12 +44,11 @@ if TYPE_CHECKING:
     from config import Settings
 
 OUTPUT_TOKENS = 300
-"""Most tokens of an answer: ten sentences, so that what is cut off is no caption."""
+"""Most tokens of an answer: ten sentences. What is cut off there is not a caption."""
 THINKING_TOKENS = 2000
 """The same for models whose thinking, which counts as output, cannot be switched off."""
 CONNECT_SECONDS, READ_SECONDS, OWN_SERVER_READ_SECONDS = 10.0, 120.0, 600.0
 
-_SDK_VARIABLES = ("OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "XAI_")
 _BAD_KEY = {"invalid_api_key", "authentication_error", "API_KEY_INVALID"}
 _SPENT = {
     "insufficient_quota",
@@ -64,11 +63,11 @@ _SPENT = {
     "contract_spend_limit_reached",
 }
 _NOT_SERVED = "FAILED_PRECONDITION"
-"""Gemini's word for billing that is off and for a country that it does not serve alike."""
+"""Gemini's code both for billing that is off and for a country that it does not serve."""
 _EPOCH = 1e9
-"""A wait of so many seconds is meant as a time since 1970; of a thousand times as many, as one in milliseconds."""
+"""From this many seconds on, a wait is a time since 1970; from a thousand times as many, one in milliseconds."""
 _NO_WAIT = 31 * 86400.0
-"""Nobody means to ask for a longer wait."""
+"""A longer wait is a mistake of the server."""
 _SNAPSHOT = re.compile(r"[-@](?:v\d|\d{3}|latest|preview|exp\b)")
 """What begins the name of a dated or numbered version of a model."""
 _CODE_FIELDS = ("code", "type", "status", "reason", "error_code", "quotaId")
@@ -89,8 +88,8 @@ class CloudBackend(CaptionBackend):
     """What the SDK adds to the base URL, up to the model's name."""
     families: ClassVar[tuple[str, ...]]
     """How names of the provider's own models begin."""
-    ends: ClassVar[Mapping[str, date | None]] = {}
-    """The days on which models end, by the beginning of their names, the longest that fits. Sources: docs/api_providers.md."""
+    variables: ClassVar[tuple[str, ...]]
+    """How the environment variables begin that its SDK reads."""
 
     def __init__(self, model: str, settings: Settings, prompt: str, *, base_url: str | None = None) -> None:
         super().__init__(model, settings, prompt)
@@ -98,7 +97,7 @@ class CloudBackend(CaptionBackend):
         if not key and not base_url:
             raise StopRunError(f"{self.key} is not set: add the line {self.key}=... to config.env.")
         # The SDKs read dozens of variables: base URLs, proxies to other clouds, logs that hold every request.
-        for name in [name for name in os.environ if name.startswith(_SDK_VARIABLES)]:
+        for name in [name for name in os.environ if name.startswith(self.variables)]:
             del os.environ[name]
         import httpx2
 
@@ -117,16 +116,16 @@ class CloudBackend(CaptionBackend):
         self._connect(key or "none")  # an SDK wants some key even for a server that wants none
 
     def caption(self, image: Image) -> Caption:
-        return self._answer(image)
+        return self._caption(image)
 
-    def _answer(self, image: Image, **sampling: Any) -> Caption:
+    def _caption(self, image: Image, **sampling: Any) -> Caption:
         jpeg = encode(image)
         try:
-            caption = self._ask(jpeg, **sampling)
+            caption = self._request(jpeg, **sampling)
         except (APIError, StopRunError):
             raise
         except Exception as error:
-            meaning = self._meaning(error)
+            meaning = self._translate_error(error)
             if meaning is None:
                 raise
             if isinstance(meaning, Caption):
@@ -142,8 +141,8 @@ class CloudBackend(CaptionBackend):
     def _other(self, answered: object) -> str | None:
         """Return the name of the model that answered, if it is another than the one asked for.
 
-        A version of the same model is the same, and a name that means "the newest" may mean any. A server of one's own
-        calls its models as it likes; there only two names of the provider's own tell.
+        A version of the same model is the same, and a name that means "the newest" may mean any. Servers behind
+        --base-url name their models freely, so there only two names of the provider's own models are compared.
         """
         asked = self.model.rpartition("/")[2].partition(":")[0].lower()
         name = answered.rpartition("/")[2].partition(":")[0].lower() if isinstance(answered, str) else ""
@@ -158,56 +157,68 @@ class CloudBackend(CaptionBackend):
 
     @abstractmethod
     def _connect(self, key: str) -> None:
-        """Import the SDK and make its client, without retries of its own and with `self._http`."""
+        """Import the SDK and make its client, with its retries off and with `self._http`."""
 
     @abstractmethod
-    def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:
+    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:
         """Send one request; the SDK's errors are let through."""
 
-    def _meaning(self, error: Exception) -> Exception | Caption | None:
-        """Return an SDK's error as one of ours, a filter's word as an answer; None if it is no failure of a request."""
+    def _translate_error(self, error: Exception) -> Exception | Caption | None:
+        """Translate an SDK's error into ours, or into an empty caption if a content filter blocked the picture.
+
+        None if it is not the error of a request.
+        """
         import httpx2
 
         response = getattr(error, "response", None)
-        if isinstance(response, httpx2.Response) and 300 <= response.status_code < 400:
-            return self._redirected(response)
         if isinstance(response, httpx2.Response) and response.status_code >= 300:
-            body = _json(response)
-            filtered = _FILTERED.intersection(_values(body, _CODE_FIELDS))
-            if filtered or "SAFETY_CHECK_TYPE_" in response.text[:5000]:  # xAI's codes stand in its text
-                return Caption("", "content_filter")
-            return self.fault(response.status_code, body, response.headers)
+            return self._translate_response(response)
         if out_of_files(error):
             return StopRunError(OUT_OF_FILES)
         cause = error if isinstance(error, httpx2.TransportError) else error.__cause__
-        if isinstance(cause, httpx2.LocalProtocolError):
-            return StopRunError(
-                f"No request to {self.host} can be made: check that {self.key} in config.env is one line of plain "
-                "letters, and run the same command again."
-            )
         if isinstance(cause, httpx2.TransportError):
-            silent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
-            unsent = silent or isinstance(
-                cause, httpx2.PoolTimeout | httpx2.ProxyError | httpx2.UnsupportedProtocol
-            )
-            return TransientAPIError(
-                f"{type(cause).__name__}: {self._clean(str(cause))}".rstrip(": "),
-                exhausted=StopRunError(
-                    f"Nothing answers at {self.host} ({self._clean(str(cause))}): "
-                    f"check {'that the server runs, and --base-url' if self.own_server else 'the network'}, "
-                    "and run the same command again."
-                )
-                if silent
-                else None,
-                billed=not unsent,
-            )
+            return self._translate_network_error(cause)
         unreadable = (json.JSONDecodeError, UnicodeDecodeError, httpx2.DecodingError, zlib.error)
         if any(isinstance(one, unreadable) for one in _chain(error)) or isinstance(response, httpx2.Response):
             return TransientAPIError("the server's answer is not the JSON it should be", billed=True)
         return None
 
+    def _translate_response(self, response: httpx2.Response) -> Exception | Caption:
+        if response.status_code < 400:
+            return self._redirected(response)
+        body = _json(response)
+        filtered = _FILTERED.intersection(_values(body, _CODE_FIELDS))
+        if filtered or "SAFETY_CHECK_TYPE_" in response.text[:5000]:  # xAI's codes stand in its text
+            return Caption("", "content_filter")
+        return self._error_for_status(response.status_code, body, response.headers)
+
+    def _translate_network_error(self, error: httpx2.TransportError) -> Exception:
+        import httpx2
+
+        if isinstance(error, httpx2.LocalProtocolError):
+            return StopRunError(
+                f"No request to {self.host} can be made: check that {self.key} in config.env is one line of plain "
+                "letters, and run the same command again."
+            )
+        silent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+        unsent = silent or isinstance(
+            error, httpx2.PoolTimeout | httpx2.ProxyError | httpx2.UnsupportedProtocol
+        )
+        reason = self._clean(str(error))
+        return TransientAPIError(
+            f"{type(error).__name__}: {reason}".rstrip(": "),
+            exhausted=StopRunError(
+                f"Nothing answers at {self.host} ({reason}): "
+                f"check {'that the server runs, and --base-url' if self.own_server else 'the network'}, "
+                "and run the same command again."
+            )
+            if silent
+            else None,
+            billed=not unsent,
+        )
+
     def _redirected(self, response: httpx2.Response) -> StopRunError:
-        """Return the sentence that names the address to use. Pixels go only where the user sends them."""
+        """Return the error that names the address to use. Pixels go only where the user sends them."""
         target = urlsplit(urljoin(str(response.request.url), response.headers.get("location", "")))
         address = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
         base, found, _ = address.partition(self.request_path)
@@ -225,55 +236,57 @@ class CloudBackend(CaptionBackend):
             f"{what}: if you trust it, run the same command again with --base-url {self._clean(base)}"
         )
 
-    def fault(self, status: int, body: object, headers: Mapping[str, str]) -> Exception:
+    def _error_for_status(self, status: int, body: object, headers: Mapping[str, str]) -> Exception:
         """Return what an answer that is an error means: for the photo, for all, or for the run."""
         codes = set(_values(body, _CODE_FIELDS))
-        message = self._clean(next(iter(_texts(body)), ""))
-        reason = f"HTTP {status}: {message}".rstrip(": ")
+        reason = f"HTTP {status}: {self._clean(next(iter(_texts(body)), ''))}".rstrip(": ")
+        if sentence := self._reason_to_stop(status, codes, reason):
+            return StopRunError(sentence)
+        retry_after = _retry_after(headers, body)
+        if status == 429:
+            return RateLimitError(reason, retry_after=retry_after)
+        if status in {408, 409} or status >= 500:
+            # Before the first good answer a proxy's word for a server that is still loading counts as well.
+            loading = status == 503 or (status in {502, 504} and self._forbidden is None)
+            kind = NotReadyError if loading else TransientAPIError
+            return kind(reason, retry_after=retry_after, billed=status >= 500)
+        return APIError(reason)
+
+    def _reason_to_stop(self, status: int, codes: set[str], reason: str) -> str | None:
+        """Return the sentence for an error that all photos would meet; None if it is about this request only."""
         again = "and run the same command again."
         if status == 401 or codes & _BAD_KEY:
-            return StopRunError(
-                f"{self.host} refuses the key (HTTP {status}): check {self.key} in config.env or the environment, {again}"
-            )
+            return f"{self.host} refuses the key (HTTP {status}): check {self.key} in config.env or the environment, {again}"
         if status == 402 or codes & _SPENT:
-            return StopRunError(
-                f"The account at {self.host} has no credit or quota left ({reason}): top it up, {again}"
-            )
+            return f"The account at {self.host} has no credit or quota left ({reason}): top it up, {again}"
+        if status == 403 and self._forbidden is not None and self._forbidden < 2:
+            self._forbidden += 1  # one photo may be forbidden; three in a row are the account's trouble
+            return None
         if status == 403 or _NOT_SERVED in codes:
-            if status == 403 and self._forbidden is not None and self._forbidden < 2:
-                self._forbidden += 1  # one photo may be forbidden; three in a row are the account's trouble
-                return APIError(reason)
-            return StopRunError(
+            return (
                 f"{self.host} does not allow it ({reason}): check the rights of the key, the account's billing and the country "
                 f"it is used from, {again}"
             )
         if status == 404:
             what = "--model and --base-url" if self.own_server else "--model"
-            return StopRunError(f"{self.host} has no {self.model} ({reason}): check {what}, {again}")
-        if status == 429:
-            if any("PerDay" in code for code in codes):
-                return StopRunError(
-                    f"The day's quota at {self.host} is used up ({reason}): run the same command again tomorrow."
-                )
-            return RateLimitError(reason, retry_after=_retry_after(headers, body))
-        if status in {408, 409} or status >= 500:
-            # Before the first good answer a proxy's word for a server that is still loading counts as well.
-            loading = status == 503 or (status in {502, 504} and self._forbidden is None)
-            kind = NotReadyError if loading else TransientAPIError
-            return kind(reason, retry_after=_retry_after(headers, body), billed=status >= 500)
-        return APIError(reason)
+            return f"{self.host} has no {self.model} ({reason}): check {what}, {again}"
+        if status == 429 and any("PerDay" in code for code in codes):
+            return (
+                f"The day's quota at {self.host} is used up ({reason}): run the same command again tomorrow."
+            )
+        return None
 
     def _no_answer(self, answer: object) -> Exception:
-        """Return what a 200 without an answer means; some gateways wrap an error in one."""
+        """Return the error for a 200 without an answer; some gateways wrap an error in one."""
         error = getattr(answer, "error", None)
         status = error.get("code") if isinstance(error, dict) else None
         if isinstance(status, int) and 400 <= status < 600:
-            return self.fault(status, {"error": error}, {})
+            return self._error_for_status(status, {"error": error}, {})
         text = next(_texts({"error": error} if error else str(answer)), "")
         return APIError(f"HTTP 200 without an answer: {self._clean(text)}", billed=True)
 
     def _clean(self, text: str) -> str:
-        """Return a server's text fit for records: short, on one line, without keys."""
+        """Return a server's text made fit for records: short, on one line, without keys."""
         if self._key:
             text = text.replace(self._key, "***")
         # A server may send all of the request back.
@@ -289,7 +302,7 @@ def _transport_per_thread(base_url: str) -> httpx2.BaseTransport:
 
     url = urlsplit(base_url)
     host = url.hostname or ""
-    # With a transport of its own the client does not look for proxies. What is meant for this machine stays on it.
+    # A client that is given a transport does not look for proxies itself. Requests to this machine use none.
     at_home = host in {"localhost", "::1"} or host.startswith("127.") or proxy_bypass(host)
     proxy = None if at_home else getproxies().get(url.scheme)
     certificates = httpx2.create_ssl_context()
@@ -348,7 +361,7 @@ def _check_text(response: httpx2.Response) -> None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield the error and what it came of."""
+    """Yield the error and the errors that led to it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -382,7 +395,7 @@ def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
 
 
 def _bounded(seconds: float) -> float | None:
-    """Return seconds from now, where `seconds` may be meant as a time; None if nobody can mean it."""
+    """Return seconds from now, where `seconds` may be meant as a time; None if that makes no sense."""
     if seconds >= _EPOCH * 1000:
         seconds /= 1000
     if seconds >= _EPOCH:
@@ -403,7 +416,7 @@ def _values(body: object, fields: tuple[str, ...]) -> Iterator[str]:
 
 
 def _texts(body: object) -> Iterator[str]:
-    """Yield what the body says to people, the most telling first."""
+    """Yield the body's texts for people, the most useful first."""
     if isinstance(body, str):
         yield body
     for name in ("message", "error", "detail"):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from backends.base import INSTRUCTION, Caption
+from backends.base import INSTRUCTION, Caption, for_model
 from backends.cloud import THINKING_TOKENS, CloudBackend
-from backends.image_tokens import for_model, is_gemini_2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from google.genai.types import GenerateContentResponse
 
 # The least thinking that a model allows, by the beginning of its name, the longest that fits: a budget in tokens for
 # 2.5, a level for 3 and later; the older do not think. Sources: docs/api_providers.md.
@@ -26,6 +27,12 @@ _THINKING: dict[str, dict[str, Any]] = {
     "gemini-flash-latest": {"thinking_level": "LOW"},
 }
 
+_RESOLUTION_TOKENS = {"MEDIUM": 256, "LOW": 280}  # MEDIUM of 2.5 and older, LOW of 3 and later
+
+
+def _resolution(model: str) -> Literal["MEDIUM", "LOW"]:
+    return "MEDIUM" if model.startswith(("gemini-1", "gemini-2")) else "LOW"
+
 
 class GeminiBackend(CloudBackend):
     """Gemini through `google-genai`."""
@@ -34,6 +41,8 @@ class GeminiBackend(CloudBackend):
     key = "GEMINI_API_KEY"
     request_path = "/v1beta/models/"
     families = ("gemini-",)
+    variables = ("GOOGLE_", "GEMINI_")
+    price_provider = "google"
     ends: ClassVar[Mapping[str, date | None]] = {
         "gemini-2.0": date(2026, 6, 1),
         "gemini-2.5-flash": date(2026, 12, 1),
@@ -41,6 +50,10 @@ class GeminiBackend(CloudBackend):
         "gemini-2.5-flash-lite": None,
     }
     max_workers = 20
+
+    @classmethod
+    def picture_tokens(cls, model: str, width: int, height: int) -> int | None:  # noqa: ARG003 - by resolution alone
+        return _RESOLUTION_TOKENS[_resolution(model)] if model.startswith("gemini-") else None
 
     def _connect(self, key: str) -> None:
         from google import genai
@@ -62,17 +75,16 @@ class GeminiBackend(CloudBackend):
         thinking = for_model(_THINKING, self.model)
         if thinking and thinking not in ({"thinking_budget": 0}, {"thinking_level": "MINIMAL"}):
             self.max_output_tokens = THINKING_TOKENS
-        resolution = "MEDIUM" if is_gemini_2(self.model) else "LOW"
         self._config = types.GenerateContentConfig(
             max_output_tokens=self.max_output_tokens,
             system_instruction=INSTRUCTION,
-            media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{resolution}"),
+            media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{_resolution(self.model)}"),
             thinking_config=types.ThinkingConfig(**thinking) if thinking else None,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
         self._types = types
 
-    def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:  # noqa: ARG002 - Gemini samples anew by itself
+    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:  # noqa: ARG002 - Gemini samples every time
         request = self._types.Content(
             role="user",
             parts=[
@@ -81,19 +93,17 @@ class GeminiBackend(CloudBackend):
             ],
         )
         answer = self._client.models.generate_content(model=self.model, contents=request, config=self._config)
+        return self._read(answer)
+
+    def _read(self, answer: GenerateContentResponse) -> Caption:
         usage = answer.usage_metadata
-        counted: dict[str, Any] = (
-            {
-                "input_tokens": usage.prompt_token_count,
-                "output_tokens": (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
-            }
-            if usage
-            else {}
-        )
-        counted["answered_by"] = self._other(getattr(answer, "model_version", None))
+        if not answer.candidates and not answer.prompt_feedback and not usage:
+            raise self._no_answer(answer)
+        counted: dict[str, Any] = {"answered_by": self._other(getattr(answer, "model_version", None))}
+        if usage:
+            counted["input_tokens"] = usage.prompt_token_count
+            counted["output_tokens"] = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
         if not answer.candidates:
-            if not usage and not answer.prompt_feedback:
-                raise self._no_answer(answer)
             blocked = answer.prompt_feedback and answer.prompt_feedback.block_reason
             return Caption("", "blocked" if blocked else None, **counted)
         candidate = answer.candidates[0]

@@ -5,6 +5,7 @@ images ─► processor (CPU, while another batch is in the model) ─► model.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -18,13 +19,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from PIL import Image
 
 from backends.base import INSTRUCTION, Caption, CaptionBackend
-from backends.model_files import check_code, fetch
+from backends.hub import SMALL, snapshot
 from backends.precision import (
-    choose,
+    choose_precision,
     default_model,
     find_device,
     fitting_batch,
-    instead,
+    suggest,
     weights_of,
     whole_precision,
 )
@@ -43,6 +44,14 @@ CPU_BATCH = 4
 _THOUGHT = re.compile(r"think|thought|reason|channel|message", re.IGNORECASE)
 _BEGUN_THOUGHT = re.compile(r"[<\[◁][^\s/]*(?:think|thought|reason)[^\s/]*[>\]▷]\s*$", re.IGNORECASE)
 _FLORENCE_TASK = "<DETAILED_CAPTION>"
+_NATIVE = {
+    "florence2": "florence-community/Florence-2-large",
+    "internvl_chat": "OpenGVLab/InternVL3-8B-hf",
+    "moondream1": "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
+}
+"""By the `model_type` of models that bring their own code: one much like it that transformers has the code of."""
+_NATIVE_ELSE = "Qwen/Qwen2.5-VL-3B-Instruct"
+
 _log = logging.getLogger("captioner.local")
 
 
@@ -61,9 +70,9 @@ class LocalHFBackend(CaptionBackend):
         quantize: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
-        """Load the model, from the Hub if need be; `quantize` is none, int8, int4 or None for what suits the device."""
+        """Load the model, from the Hub if needed; `quantize` is none, int8, int4 or None for what suits the device."""
         if model:
-            fetch(model)  # a wrong name is found before torch takes its time
+            _files(model)  # a wrong name is found before torch takes its time
         _log.info("Starting torch and transformers.")  # half a minute on a slow disk
         import torch
         import transformers
@@ -78,11 +87,11 @@ class LocalHFBackend(CaptionBackend):
         try:
             self.device = find_device()
             model = model or default_model(self.device)
-            folder = fetch(model)
+            folder = _files(model)
             # A folder's own name: where it lies on this machine is nothing for a journal that travels.
             is_folder = Path(model).expanduser().is_dir()
             super().__init__(folder.resolve().name if is_folder else model, settings, prompt)
-            check_code(folder, model, trusted=trust_remote_code)
+            _check_code(folder, model, trusted=trust_remote_code)
             self._load(folder, model, quantize, trust)
         except (StopRunError, ImportError):
             raise
@@ -91,65 +100,37 @@ class LocalHFBackend(CaptionBackend):
             damaged = isinstance(error, (OSError, SafetensorError))
             raise StopRunError(
                 f"{model or 'A model'} cannot be loaded ({reason}): "
-                + ("if its files are damaged or missing, fetch them anew, else " if damaged else "")
+                + ("if its files are damaged or missing, fetch them again, else " if damaged else "")
                 + "choose another --model, or report this line."
             ) from error
 
     def _load(self, folder: Path, model: str, quantize: str | None, trust: dict[str, bool]) -> None:
-        """Choose the precision, then fetch and load the weights, then see how many photos fit besides."""
+        """Choose the precision, then fetch and load the weights, then find out how many photos fit beside them."""
         import transformers
 
-        torch = self._torch
         auto_class = transformers.AutoModelForImageTextToText
         config = transformers.AutoConfig.from_pretrained(folder, **trust)
-        with torch.device("meta"):
+        with self._torch.device("meta"):
             weights = weights_of(auto_class.from_config(config, **trust))
-        options: dict[str, Any] = {"device_map": self.device.kind, "dtype": "auto", **trust}
-        if own := getattr(config, "quantization_config", None):
+        own = getattr(config, "quantization_config", None)
+        if own:
             chosen = str((own if isinstance(own, dict) else vars(own)).get("quant_method", "quantized"))
-            reason = "its files are so"
+            reason, options = "its files are so", {"dtype": "auto"}
             if quantize:
                 raise StopRunError(f"The files of {model} are {chosen} already: leave out --quantize.")
         else:
-            chosen, reason = choose(self.device, weights, quantize)
-            dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": torch.float32}
-            options["dtype"] = dtypes[whole_precision(self.device)]
-        if chosen in {"int4", "int8"}:
-            # It speaks at every multiplication, and on some processors when it is imported.
-            logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-            import bitsandbytes  # noqa: F401 - if it is missing, let it be said before the weights are fetched
-
-            options["quantization_config"] = transformers.BitsAndBytesConfig(
-                load_in_4bit=chosen == "int4",
-                load_in_8bit=chosen == "int8",
-                bnb_4bit_quant_type="nf4",
-                bnb_4bit_compute_dtype=options["dtype"],
-            )
-        folder = fetch(model, weights=True)
+            chosen, reason = choose_precision(self.device, weights, quantize)
+            options = self._precision_options(chosen)
+        folder = _files(model, "*.safetensors")
         _log.info(f"Loading {self.model} on {self.device.name} as {chosen}: {reason}.")
-        self._processor = _processor(folder, trust)
-        self._text = self._prompt_text(config.model_type)
-        # Where a template begins the thought, the answer goes on with it.
-        self._thinks = found[0] if (found := _BEGUN_THOUGHT.search(self._text)) else ""
-        # Marks of thoughts stay, for the engine to cut the thought off with them.
-        added = self._processor.tokenizer.added_tokens_decoder.items()
-        self._special = {number for number, one in added if one.special and not _THOUGHT.search(one.content)}
-        bos = self._processor.tokenizer.bos_token
-        self._begun = bool(bos) and self._text.startswith(bos)  # the template has it: not twice
+        self._prepare_texts(_processor(folder, trust), config.model_type)
         try:
-            loaded: Any = auto_class.from_pretrained(folder, output_loading_info=True, **options)
-            self._model, info = loaded
-            if missing := sorted(info["missing_keys"]):
-                raise StopRunError(
-                    f"The weights of {model} do not fit its architecture ({len(missing):,} are missing, such as "
-                    f"{missing[0]}), and its captions would be nonsense: choose another --model."
-                )
-            self._ends = _end_tokens(self._model.generation_config)
+            self._load_weights(auto_class, folder, model, {**options, **trust})
             self.batch_size = self._fitting_batch()
-        except (torch.OutOfMemoryError, MemoryError):
+        except (self._torch.OutOfMemoryError, MemoryError):
             raise StopRunError(
                 f"{model} as {chosen} does not fit into the memory of {self.device.name} after all; "
-                f"{instead(self.device, weights, chosen)}."
+                f"{suggest(self.device, weights, chosen)}."
             ) from None
         except ImportError as error:
             if not own:
@@ -158,6 +139,49 @@ class LocalHFBackend(CaptionBackend):
                 f"{model} is quantized in a way that needs more packages than this program has ({error}): "
                 "choose another --model, and have it quantized with --quantize."
             ) from error
+
+    def _precision_options(self, precision: str) -> dict[str, Any]:
+        """Return the options of `from_pretrained` for weights in this precision."""
+        import transformers
+
+        torch = self._torch
+        dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16, "float32": torch.float32}
+        options: dict[str, Any] = {"dtype": dtypes[whole_precision(self.device)]}
+        if precision in {"int4", "int8"}:
+            # It speaks at every multiplication, and on some processors when it is imported.
+            logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+            import bitsandbytes  # noqa: F401 - if it is missing, say so before the weights are fetched
+
+            options["quantization_config"] = transformers.BitsAndBytesConfig(
+                load_in_4bit=precision == "int4",
+                load_in_8bit=precision == "int8",
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_compute_dtype=options["dtype"],
+            )
+        return options
+
+    def _prepare_texts(self, processor: Any, kind: str) -> None:
+        """Make the text that goes to the model, and find out which tokens of its answers are no text."""
+        self._processor = processor
+        self._text = self._prompt_text(kind)
+        # Where a template begins the thought, the answer goes on with it.
+        self._thinks = found[0] if (found := _BEGUN_THOUGHT.search(self._text)) else ""
+        # Marks of thoughts stay, for the engine to cut the thought off with them.
+        added = processor.tokenizer.added_tokens_decoder.items()
+        self._special = {number for number, one in added if one.special and not _THOUGHT.search(one.content)}
+        bos = processor.tokenizer.bos_token
+        self._begun = bool(bos) and self._text.startswith(bos)  # the template has it: not twice
+
+    def _load_weights(self, auto_class: Any, folder: Path, model: str, options: dict[str, Any]) -> None:
+        device = self.device.kind
+        loaded = auto_class.from_pretrained(folder, output_loading_info=True, device_map=device, **options)
+        self._model, info = loaded
+        if missing := sorted(info["missing_keys"]):
+            raise StopRunError(
+                f"The weights of {model} do not fit its architecture ({len(missing):,} are missing, such as "
+                f"{missing[0]}), and its captions would be nonsense: choose another --model."
+            )
+        self._ends = _end_tokens(self._model.generation_config)
 
     def _prompt_text(self, kind: str) -> str:
         """Return what goes to the model with every picture: the chat template around the prompt, where there is one."""
@@ -257,7 +281,7 @@ class LocalHFBackend(CaptionBackend):
         if self.device.kind == "cpu":
             return CPU_BATCH
         cuda = self._torch.cuda
-        # None is larger; with tiles, a photo of the usual shape can have more of them than a square one.
+        # The worst cases: a model with tiles may cut a 4:3 photo into more of them than a square one.
         shapes = (Image.new("RGB", (MAX_SIDE, height), "gray") for height in (MAX_SIDE, MAX_SIDE * 3 // 4))
         photo = max(shapes, key=lambda shape: self._inputs([shape])["pixel_values"].numel())
         peaks = []
@@ -294,3 +318,49 @@ def _end_tokens(config: Any) -> set[int]:
     """Return the tokens that end an answer: a number or several, by the model."""
     ends = config.eos_token_id
     return set(ends) if isinstance(ends, list) else {ends}
+
+
+def _files(model: str, *weights: str) -> Path:
+    """Return the folder with the model's files; only the small ones unless `weights` says in which forms it may be."""
+    folder = Path(model).expanduser()
+    # Some models bring program code of their own, which `_check_code` looks at before it can run.
+    return (
+        folder
+        if folder.is_dir()
+        else snapshot(model, flag="--model", small=(*SMALL, "*.py"), weights=weights)
+    )
+
+
+def _check_code(folder: Path, model: str, *, trusted: bool) -> None:
+    """Check that transformers has the code of this model, or that the user trusts the model's own code.
+
+    Raises:
+        StopRunError: the model does not take pictures, or it would run its own code.
+    """
+    from transformers import CONFIG_MAPPING
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        kind = config["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise StopRunError(
+            f"{folder} holds no model (no config.json that says its model_type): check --model."
+        ) from None
+    own_code = bool(config.get("auto_map"))
+    # A model can bring its own code although transformers has some by the same name: Microsoft's Florence-2 does,
+    # and its weights do not fit transformers' Florence-2.
+    if own_code and not trusted and (kind in _NATIVE or kind not in CONFIG_MAPPING):
+        raise StopRunError(
+            f"{model} needs its own program code, which could do anything on this machine"
+            + (
+                f" and is not known to work with today's transformers: choose --model {_NATIVE[kind]}."
+                if kind in _NATIVE
+                else f": choose --model {_NATIVE_ELSE}, whose code is part of transformers, or add --trust-remote-code."
+            )
+        )
+    if kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES and not (own_code and trusted):
+        known = "does not take pictures" if kind in CONFIG_MAPPING else "is not known to transformers"
+        raise StopRunError(
+            f"{model} is of the kind {kind}, which {known}: choose another --model, such as {_NATIVE_ELSE}."
+        )

@@ -7,11 +7,11 @@ import threading
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from math import ceil
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from backends.base import INSTRUCTION, Caption
+from backends.base import INSTRUCTION, Caption, for_model
 from backends.cloud import CONNECT_SECONDS, THINKING_TOKENS, CloudBackend, base64, joined
-from backends.image_tokens import detail, for_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,28 @@ _EFFORTS = {
     "grok-4-fast-reasoning": "low",
 }
 
+# What a picture costs, by the beginning of the model's name, the longest that fits: a whole number is its tokens at low
+# detail (models that count tiles), a fraction the tokens of each patch of 32 pixels. Sources: docs/api_providers.md.
+_PICTURE_TOKENS: dict[str, float] = {
+    "gpt-4o": 85,
+    "gpt-4o-mini": 2833,
+    "gpt-4.1": 85,
+    "gpt-4.1-mini": 1.62,
+    "gpt-4.1-nano": 2.46,
+    "gpt-5": 70,
+    "gpt-5-mini": 1.62,
+    "gpt-5-nano": 2.46,
+    "gpt-5.": 1.2,
+    "gpt-5.1": 70,
+    "gpt-5.4-mini": 1.62,
+    "gpt-5.4-nano": 2.46,
+    "gpt-6": 1.2,
+    "o1": 75,
+    "o3": 75,
+    "o4-mini": 1.72,
+}
+_XAI_TILE, _XAI_TILES = 448, 6
+
 
 class OpenAIBackend(CloudBackend):
     """`url` and `key` of OpenAI; with `base_url` any server that speaks its dialect, and then no key is needed."""
@@ -46,6 +68,8 @@ class OpenAIBackend(CloudBackend):
     key = "OPENAI_API_KEY"
     request_path = "/chat/completions"
     families: ClassVar[tuple[str, ...]] = ("gpt-", "chatgpt-", "o1", "o3", "o4")
+    variables: ClassVar[tuple[str, ...]] = ("OPENAI_",)
+    price_provider = "openai"
     ends: ClassVar[Mapping[str, date | None]] = {
         "gpt-5": date(2026, 12, 11),
         "gpt-5.": None,
@@ -59,6 +83,11 @@ class OpenAIBackend(CloudBackend):
         "o3-mini": date(2026, 10, 23),
         "o4-mini": date(2026, 10, 23),
     }
+
+    @classmethod
+    def picture_tokens(cls, model: str, width: int, height: int) -> int | None:
+        rule = for_model(_PICTURE_TOKENS, model)
+        return ceil(rule * ceil(width / 32) * ceil(height / 32)) if isinstance(rule, float) else rule
 
     def _connect(self, key: str) -> None:
         import openai
@@ -97,10 +126,10 @@ class OpenAIBackend(CloudBackend):
         return None if self.own_server else for_model(self.ends, self.model)
 
     def recaption(self, image: Image) -> Caption:
-        # The providers sample anyhow; a server of one's own often decodes greedily and would say the same again.
-        return self._answer(image, **({"temperature": 1} if self.own_server else {}))
+        # The providers always sample; other servers often decode greedily and would say the same again.
+        return self._caption(image, **({"temperature": 1} if self.own_server else {}))
 
-    def _ask(self, jpeg: bytes, **sampling: Any) -> Caption:
+    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:
         url = f"data:image/jpeg;base64,{base64(jpeg)}"
         picture = {"type": "image_url", "image_url": {"url": url, "detail": detail(self.model)}}
         while True:
@@ -125,7 +154,7 @@ class OpenAIBackend(CloudBackend):
         words = str(getattr(error, "body", "") or "") + str(getattr(error, "message", ""))
         with self._changing:
             if (limit, has_system) != (self._limit, self._has_system):
-                return True  # another thread has changed it meanwhile
+                return True  # another thread has changed it already
             if re.search(rf"\b{limit}\b", words) and "limit" not in self._changed:
                 self._changed.add("limit")
                 self._limit = "max_completion_tokens" if limit == "max_tokens" else "max_tokens"
@@ -160,13 +189,32 @@ class OpenAIBackend(CloudBackend):
         return Caption(text, finish, only_thoughts=not text.strip() and bool(thoughts), **counted)
 
 
+def detail(model: str) -> Literal["low", "high"]:
+    """Return the detail to ask an OpenAI model for.
+
+    At 1024 pixels `high` is cheap where patches are counted; where tiles are, it is 8 to 9 times the price of `low`.
+    """
+    return "low" if isinstance(for_model(_PICTURE_TOKENS, model), int) else "high"
+
+
 class XAIBackend(OpenAIBackend):
     """The same dialect at xAI."""
 
     url = "https://api.x.ai/v1"
     key = "XAI_API_KEY"
     families: ClassVar[tuple[str, ...]] = ("grok-",)
-    # Names that still answer, but with grok-4.3 and at its price.
+    variables: ClassVar[tuple[str, ...]] = ("OPENAI_", "XAI_")  # the SDK is OpenAI's
+    price_provider = "x-ai"
+    # Names that still answer, but with grok-4.3 and at its price (docs.x.ai, retirement of 2026-05-15).
     ends: ClassVar[Mapping[str, date | None]] = dict.fromkeys(
         ("grok-4-1-fast", "grok-4-fast", "grok-4-0709", "grok-code-fast", "grok-3"), date(2026, 5, 15)
     )
+
+    @classmethod
+    def picture_tokens(cls, model: str, width: int, height: int) -> int | None:
+        tiles = ceil(width / _XAI_TILE) * ceil(height / _XAI_TILE)
+        return 256 * (min(tiles, _XAI_TILES) + 1) if model.startswith("grok-") else None
+
+    @classmethod
+    def priced_as(cls, model: str) -> str:
+        return "grok-4.3" if for_model(cls.ends, model) else model

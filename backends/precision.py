@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 WORKING_MEMORY = 1.2e9
-"""Bytes that one photo takes besides the weights while it is captioned: activations, cache, the allocator's slack."""
+"""Bytes that one photo takes on top of the weights while it is captioned: activations, cache, the allocator's slack."""
 
 _BYTES = {"float32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5 + 4 / 64}
 """Bytes a weight; 4-bit weights share one 4-byte scale by 64 (bitsandbytes' default)."""
@@ -45,7 +45,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How many weights a model has: in layers that can be quantized, and besides."""
+    """How many weights a model has: in layers that can be quantized, and in others."""
 
     quantizable: int
     other: int
@@ -75,7 +75,7 @@ def find_device() -> Device:
 
 
 def default_model(device: Device) -> str:
-    """Return the model for who does not name one: 3B on a card with 6 GB or more, else a small one."""
+    """Return the default model: 3B on a card with 6 GB or more, else a small one."""
     return _MODELS[0][0] if device.kind == "cuda" and device.total >= 5.5e9 else _MODELS[2][0]
 
 
@@ -102,7 +102,7 @@ def weights_of(model: torch.nn.Module) -> Weights:
     return Weights(quantizable, everything - quantizable)
 
 
-def choose(device: Device, weights: Weights, wanted: str | None) -> tuple[str, str]:
+def choose_precision(device: Device, weights: Weights, wanted: str | None) -> tuple[str, str]:
     """Return the precision and why; `wanted` is the user's `--quantize`: none, int8, int4 or None.
 
     Four bits are for fitting, not for speed: they are slower than sixteen (bitsandbytes #611, vllm #9535).
@@ -121,7 +121,7 @@ def choose(device: Device, weights: Weights, wanted: str | None) -> tuple[str, s
         raise StopRunError(
             f"Too little memory on {device.name}: as {least} the model's weights take "
             f"{_gb(weights.bytes(least, whole))} and a photo {_gb(WORKING_MEMORY)} more, of {_gb(device.free)} that are "
-            f"free; {instead(device, weights, least)}."
+            f"free; {suggest(device, weights, least)}."
         )
     chosen = fits[0]
     takes = f"the weights take {_gb(weights.bytes(chosen, whole))} of {_gb(device.free)} free memory"
@@ -133,7 +133,7 @@ def choose(device: Device, weights: Weights, wanted: str | None) -> tuple[str, s
 
 
 def fitting_batch(room: float, one: float, two: float) -> int:
-    """Return how many photos fit into `room` bytes, if one and two take so many at their peak, the weights included.
+    """Return how many photos fit into `room` bytes, given the peak bytes of one and of two photos, weights included.
 
     A tenth is left free: answers grow, and batches that differ leave gaps.
     """
@@ -141,7 +141,7 @@ def fitting_batch(room: float, one: float, two: float) -> int:
     return max(1, min(LARGEST_BATCH, 1 + int(more)))
 
 
-def instead(device: Device, weights: Weights, precision: str) -> str:
+def suggest(device: Device, weights: Weights, precision: str) -> str:
     """Return what to do when a model does not fit as `precision`: a smaller one, fewer bits, or more room."""
     count = weights.quantizable + weights.other
     whole = whole_precision(device)

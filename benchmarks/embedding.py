@@ -26,8 +26,9 @@ from processes import CORES, ROOT, bind
 sys.path.insert(0, str(ROOT))
 from image_loader import load_image
 from library.walk import walk
+from report.vectors.base import Embedder
 from report.vectors.cache import EmbeddingCache
-from report.vectors.embed import Embedder, Floats, embed_photos
+from report.vectors.embed import Floats, embed_photos
 
 if TYPE_CHECKING:
     from collections.abc import Callable

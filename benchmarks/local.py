@@ -35,8 +35,9 @@ from processes import ROOT, caption_command, start
 sys.path.insert(0, str(ROOT))
 from local_models import MODELS, NEW_TOKENS, Backend, Call, write
 
+from engines.captioning import Captioner
 from engines.driver import drive, record
-from engines.threads import caption_photos
+from engines.threads import caption_photos, local_decoders
 from image_loader import MAX_SIDE, load_image
 from journal import CaptionJournal
 from library.walk import walk
@@ -86,9 +87,10 @@ def product(backend: Backend, library: Path) -> Took:
     path.unlink(missing_ok=True)
     journal = CaptionJournal(path)
     photos = walk(library).photos
+    captioner = Captioner(backend, "local/random", stop=stop)
     with journal.lock():
         result = drive(
-            caption_photos(photos, backend, "local/random", workers=1, max_side=MAX_SIDE, stop=stop),
+            caption_photos(photos, captioner, local_decoders(MAX_SIDE), workers=1),
             lambda outcomes: journal.write_many([record(outcome) for outcome in outcomes]),
             stop=stop,
             photos_dir=library,

@@ -21,7 +21,7 @@ import time
 from collections import defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 from playwright.sync_api import sync_playwright
@@ -29,7 +29,8 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from report.events import Chunk  # noqa: E402 - the root is found above
+from report.build import Report  # noqa: E402 - the root is found above
+from report.events import Chunk  # noqa: E402
 from report.files.page import write_page  # noqa: E402
 from report.files.table import Row  # noqa: E402
 from report.files.thumbnails import FOLDER, Picture  # noqa: E402
@@ -111,8 +112,8 @@ def draw(path: Path, size: tuple[int, int], chance: random.Random) -> None:
     image.convert("RGB").save(path, quality=70)
 
 
-def library(folder: Path, count: int) -> dict[str, Any]:
-    """Return what `write_page` takes, for `count` photos of 24 years; most thumbnails are links to the drawn ones."""
+def library(folder: Path, count: int) -> Report:
+    """Return a report of `count` photos of 24 years; most thumbnails are links to the drawn ones."""
     chance = random.Random(7)
     sizes = [chance.lognormvariate(0, 1) for _ in range(max(3, count // 150))]
     share = 0.73 * count / sum(sizes)
@@ -204,10 +205,16 @@ def library(folder: Path, count: int) -> dict[str, Any]:
         )
         for number, ((first, begin_at), end) in enumerate(zip(events, ends, strict=True), 1)
     ]
-    return {
-        "rows": rows, "groups": groups, "themes": themes, "chunks": chunks, "pictures": pictures,
-        "videos": (), "summary": f"{count:,} captioned", "method": "Made up", "notes": [], "link": "photos/",
-    }  # fmt: skip
+    return Report(
+        rows,
+        groups,
+        themes,
+        chunks,
+        pictures,
+        summary=f"{count:,} captioned",
+        method="Made up",
+        link="photos/",
+    )
 
 
 def opened(browser: Browser, page: Path, route: str = "") -> Page:
@@ -229,12 +236,12 @@ def main() -> None:
         sys.exit("There is no chromium on this machine: `apt-get install chromium`.")
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = options.out or Path(temporary)
-        arguments = library(folder, count)
+        report = library(folder, count)
         page, bare = folder / "cluster_report.html", folder / "bare.html"
         built = []
         for _ in range(rounds):
             begin = time.perf_counter()
-            write_page(page, **arguments)
+            write_page(report, folder)
             built.append(time.perf_counter() - begin)
         text = page.read_text(encoding="utf-8")
         bare.write_text(_BARE % text.split('id="data">')[1].split("</script>")[0], encoding="utf-8")
@@ -256,7 +263,7 @@ def main() -> None:
         browser.close()
 
     print(
-        f"{count:,} photos, {len(arguments['groups'])} groups, {len(arguments['chunks']):,} events; medians of {rounds}"
+        f"{count:,} photos, {len(report.groups)} groups, {len(report.chunks):,} events; medians of {rounds}"
     )
     print(f"{'page':<34} {page_size(text):>8.1f} MB   (goal 25)")
     print(f"{'built':<34} {statistics.median(built):>8.2f} s    (goal 30)")

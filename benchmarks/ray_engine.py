@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few photos, one round")
     options = parser.parse_args()
     count, tiny, rounds = (12, 12, 1) if options.quick else (options.photos, options.tiny, options.rounds)
-    engines = {"threads": (), "ray": ("--engine", "ray")}
+    engines = {"threads": (), "ray": ("--ray",)}
     many = ("--max-workers", "16")
     with tempfile.TemporaryDirectory() as folder:
         for name, photos, size in (("12 MP", count, PHONE), ("64 x 48", tiny, TINY)):

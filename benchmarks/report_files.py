@@ -24,9 +24,12 @@ from processes import MAXRSS_MEGABYTE, ROOT
 
 sys.path.insert(0, str(ROOT))
 from journal import CaptionJournal
+from report.build import Report
+from report.files.last_report import read_previous, write_last
 from report.files.markdown import write_markdown
 from report.files.table import make_rows, write_csv, write_parquet
-from report.naming.inheritance import inherit, read_previous
+from report.groups.clustering import Clusters
+from report.naming.inheritance import inherit
 from report.naming.naming import count, label_photos, name_groups, name_themes
 
 if TYPE_CHECKING:
@@ -104,7 +107,7 @@ def report(folder: Path, names: list[str], labels: Ints) -> Laps:
     """Make the files of one report into `folder`, where its journal lies."""
     rng = np.random.default_rng(1)
     groups = int(labels.max()) + 1
-    distances = rng.uniform(0, 0.5, len(names))
+    distances = rng.uniform(0, 0.5, len(names)).astype(np.float32)
     nearest = np.where(labels >= 0, labels, rng.integers(0, groups, len(names)))
     themes = rng.integers(0, 14, groups).tolist()
     lap = Laps()
@@ -114,20 +117,24 @@ def report(folder: Path, names: list[str], labels: Ints) -> Laps:
         named = label_photos(names, records)
         counts = count(named, records)
     with lap("names that stay"):
-        previous, note = read_previous(folder / "cluster_export.csv")
+        previous, note = read_previous(folder)
         heirs = inherit(previous, names, labels, named)
         assert not note, note
     with lap("names"):
-        found = name_groups(names, labels, distances, named, ids=heirs.ids, kept=heirs.headings)
+        found = name_groups(names, labels, distances, named, heirs=heirs)
         gathered = name_themes(found, themes, names, named)
     with lap("Markdown"):
-        rows = make_rows(named, names, labels, found, distances, nearest, rng.normal(size=(len(names), 2)))
-        path = folder / "cluster_report.md"
-        write_markdown(path, rows, found, gathered, summary=counts.line(), method="drawn", link="../photos/")
+        nothing, xy = np.zeros((groups, 0), np.float32), rng.normal(size=(len(names), 2)).astype(np.float32)
+        clusters = Clusters(labels, nothing, distances, nearest, xy, np.array(themes), "drawn", [])
+        rows = make_rows(named, names, clusters, found)
+        written = Report(rows, found, gathered, summary=counts.line(), method="drawn", link="../photos/")
+        write_markdown(written, folder)
     with lap("CSV"):
-        write_csv(folder / "cluster_export.csv", rows)
+        write_csv(written, folder)
+    with lap("for the next report"):
+        write_last(written, folder)
     with lap("Parquet, with its import"):
-        write_parquet(folder / "cluster_export.parquet", rows)
+        write_parquet(written, folder)
     return lap
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cli.exit import ExitCode
 from cli.log import log, printable
-from cli.selection import done_records, spell_as_recorded
+from cli.selection import done_records, first_numbers, spell_as_recorded
 from cli.words import command
 from errors import StopRunError
 from journal import STATUSES, CaptionJournal, Entry, tally
@@ -121,11 +121,7 @@ def _last_run(journal: CaptionJournal) -> str:
 
 def _malformed(journal: CaptionJournal) -> str:
     count = len(journal.malformed)
-    return (
-        f"{count:,} (line {', '.join(map(str, journal.malformed[:10]))}{', ...' if count > 10 else ''})"
-        if count
-        else "0"
-    )
+    return f"{count:,} (line {first_numbers(journal.malformed)})" if count else "0"
 
 
 def _heading(path: Path, table: dict[str, Entry]) -> str:

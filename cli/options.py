@@ -39,8 +39,7 @@ class RunOptions(Options):
     force: bool
     dry_run: bool
     restart_every: int
-    ray: bool
-    ray_address: str | None
+    ray: str | None  # the cluster's address, or `local` for a Ray of this run alone
     quantize: str | None
     trust_remote_code: bool
     mock_options: dict[str, float]

@@ -73,7 +73,7 @@ class Progress:
         if outcome.status:
             self._done += 1
             self._bar.update()
-        if outcome.status != "success" and not outcome.fatal:
+        if outcome.status != "success" and not outcome.stop:
             log.log(
                 logging.INFO if video else logging.WARNING,
                 outcome.status or "unread",

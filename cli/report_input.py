@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,16 +13,17 @@ from tqdm import tqdm
 
 from cli.copies import copies_warning
 from cli.log import log
-from cli.selection import photos_folder, spell_as_recorded
+from cli.selection import malformed_warning, photos_folder, spell_as_recorded
 from config import load_settings
 from errors import StopRunError
-from journal import CaptionJournal, is_video
+from journal import CaptionJournal
 from library.walk import VIDEO_EXTENSIONS, Photo, extension, walk
+from report.build import Library, Vectors
 from report.files.thumbnails import Picture, disk_cost, make_pictures
+from report.vectors.base import load_embedder
 from report.vectors.cache import EmbeddingCache
-from report.vectors.clip import ClipEmbedder, TextEmbedder
-from report.vectors.embed import Embedded, embed_photos, embed_texts, unit
-from report.vectors.pixels import PixelsEmbedder
+from report.vectors.clip import TextEmbedder
+from report.vectors.embed import embed_photos, embed_texts, unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from cli.signals import Stopper
     from journal import Entry
     from library.walk import Walk
-    from report.vectors.embed import Embedder, Floats
 
 CACHE = ".cluster_cache"
 _JOURNAL = Path("captions.jsonl")
@@ -44,7 +44,7 @@ class ReportOptions:
     journals: tuple[Path, ...]
     out_dir: Path
     cluster_by: Literal["image", "caption", "both"]
-    embedder: Literal["clip", "pixels"]
+    embedder: str
     clip_model: str
     text_model: str
     min_cluster_size: int | None
@@ -55,41 +55,6 @@ class ReportOptions:
 
 class StoppedError(Exception):
     """A signal came while vectors or thumbnails were made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """The files that get rows, in this order, and what is known of them; `photos_dir` is None where no file is there to open."""
-
-    photos_dir: Path | None
-    photos: list[Photo]
-    records: dict[str, Entry]
-
-    @property
-    def videos(self) -> frozenset[str]:
-        """The videos, by their records, or where there is none by their names."""
-        return frozenset(
-            photo.rel_path
-            for photo in self.photos
-            if (
-                is_video(entry["status"], entry.get("error"))
-                if (entry := self.records.get(photo.rel_path))
-                else photo.is_video
-            )
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Vectors:
-    """What is clustered: photos by their place in the library, a row each.
-
-    `images` (n, d) are those that `embedder` made of the pictures; None where no picture was looked at.
-    """
-
-    places: list[int]
-    rows: Floats
-    images: Floats | None = None
-    embedder: Embedder | None = None
 
 
 def find_files(photos_dir: Path) -> Walk:
@@ -141,7 +106,7 @@ def _records(options: ReportOptions) -> dict[str, Entry]:
             continue
         journal = CaptionJournal(path)
         records |= journal.load()
-        if warning := journal.malformed_warning():
+        if warning := malformed_warning(journal):
             log.warning(warning)
     outside = [name for name in records if name.startswith("/") or ".." in name.split("/")]
     for name in outside:
@@ -194,65 +159,66 @@ def read_vectors(options: ReportOptions, library: Library, stopper: Stopper) -> 
         StoppedError: a signal came; what was made so far is in the cache.
         StopRunError: a model or the disk is not as it must be.
     """
-    photos, folder = library.photos, options.out_dir / CACHE
-    images: Embedded | None = None
-    embedder: Embedder | None = None
-    if options.cluster_by != "caption":
-        embedder = PixelsEmbedder() if options.embedder == "pixels" else ClipEmbedder(options.clip_model)
-        with progress_bar("Embedding", len(photos)) as update:
-            images = embed_photos(
-                photos, embedder, EmbeddingCache(folder, embedder.name), stop=stopper.event, progress=update
-            )
-        if stopper.event.is_set():
-            raise StoppedError
-        log.info(f"{len(images.vectors):,} photos have a vector, {images.new:,} new.")
-        unread = []
-        for place, missing in sorted(images.missing.items()):
-            if not photos[place].is_video:
-                log.warning(
-                    "not embedded", extra={"rel_path": photos[place].rel_path, "error": missing.reason}
-                )
-            if missing.unavailable and not missing.gone:
-                unread.append(photos[place].rel_path)
-        if unread:
-            raise StopRunError(
-                f"{len(unread):,} of the photos could not be read this time, such as {unread[0]}: a report would take them "
-                "out of their groups, so none was written. See to the disk, or move them out of the library, then run the "
-                "same command again; what was embedded is kept."
-            )
+    if options.cluster_by == "caption":
+        return _read_captions(options, library, stopper)
+    pictured = _read_images(options, library, stopper)
     if options.cluster_by == "image":
-        assert images is not None  # noqa: S101 - for the type checker
-        return Vectors(images.places.tolist(), images.vectors, images.vectors, embedder)
+        return pictured
+    return _side_by_side(pictured, _read_captions(options, library, stopper))
 
+
+def _read_images(options: ReportOptions, library: Library, stopper: Stopper) -> Vectors:
+    photos = library.photos
+    embedder = load_embedder(options.embedder, options.clip_model)
+    cache = EmbeddingCache(options.out_dir / CACHE, embedder.name)
+    with progress_bar("Embedding", len(photos)) as update:
+        images = embed_photos(photos, embedder, cache, stop=stopper.event, progress=update)
+    if stopper.event.is_set():
+        raise StoppedError
+    log.info(f"{len(images.vectors):,} photos have a vector, {images.new:,} new.")
+    unread = []
+    for place, missing in sorted(images.missing.items()):
+        if not photos[place].is_video:
+            log.warning("not embedded", extra={"rel_path": photos[place].rel_path, "error": missing.reason})
+        if missing.unavailable and not missing.gone:
+            unread.append(photos[place].rel_path)
+    if unread:
+        raise StopRunError(
+            f"{len(unread):,} of the photos could not be read this time, such as {unread[0]}: a report would take them "
+            "out of their groups, so none was written. See to the disk, or move them out of the library, then run the "
+            "same command again; what was embedded is kept."
+        )
+    return Vectors(images.places.tolist(), images.vectors, embedder.says, images.vectors, embedder)
+
+
+def _read_captions(options: ReportOptions, library: Library, stopper: Stopper) -> Vectors:
     captions = {
         place: entry["caption"]
-        for place, photo in enumerate(photos)
+        for place, photo in enumerate(library.photos)
         if (entry := library.records.get(photo.rel_path))
         and entry["status"] == "success"
         and entry["caption"]
     }
-    texts_by = TextEmbedder(options.text_model)
+    embedder = TextEmbedder(options.text_model)
+    cache = EmbeddingCache(options.out_dir / CACHE, embedder.name)
     with progress_bar("Embedding", len(captions), "captions") as update:
-        texts = embed_texts(
-            list(captions.values()),
-            texts_by,
-            EmbeddingCache(folder, texts_by.name),
-            stop=stopper.event,
-            progress=update,
-        )
+        texts = embed_texts(list(captions.values()), embedder, cache, stop=stopper.event, progress=update)
     if texts is None:
         raise StoppedError
-    if images is None:
-        return Vectors(list(captions), texts)
-    # Side by side at equal weight; a photo without a caption is compared by its picture alone.
-    rows = np.zeros((len(images.vectors), images.vectors.shape[1] + texts.shape[1]), np.float32)
-    rows[:, : images.vectors.shape[1]] = images.vectors
-    number = {place: row for row, place in enumerate(images.places.tolist())}
-    both = [(number[place], text) for text, place in enumerate(captions) if place in number]
+    return Vectors(list(captions), texts, embedder.says)
+
+
+def _side_by_side(pictured: Vectors, captioned: Vectors) -> Vectors:
+    """Join pictures and captions at equal weight; a photo without a caption is compared by its picture alone."""
+    width = pictured.rows.shape[1]
+    rows = np.zeros((len(pictured.rows), width + captioned.rows.shape[1]), np.float32)
+    rows[:, :width] = pictured.rows
+    number = {place: row for row, place in enumerate(pictured.places)}
+    both = [(number[place], text) for text, place in enumerate(captioned.places) if place in number]
     if both:
         at, of = (list(side) for side in zip(*both, strict=True))
-        rows[at, images.vectors.shape[1] :] = texts[of]
-    return Vectors(images.places.tolist(), unit(rows), images.vectors, embedder)
+        rows[at, width:] = captioned.rows[of]
+    return replace(pictured, rows=unit(rows), says=f"{pictured.says} and {captioned.says}")
 
 
 def read_pictures(options: ReportOptions, library: Library, stopper: Stopper) -> list[Picture]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from backends import BACKENDS, load_backend
-from backends.image_tokens import image_tokens
+from backends import BACKENDS, backend_class, load_backend
 from cli.copies import copies_warning
 from cli.exit import ExitCode
 from cli.log import log, start_log
@@ -21,10 +20,11 @@ from config import load_settings
 from costs.estimate import text_tokens
 from costs.prices import dollars, price_of, source
 from costs.spending import Spending
+from engines.captioning import Captioner
 from engines.checks import Alike
 from engines.driver import Result, drive, record
-from engines.ray.session import ray_cluster
-from engines.threads import caption_photos
+from engines.ray.session import LOCAL, ray_cluster
+from engines.threads import caption_photos, local_decoders
 from errors import StopRunError
 from image_loader import MAX_SIDE
 from journal import MOCK, CaptionJournal, Status, Tally, prompt_mark, tally
@@ -139,13 +139,9 @@ def _caption(
         result = drive(
             caption_photos(
                 task.pending[: task.quota],
-                backend,
-                label,
+                Captioner(backend, label, stop=stopper.event, spending=spending),
+                decoders if decoders is not None else local_decoders(MAX_SIDE),
                 workers=workers,
-                max_side=MAX_SIDE,
-                stop=stopper.event,
-                spending=spending,
-                decoders=decoders,
             ),
             _keep_dry_run(journal) if options.dry_run else _keep(journal, task.prompt),
             stop=stopper.event,
@@ -185,7 +181,7 @@ def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) 
     """Say how many photos are skipped, and how many of their captions another prompt has made."""
     done = [photo.rel_path for photo in found.photos if journal.is_done(photo.rel_path)]
     if done:
-        log.info(journal.summary(done))
+        log.info(tally(done_records(journal, found)).summary())
     entries = done_records(journal, found) if prompt else []
     if others := sum(e["status"] == "success" and e.get("prompt", prompt) != prompt for e in entries):
         log.info(
@@ -195,10 +191,9 @@ def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) 
 
 
 def _ray(options: RunOptions, stopper: Stopper) -> AbstractContextManager[Cluster]:
-    log.info(f"Joining Ray at {options.ray_address}." if options.ray_address else "Starting Ray.")
-    return ray_cluster(
-        options.ray_address, max_workers=options.max_workers, max_side=MAX_SIDE, stop=stopper.event
-    )
+    address = options.ray or LOCAL
+    log.info("Starting Ray." if address == LOCAL else f"Joining Ray at {address}.")
+    return ray_cluster(address, max_workers=options.max_workers, max_side=MAX_SIDE, stop=stopper.event)
 
 
 def _workers(options: RunOptions, backend: CaptionBackend) -> int:
@@ -225,7 +220,7 @@ def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
         if options.budget is not None:
             raise
         return Spending()
-    tokens = image_tokens(options.backend, backend.model, MAX_SIDE, MAX_SIDE) or 0
+    tokens = backend_class(options.backend).picture_tokens(backend.model, MAX_SIDE, MAX_SIDE) or 0
     most = price.of(tokens + text_tokens(options.prompt), backend.max_output_tokens)
     return Spending(price, options.budget, most)
 
@@ -305,8 +300,9 @@ def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
     options = task.options
     if result.stopped:
         # The sentence says to run the same command again, which with --force would begin anew and pay anew.
-        way = f" Without --force: {_again(options)}" if options.force else ""
-        raise StopRunError(result.stopped + way)
+        if options.force:
+            raise StopRunError(f"{result.stopped} Without --force: {_again(options)}")
+        raise result.stopped
     if signalled is not None:
         go_on = "Begin it again" if options.dry_run else "Go on"
         log.warning(f"Stopped; everything written is safe. {go_on} with: {_again(options)}")

@@ -56,7 +56,7 @@ def load_records(
         StopRunError: none of its photos is in the folder.
     """
     journal.load(retry_statuses, redo_mock=redo_mock, with_stamps=with_stamps)
-    if warning := journal.malformed_warning():
+    if warning := malformed_warning(journal):
         log.warning(warning)
     spell_as_recorded(found, journal.names(), photos_dir)
     if journal.known and not any(journal.is_known(photo.rel_path) for photo in found.photos):
@@ -64,6 +64,22 @@ def load_records(
             f"{journal.path} belongs to another folder: none of its {journal.known:,} photos is in {photos_dir}. "
             "Give the --photos-dir it was made with (paths count from there), or another --captions-jsonl."
         )
+
+
+def malformed_warning(journal: CaptionJournal) -> str | None:
+    """Return the sentence about the journal's malformed lines, or None if there are none."""
+    if not journal.malformed:
+        return None
+    lines = "line" if len(journal.malformed) == 1 else "lines"
+    shown = first_numbers(journal.malformed)
+    return (
+        f"Warning: discarded {len(journal.malformed)} malformed {lines} from {journal.name} ({lines} {shown})"
+    )
+
+
+def first_numbers(numbers: list[int]) -> str:
+    """Return the first ten numbers: `2, 5, 9, ...`."""
+    return ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
 
 
 def spell_as_recorded(found: Walk, recorded: Collection[str], photos_dir: Path) -> None:

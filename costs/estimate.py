@@ -1,4 +1,4 @@
-"""Owns the reckoning beforehand: how many tokens, how much money, how long. Calls nothing and loads no model."""
+"""Owns the estimate before a run: how many tokens, how much money, how long. Calls nothing and loads no model."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS, backend_class
-from backends.base import INSTRUCTION
-from backends.image_tokens import for_model, image_tokens
+from backends.base import INSTRUCTION, for_model
 from costs.prices import is_priced, price_of
 from errors import StopRunError
 
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
     from library.walk import Photo
 
 SAMPLE = 500
-"""Photos whose headers are read; the mean of so many is within a few percent of that of all."""
+"""Photos whose headers are read; their mean is within a few percent of that of all photos."""
 CAPTION_TOKENS = 60
 """Output tokens of one or two sentences."""
 SECONDS_PER_PHOTO = {"mock": 0.05, "local": 0.7}
 SECONDS_PER_CALL = 2.0
-"""For a first guess, of 2026-11: a cloud call from here and there; for `local` the middle of the plan's 1 to 2 photos a second on
-an RTX 3070. A journal that holds captions of the same model knows better."""
+"""For a first guess, of 2026-11: typical cloud calls; for `local` the middle of the plan's 1 to 2 photos a second on an
+RTX 3070. A journal with captions of the same model gives a better number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +82,19 @@ def estimate(
     pace: float | None,
     base_url: str | None = None,
 ) -> Estimate:
-    """Reckon what `photos` pictures would take; `sizes` are those of a sample, `pace` is measured, in photos a second.
+    """Estimate what `photos` pictures would take; `sizes` are those of a sample, `pace` is measured, in photos a second.
 
     Raises:
         StopRunError: the model's price, or what it takes for a picture, is not known.
     """
     model = model or BACKENDS[backend].default_model or "the model that suits the hardware"
-    workers = workers or backend_class(backend).max_workers
+    kind = backend_class(backend)
+    workers = workers or kind.max_workers
     seconds = SECONDS_PER_PHOTO.get(backend, SECONDS_PER_CALL / workers)
     tokens = input_cost = output_cost = None
     if is_priced(backend) and not base_url:
         price = price_of(backend, model)
-        each = [image_tokens(backend, model, *size) for size in sizes]
+        each = [kind.picture_tokens(model, *size) for size in sizes]
         if None in each:
             raise StopRunError(
                 f"It is not known how many tokens {backend}'s {model} takes for a picture: choose another --model, or "
@@ -115,5 +115,5 @@ def estimate(
         seconds=max(1.0, photos / pace if pace else photos * seconds) if photos else 0,
         workers=workers,
         measured=pace is not None,
-        end_date=None if base_url else for_model(getattr(backend_class(backend), "ends", {}), model),
+        end_date=None if base_url else for_model(kind.ends, model),
     )

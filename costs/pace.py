@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _PAUSE = 10
-"""So many usual gaps without a record are a pause: the run had stopped, or its server made it wait."""
+"""A gap this many times longer than usual is a pause: the run had stopped, or its server made it wait."""
 _GAPS, _PHOTOS = 5, 20
 """Fewer say too little."""
 
@@ -20,7 +20,7 @@ def pace(stamps: Iterable[int]) -> float | None:
     """Return how many photos a second were captioned, pauses left out; None if there are too few to say.
 
     `stamps` are the times of the records in whole seconds, in any order. Records of one second were made side by side, in
-    a batch or by many workers: together they took the time since the second before them that has records.
+    a batch or by many workers: together they took the time since the last second before them that has records.
     """
     gaps, photos = array("q"), array("q")  # a million records are common
     last = None
@@ -30,7 +30,7 @@ def pace(stamps: Iterable[int]) -> float | None:
                 gaps.append(stamp - last)
                 photos.append(0)
             last = stamp
-        if photos:  # what the first second holds began at a time that nobody knows
+        if photos:  # not in the first second, whose photos began at an unknown time
             photos[-1] += 1
     if len(gaps) < _GAPS:
         return None

@@ -1,6 +1,6 @@
 """Owns what tokens cost: the list prices of `genai-prices`, with their date. Money is Decimal, in US dollars.
 
-An unknown model is an error that names its neighbours, never a zero.
+An unknown model is an error that names similar ones, never a price of zero.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ from difflib import get_close_matches
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from backends import BACKENDS
+from backends import BACKENDS, backend_class
 from errors import PackagesError, StopRunError
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
-_PROVIDERS = {"openai": "openai", "xai": "x-ai", "anthropic": "anthropic", "gemini": "google"}
-# Names that still answer, but with grok-4.3 and at its price (docs.x.ai, retirement of 2026-05-15).
-_ANSWERED_BY_GROK_4_3 = ("grok-4-1-fast", "grok-4-fast", "grok-4-0709", "grok-code-fast", "grok-3")
 _RELEASED = {"0.2.3": "2026-11-10"}
-"""The days on which releases of genai-prices came out, which the package does not say itself."""
+"""When releases of genai-prices came out; the package itself does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +55,9 @@ def price_of(backend: str, model: str) -> Price:
 
     if not is_priced(backend):
         raise StopRunError(f"No prices are known for the {backend} backend: leave out --budget.")
-    provider = next(p for p in get_snapshot().providers if p.id == _PROVIDERS[backend])
-    if found := provider.find_model("grok-4.3" if model.startswith(_ANSWERED_BY_GROK_4_3) else model):
+    kind = backend_class(backend)
+    provider = next(p for p in get_snapshot().providers if p.id == kind.price_provider)
+    if found := provider.find_model(kind.priced_as(model)):
         return Price(provider, found)
     near = get_close_matches(model, [known.id for known in provider.models], n=4, cutoff=0.5)
     raise PackagesError(
@@ -70,12 +68,12 @@ def price_of(backend: str, model: str) -> Price:
 
 
 def is_priced(backend: str) -> bool:
-    """Tell whether the backend is one whose tokens cost money by a list."""
-    return backend in _PROVIDERS
+    """Tell whether the backend's tokens are paid for by a price list."""
+    return backend_class(backend).price_provider is not None
 
 
 def source() -> str:
-    """Return where the prices are from and of which day they are."""
+    """Return where the prices are from, and their date."""
     release = version("genai-prices")
     return f"genai-prices {release}" + (f" of {_RELEASED[release]}" if release in _RELEASED else "")
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Spending:
     """Counts every answer, used or not. Safe for threads.
 
-    A call begins only if the dearest one so far (at first `most`, the dearest that can be) still fits the budget
-    besides those that are in flight; until the first has come back, one is in flight at a time.
+    A call begins only if the budget has room for it and for those in flight, each at the price of the dearest call so
+    far (at first `most`, the highest price possible). Until the first has come back, one is in flight at a time.
 
     Attributes:
         input_tokens, output_tokens: as the server counts them.
@@ -47,7 +47,7 @@ class Spending:
 
     @contextmanager
     def call(self, stopping: Callable[[], bool]) -> Generator[Callable[[Caption | str], None]]:
-        """Hold room for one call while it lasts; what it gives is to be told of the answer.
+        """Reserve room in the budget for one call while it lasts; call what this yields with the answer.
 
         Raises:
             StopRunError: the budget has no room for another call.
@@ -117,5 +117,5 @@ class Spending:
 def _may_be_billed(error: Exception) -> bool:
     if isinstance(error, APIError):
         return error.billed
-    # What else comes out of an SDK comes of an answer that it could not read.
+    # Any other error of an SDK comes from an answer that it could not read.
     return not isinstance(error, StopRunError | CorruptImageError | MemoryError)

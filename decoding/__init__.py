@@ -1,1 +1,1 @@
-"""Decoding in child processes: a photo that aborts, hangs or floods its decoder takes no run with it."""
+"""Decoding in child processes, so that a photo that crashes or hangs its decoder does not end the run."""

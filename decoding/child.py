@@ -1,9 +1,9 @@
-"""Owns the child process that decodes: paths in through a pipe, pixels out through shared memory.
+"""Owns the child process that decodes: paths come in through a pipe, pixels go out through shared memory.
 
-Asked to look at a photo it also tells when and where that was taken, from the bytes it has read anyway.
+If asked, it also tells when and where the photo was taken, from the bytes that it has read.
 
-Started by `decoding.decoder` as `python -m decoding.child PIPE_FD MEMORY_FD MEMORY_SIZE MAX_SIDE TIME_LIMIT`. Ends
-when the pipe does; one that hangs in a decoder then is ended by its own alarm.
+Started by `decoding.decoder` as `python -m decoding.child PIPE_FD MEMORY_FD MEMORY_SIZE MAX_SIDE TIME_LIMIT`. Ends when
+the pipe is closed. If it hangs in a decoder then, its own alarm ends it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
 
 
 class _Permit:
-    """Held while a large picture is decoded: asks the parent, who lets one child at a time go on.
+    """Held while a large picture is decoded: the parent allows this to one child at a time.
 
-    `used` says that the last picture was large. Nothing is given back: the parent does that when it has the answer.
+    `used`: the last picture was large. The parent takes the permit back when it has the picture.
     """
 
     def __init__(self, pipe: Connection, limit: int) -> None:
@@ -41,7 +41,7 @@ class _Permit:
 
     def __enter__(self) -> None:
         self.used = True
-        signal.alarm(0)  # waiting for the others is not hanging
+        signal.alarm(0)  # waiting for others must not count as hanging
         self._pipe.send(protocol.Large())
         self._pipe.recv()
         signal.alarm(self._limit)
@@ -52,11 +52,11 @@ class _Permit:
 
 def main() -> None:
     pipe_fd, memory_fd, size, usual_side, limit = (int(word) for word in sys.argv[1:6])
-    # The parent ends a decoder that hangs; when the parent is gone this alarm does, whose default is to kill.
+    # The parent ends a decoder that hangs. If the parent is gone, this alarm kills the child.
     limit += ORPHAN_SECONDS
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends its children
     warnings.simplefilter("ignore")
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # photos are decoded side by side: one core each
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # photos are decoded in parallel: one core each
     _bound_memory()
     memory = mmap.mmap(memory_fd, size)
     with Connection(pipe_fd) as pipe:
@@ -76,9 +76,9 @@ def main() -> None:
                 data = read_file(path)
                 memory[-1] = protocol.DECODING
                 if isinstance(asked, protocol.Look):
-                    moment = read_moment(data)  # first, so that a broken picture still has one
+                    moment = read_moment(data)  # first, so that a broken picture has one too
                 image = decode(data, path, max_side, large=permit)
-                pixels = image.tobytes("raw", "RGBX")  # Pillow's own layout: copied, not packed
+                pixels = image.tobytes("raw", "RGBX")  # Pillow's own layout, which is only copied
                 memory[: len(pixels)] = pixels
                 answer: object = protocol.Pixels(image.size, moment)
             except UnavailableImageError as error:
@@ -87,24 +87,24 @@ def main() -> None:
                 answer = protocol.Failure(error.reason, moment=moment)
             signal.alarm(0)
             if permit.used and _trim:
-                _trim(0)  # before the parent lets the next large one begin in another child
+                _trim(0)  # before the next large picture begins in another child
             permit.used = False
             pipe.send(answer)
 
 
 def _be_quiet() -> None:
-    """From here on what decoders print is lost; what ended a start is in the parent's file."""
+    """Discard what decoders print from now on; a failed start has already told the parent's file why."""
     number = os.open(os.devnull, os.O_WRONLY)
     os.dup2(number, 2)
     os.close(number)
 
 
 def _bound_memory() -> None:
-    """Turn what a bomb asks for beyond the limit into a MemoryError; the margin is what the program itself maps."""
+    """Limit this process's memory, so that a bomb gets a MemoryError. The margin is for the program itself."""
     import resource  # noqa: PLC0415 - not on Windows
 
     limit = MEMORY_LIMIT + LARGE + (2 << 30)
-    # macOS knows no such limit and refuses it; there the need that a picture's header tells is the only bound.
+    # macOS does not support this limit. There only the size in the picture's header is checked.
     with suppress(ValueError, OSError):
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         if hard == resource.RLIM_INFINITY or limit < hard:

@@ -1,4 +1,4 @@
-"""Owns the parent's side of a decoding child: starts it, asks it, bounds it, and names the photo that harmed it."""
+"""Owns the parent's side of a decoding child: starts it, asks it, limits its time, and names the photo that crashed it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from library.moments import Moment
 
 TIME_LIMIT = 60
-"""Seconds after which a decoder counts as hung; a 200-megapixel HEIC takes 11."""
+"""Seconds after which a decoder counts as hanging; a 200-megapixel HEIC takes 11."""
 
 START_LIMIT = 60
-"""Seconds that a child gets to start, whatever a photo gets: on a busy machine its imports alone take many."""
+"""Seconds that a child has to start: on a busy machine its imports alone take many."""
 _START_PAUSE = 0.5
-"""Seconds before a start that failed is tried again."""
+"""Seconds before a failed start is tried again."""
 
-# glibc otherwise gives the memory of every picture back to the kernel, and each photo pays for its pages anew.
+# Otherwise glibc returns each picture's memory to the kernel, and the next photo must get its pages again.
 _MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(32 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
 _ROOT = Path(__file__).resolve().parent.parent
-# One large picture at a time in the whole process, so that several together cannot exhaust the memory.
+# One large picture at a time, so that several together cannot use up the memory.
 _large = threading.Lock()
 
 
@@ -46,10 +46,10 @@ class _DiedError(Exception):
 
 
 class Decoder:
-    """Runs `image_loader` in a child process of its own. One thread at a time may use it.
+    """Runs `image_loader` in a child process. One thread at a time may use it.
 
-    A photo that ends the child is tried once more in a fresh one, because damage done by the photo before could be
-    the cause; the second time it is the photo's. One that hangs is not tried again.
+    A photo that crashes the child is tried once more in a new one, because the photo before it may have done the damage.
+    The second time the photo is the cause. One that hangs is not tried again.
     """
 
     def __init__(self, max_side: int, time_limit: int = TIME_LIMIT) -> None:
@@ -76,21 +76,21 @@ class Decoder:
 
         Raises:
             UnavailableImageError: it could not be read this time, or no child could be started.
-            StopRunError: too many files are open for that.
-            CorruptImageError: there is no picture in it, or decoding it crashed or hung.
+            StopRunError: too many files are open.
+            CorruptImageError: there is no picture in it, or the decoder crashed or hung.
         """
         path = os.path.abspath(path)
         return self._picture(path, self._answer(path, path))
 
     def load_pixels(self, path: str) -> tuple[tuple[int, int], bytes]:
-        """Return what `load` does as width and height, and the pixels as Pillow keeps them, four bytes each (RGBX)."""
+        """Return the picture of `load` as (width, height) and pixels, four bytes each (RGBX), as Pillow keeps them."""
         path = os.path.abspath(path)
         size, pixels = self._pixels(path, self._answer(path, path))
         with pixels:
             return size, bytes(pixels)
 
     def look(self, path: str, max_side: int) -> tuple[Image.Image | CorruptImageError, Moment | None]:
-        """Return the photo at `max_side`, the decoder's at most, or what `load` would raise; and its moment.
+        """Return the photo at `max_side` (at most the decoder's), or the error that `load` raises; and its moment.
 
         A broken picture has a moment too; None if the file could not be read, or crashed the child.
         """
@@ -105,10 +105,10 @@ class Decoder:
         return picture, moment
 
     def _answer(self, path: str, asked: str | protocol.Look) -> protocol.Pixels | protocol.Failure:
-        """Return what a child says of the photo.
+        """Return the child's answer about the photo.
 
         Raises:
-            CorruptImageError: it did not survive to say anything, as in `load`.
+            CorruptImageError: the child did not survive, as in `load`.
         """
         for last_try in (False, True):
             try:
@@ -120,7 +120,7 @@ class Decoder:
                     raise UnavailableImageError(path, "the run was stopped") from None
                 if phase == protocol.STARTING:
                     if not last_try:
-                        time.sleep(_START_PAUSE)  # a busy machine may have no room for a process just now
+                        time.sleep(_START_PAUSE)  # a busy machine may have no room for a process now
                         continue
                     raise UnavailableImageError(
                         path,
@@ -130,7 +130,7 @@ class Decoder:
                     raise UnavailableImageError(path, "the disk does not answer") from None
                 if code is None:
                     raise CorruptImageError(path, f"decoding it took more than {self.time_limit} s") from None
-                if last_try and code == -signal.SIGKILL:  # no decoder does that to itself
+                if last_try and code == -signal.SIGKILL:  # no decoder kills itself
                     raise UnavailableImageError(
                         path, "its decoder was ended from outside, most likely for lack of memory"
                     ) from None
@@ -139,7 +139,7 @@ class Decoder:
         raise AssertionError("the second try returns or raises")
 
     def _last_line(self) -> str:
-        """Return what the child said last, for a reason."""
+        """Return the last line of the child's stderr, as part of a reason."""
         with suppress(OSError):
             end = os.lseek(self._errors, 0, os.SEEK_END)
             text = os.pread(self._errors, 2000, max(0, end - 2000)).decode("utf-8", "replace").strip()
@@ -148,14 +148,14 @@ class Decoder:
         return ""
 
     def stop(self) -> None:
-        """End the child in the middle of a photo; any thread may call this, `load` then raises."""
+        """End the child in the middle of a photo. Any thread may call this; `load` then raises."""
         self._stopped = True
         child = self._child
         if child:
             child.kill()
 
     def close(self) -> None:
-        """End the child and give its memory back."""
+        """End the child and free its memory."""
         self._end_child()
         self._memory.close()
         os.close(self._memory_fd)
@@ -191,7 +191,7 @@ class Decoder:
     def _pixels(
         self, path: str, answer: protocol.Pixels | protocol.Failure
     ) -> tuple[tuple[int, int], memoryview]:
-        """Return the size, and the pixels where they lie until the next photo is asked for."""
+        """Return the size, and a view of the pixels, which stay there until the next photo."""
         if isinstance(answer, protocol.Failure):
             if answer.unavailable:
                 raise UnavailableImageError(path, answer.reason, gone=answer.gone)
@@ -201,8 +201,8 @@ class Decoder:
             return answer.size, memory[: width * height * 4]
 
     def _receive(self, pipe: Connection, limit: int) -> object:
-        # Counted in seconds that this process was awake: after a frozen container or a paused machine no photo that
-        # was in hand may count as one that hangs.
+        # Counts only seconds in which this process was awake: a photo must not count as hanging because the container was
+        # frozen or the machine was asleep.
         try:
             for _ in range(limit):
                 if pipe.poll(1):
@@ -224,9 +224,9 @@ class Decoder:
                 pass_fds=numbers[:2],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                # What decoders print would break the progress bar. The child ends it when it has started.
+                # What decoders print would break the progress bar; the child discards it after its start.
                 stderr=self._errors,
-                # Out of reach of a Ctrl-C in the terminal, which could strike before the child ignores it.
+                # A Ctrl-C in the terminal must not reach the child before it ignores that.
                 process_group=0,
             )
         except OSError as error:
@@ -243,7 +243,7 @@ class Decoder:
         return ours
 
     def _end_child(self) -> int | None:
-        """End the child; return how it had ended by itself (negative: by that signal), None if it had not."""
+        """End the child; return its exit code if it had already ended (negative: by that signal), else None."""
         child, pipe = self._child, self._pipe
         self._child = self._pipe = None
         if pipe:
@@ -251,17 +251,17 @@ class Decoder:
         if not child:
             return None
         try:
-            # With its pipe closed a child ends; one that died took no longer to do so.
+            # A child ends when its pipe is closed.
             return child.wait(timeout=1)
         except subprocess.TimeoutExpired:
             child.kill()
-        with suppress(subprocess.TimeoutExpired):  # one stuck in the kernel on a dead disk is left behind
+        with suppress(subprocess.TimeoutExpired):  # stuck in the kernel on a dead disk: left behind
             child.wait(timeout=5)
         return None
 
 
 def _shared_memory(size: int) -> int:
-    """Return the descriptor of nameless memory, so that nothing can be left behind."""
+    """Return the descriptor of memory without a name, so that nothing can be left behind."""
     descriptor = os.memfd_create("decoded-picture") if hasattr(os, "memfd_create") else _nameless_file()
     os.ftruncate(descriptor, size)
     return descriptor

@@ -1,4 +1,4 @@
-"""Owns what parent and child say to each other. Imports nothing that is slow to start."""
+"""Owns the messages between parent and child. Imports nothing slow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from library.moments import Moment
 
 STARTING, READING, DECODING = 0, 1, 2
-"""What the child is at; kept in the last byte of the shared memory, so that the parent knows how it died."""
+"""What the child is doing. It is in the last byte of the shared memory, so that the parent knows how it died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Large:
-    """The child wants leave to decode a large picture, and waits for an answer."""
+    """The child asks for permission to decode a large picture, and waits for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """The picture lies in the shared memory: `size` is (width, height), 4 bytes a pixel, RGBX."""
+    """The picture is in the shared memory: `size` is (width, height), 4 bytes a pixel, RGBX."""
 
     size: tuple[int, int]
     moment: Moment | None = None

@@ -1,1 +1,1 @@
-"""How captions are made in parallel, and how what comes of it is kept."""
+"""Making captions in parallel, and keeping the results."""

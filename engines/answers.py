@@ -1,7 +1,7 @@
-"""Owns what a model's answer really says: takes off thoughts, other turns, courtesy and wrapping. In doubt a text stays as it is.
+"""Owns finding the caption in a model's answer: takes off thoughts, other turns, courtesies and wrapping.
 
-It looks at line breaks and marks, so it comes before white space is folded. The words of each language stand in
-answers.txt.
+If in doubt, the text stays as it is. Line breaks matter here, so this runs before the text is made one line. The words of
+each language are in answers.txt.
 """
 
 # ruff: noqa: RUF001 (marks of many scripts)
@@ -17,13 +17,18 @@ from contextlib import suppress
 from engines.phrases import read
 
 _LONGEST = 4_000
-"""What has more characters without its thoughts is no caption with something around it."""
+"""A text with more characters than this, without its thoughts, is not a caption with something around it."""
 _PHRASES = read("answers.txt")
 
 
 def _any(kind: str) -> str:
-    """Return a pattern for what any language has of a kind."""
+    """Return a pattern for the phrases of this kind in any language."""
     return "(?:" + "|".join(f"(?:{phrase.pattern})" for phrase in _PHRASES if phrase.kind == kind) + ")"
+
+
+def _words(words: str) -> str:
+    """Return a pattern for any of the words."""
+    return "|".join(words.split())
 
 
 def _of(pattern: str) -> re.Pattern[str]:
@@ -31,67 +36,98 @@ def _of(pattern: str) -> re.Pattern[str]:
 
 
 _NOUN, _OPEN, _ANNOUNCE = _any("noun"), _any("open"), _any("announce")
+_ASK, _REPLY, _SEVERAL_WORDS = _any("ask"), _any("reply"), _any("several")
 _COLON = r"\s?[:：]"
 _STARS = r"[*_]{0,3}"
 
 # Thoughts.
 _BEGINS, _ENDS = _of(_any("begin")), _of(_any("end"))
+_BEGIN, _END = _BEGINS.pattern, _ENDS.pattern
 _ANSWERS = _of(
-    _ENDS.pattern
-    + r"|<\|(?:end|im_end|eot_id)\|>\s*<\|(?:begin|start|im_start)\|>\s*assistant(?:\s*<\|(?:content|message)\|>)*"
+    _END + r"|<\|(?:end|im_end|eot_id)\|>\s*"
+    r"<\|(?:begin|start|im_start)\|>\s*assistant(?:\s*<\|(?:content|message)\|>)*"
 )
 _OPENED = "<think>"
-"""What an answer begins with whose thought never ended; `checks.trouble` knows it."""
+"""The beginning of an answer whose thought never ended; `checks.problem` looks for it."""
 _NO_MARKS = _of(
-    r"\s*(?:assistant)?analysis(?=(?-i:[^\sa-z])|\s*\n)(?P<thought>.*)assistant\s?final(?P<said>.*)$"
+    r"\s*(?:assistant)?analysis(?=(?-i:[^\sa-z])|\s*\n)(?P<thought>.*)"
+    r"assistant\s?final(?P<said>.*)$"
 )
 _SPOKEN_THOUGHT = _of(
-    r"[\s#*_-]*(?:(?:here is )?my (?:thought process|thinking|reasoning)|thinking(?: process)?|thoughts?|thought process|reasoning|analysis|"
-    r"step-by-step(?: reasoning)?|let me think[^\n:]{0,40})(?:\W*[:：]|\W*\n).*"
-    r"\n\W*(?:(?:here is )?my (?:response|answer)|(?:final )?(?:answer|caption|response|description|output))(?:\W*[:：]|\W*\n)\W*(?P<said>\w.*)$"
+    r"[\s#*_-]*(?:(?:here is )?my (?:thought process|thinking|reasoning)|thinking(?: process)?|thoughts?|"
+    r"thought process|reasoning|analysis|step-by-step(?: reasoning)?|let me think[^\n:]{0,40})"
+    r"(?:\W*[:：]|\W*\n).*"
+    r"\n\W*(?:(?:here is )?my (?:response|answer)|"
+    r"(?:final )?(?:answer|caption|response|description|output))"
+    r"(?:\W*[:：]|\W*\n)\W*(?P<said>\w.*)$"
 )
 
-# Turns. A mark of the template is one where it is glued to a text, ends a sentence or begins a line; others stand in the photo.
-_MARK = r"(?:<[|｜][^\s<>]{1,40}[|｜]>|</?s>|<(?:eos|bos|pad|unk|end_of_turn|start_of_turn|end_of_utterance|end_of_text|turn\||\|turn)>|\[/?INST\]|\[(?:UNUSED_TOKEN_\d+|END FINAL RESPONSE)\])"
+# Turns. A mark of the chat template counts where it is glued to a text, ends a sentence or begins a line. Elsewhere it may
+# be written in the photo.
+_MARK = (
+    r"(?:<[|｜][^\s<>]{1,40}[|｜]>|</?s>"
+    r"|<(?:eos|bos|pad|unk|end_of_turn|start_of_turn|end_of_utterance|end_of_text|turn\||\|turn)>"
+    r"|\[/?INST\]|\[(?:UNUSED_TOKEN_\d+|END FINAL RESPONSE)\])"
+)
 _MARKS_AROUND = _of(
     rf"^(?:\s*(?:{_MARK}|<(?:image|img_context|image_soft_token|start_of_image|end_of_image)>))+\s*"
     rf"|(?:\s*(?:{_MARK}|<(?:image|img_context|image_soft_token)>))+\s*$"
 )
+_LEADING_MARK = rf"\s*(?!{_BEGIN}|{_END}|\[INST){_MARK}"
 _LEAD = _of(
-    rf"(?:\s*(?!{_BEGINS.pattern}|{_ENDS.pattern}|\[INST){_MARK})+\s*(?:(?:assistant|model)(?=\s*{_MARK}|\s*\n|:))?"
-    rf"(?:\s*(?!{_BEGINS.pattern}|{_ENDS.pattern}|\[INST){_MARK})*\s*:?\s*"
+    rf"(?:{_LEADING_MARK})+\s*"
+    rf"(?:(?:assistant|model)(?=\s*{_MARK}|\s*\n|:))?"
+    rf"(?:{_LEADING_MARK})*\s*:?\s*"
 )
 _BOX = re.compile(r"<\|(?:begin|end)_of_(?:box|solution|answer)\|>|<\|(?:START|END)_(?:RESPONSE|TEXT)\|>")
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|#0?39|nbsp);")
-_ASK, _REPLY = _any("ask"), _any("reply")
 _TURN = _of(
-    rf"(?<=[^\s\"“„'«(\[‘]){_MARK}|(?<=[.!?…。！？\"”»)])\s*{_MARK}(?![\"”'»)])|\n\s*{_MARK}"
+    # marks of the template
+    rf"(?<=[^\s\"“„'«(\[‘]){_MARK}"
+    rf"|(?<=[.!?…。！？\"”»)])\s*{_MARK}(?![\"”'»)])"
+    rf"|\n\s*{_MARK}"
+    # roles at the beginning of a line
     rf"|\n[\s#*_>\-]*(?:{_ASK}|{_REPLY})[*_]{{0,3}}{_COLON}"
     rf"|\n\s*(?:user|human|assistant|model|system)\s*(?:\n|$)"
     rf"|\n\s*\#{{2,4}}\s*(?:instruction|response|user|human|assistant|input|output|question|task)\b"
+    # roles after a sentence
     r"|(?<=[\w.!?…。！？])\#{2,4}\s?(?:human|user|assistant|instruction|response)\s?:"
     rf"|(?<=[.!?…。！？\"”])\s+(?:{_ASK}){_COLON}(?=.*?(?:{_REPLY}){_COLON})"
     r"|(?<=[.!?…。！？])(?:assistant|user|model)\s*\n"
 )
 _ROLES = _of(
-    rf"\s*(?:{_MARK}\s*)*(?:(?:USER|human|{_any('ask')}){_COLON}.{{0,2000}}?\b(?:assistant|{_any('reply')}){_COLON}|\[INST\].{{0,2000}}?\[/INST\]|(?:system\n.{{0,2000}}?)?user\n.{{0,2000}}?\n(?:assistant|model)\n)\s*"
+    rf"\s*(?:{_MARK}\s*)*(?:"
+    rf"(?:USER|human|{_ASK}){_COLON}.{{0,2000}}?[.!?。？！\]>\n]\s*(?:assistant|{_REPLY}){_COLON}"
+    r"|\[INST\].{0,2000}?\[/INST\]"
+    r"|(?:system\n.{0,2000}?)?user\n.{0,2000}?\n(?:assistant|model)\n"
+    r")\s*"
 )
 _ROLE = _of(
-    rf"\s*(?:{_MARK}\s*)*(?:\#{{2,4}}\s*)?{_STARS}(?:assistant|model|response|answer|final answer|bot|ai|output|{_any('reply')}){_STARS}(?:{_COLON}|\s*\n){_STARS}\s*"
+    rf"\s*(?:{_MARK}\s*)*(?:\#{{2,4}}\s*)?"
+    rf"{_STARS}(?:assistant|model|response|answer|final answer|bot|ai|output|{_REPLY}){_STARS}"
+    rf"(?:{_COLON}|\s*\n){_STARS}\s*"
 )
 
 # Wraps.
 _FENCE = _of(
-    r"(?P<before>.{0,200}?)(?:^|\n)?(?:```|~~~)(?:[a-z]{1,12}[ \t]*(?=\n|\{|\[))?[ \t]*\n?(?P<inside>.*?)\s*(?:(?:```|~~~)(?P<after>.*))?$"
+    r"(?P<before>.{0,200}?)(?:^|\n)?(?:```|~~~)(?:[a-z]{1,12}[ \t]*(?=\n|\{|\[))?[ \t]*\n?"
+    r"(?P<inside>.*?)\s*(?:(?:```|~~~)(?P<after>.*))?$"
 )
 _BARE_FENCE = _of(r"(?:```|~~~)[^\n{\[]*$|[^\n]*\s(?:```|~~~)\w*[^\n]*$")
+_TAGS = _words(
+    "conclusion caption answer final_answer description response output final result p alt text image_description "
+    "tool_call photo_caption sentence"
+)
 _TAG = _of(
-    r"(?P<before>.{0,4000}?)(?:^|\n)\s*[<\[](?P<name>conclusion|caption|answer|final_answer|description|response|output|final|result|p|alt|text|image_description|"
-    r"tool_call|photo_caption|sentence)(?:\s[^>]*)?[>\]]\s*(?P<inside>.*?)\s*(?:[<\[]/(?P=name)[>\]].*)?$"
+    rf"(?P<before>.{{0,4000}}?)(?:^|\n)\s*[<\[](?P<name>{_TAGS})(?:\s[^>]*)?[>\]]\s*"
+    r"(?P<inside>.*?)\s*(?:[<\[]/(?P=name)[>\]].*)?$"
+)
+_ELEMENTS = _words(
+    r"p b i u em strong div span figure figcaption h\d blockquote q section article center font code pre li ul"
 )
 _HTML = _of(
-    r"(?:<br ?/?>\s*)*<(?P<name>p|b|i|u|em|strong|div|span|figure|figcaption|h\d|blockquote|q|section|article|center|font|code|pre|li|ul)(?:\s[^>]*)?>"
-    r"(?P<inside>.*)</(?P=name)>(?:\s*<br ?/?>)*|<br ?/?>(?P<rest>.*)"
+    rf"(?:<br ?/?>\s*)*<(?P<name>{_ELEMENTS})(?:\s[^>]*)?>(?P<inside>.*)</(?P=name)>(?:\s*<br ?/?>)*"
+    r"|<br ?/?>(?P<rest>.*)"
 )
 _ROW = _of(rf"^\|(?:.*\n\s*)?\|?\s*{_STARS}{_NOUN}{_STARS}\s*\|\s*(?P<inside>[^|\n]{{10,}}?)\s*\|")
 _BOXED = _of(r"\$?\$?\\boxed\{(?:\\text\{)?([^{}]*)\}?\}\$?\$?")
@@ -103,92 +139,91 @@ _EMOJI = r"[\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\ufe0f\u200d\U0001f000-\U0001
 _ORNAMENT = r"(?:[📸📷🖼📝💬✨🌟⭐💫]\ufe0f?\s*)+"
 _FRAME = re.compile(rf"^{_ORNAMENT}(?=\S)|(?<=[.!?…。！？*\"”])\s*{_ORNAMENT}$")
 _CHARACTERS = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff].{7}")  # scripts without spaces
-_QUOTES = {
-    '"': '"',
-    "“": "”",
-    "„": "“”",
-    "«": "»",
-    "»": "«",
-    "「": "」",
-    "『": "』",
-    "‘": "’",
-    "'": "'",
-    "‹": "›",
-    "《": "》",
-    "”": "”",
-}
+_QUOTES = {pair[0]: pair[1:] for pair in "\"\" “” „“” «» »« 「」 『』 ‘’ '' ‹› 《》 ””".split()}
+"""Opening quotation marks, and what closes them."""
 _KEYS = re.compile(
-    rf"(?:{_NOUN}|photo_?description|image_?description|alt_?text|alt|short_?description|caption_?text|caption_?\w{{2}}|detailed_?caption)",
+    rf"(?:{_NOUN}|photo_?description|image_?description|alt_?text|alt|short_?description|caption_?text|"
+    r"caption_?\w{2}|detailed_?caption)",
     re.IGNORECASE,
 )
 _OTHER_KEYS = (
-    "text",
-    "answer",
-    "content",
-    "response",
-    "output",
-    "result",
-    "message",
-    "final_answer",
-    "summary",
-    "arguments",
-    "parameters",
-    "data",
-    "generated_text",
-    "choices",
-    "items",
-    "results",
-    "image",
-    "photo",
-)
+    "text answer content response output result message final_answer summary arguments parameters data generated_text "
+    "choices items results image photo"
+).split()
+_ERROR_KEYS = "error errors detail exception traceback code promptfeedback".split()
 _PAIR = _of(
-    rf"[\{{\[,]\s*[\"']?(?:{_KEYS.pattern})[\"']?\s*:\s*(?P<quote>[\"'])(?P<value>(?:\\.|(?!(?P=quote)\s*[,}}\]]).)+)"
+    rf"[\{{\[,]\s*[\"']?(?:{_KEYS.pattern})[\"']?\s*:\s*"
+    r"(?P<quote>[\"'])(?P<value>(?:\\.|(?!(?P=quote)\s*[,}\]]).)+)"
 )
 
 # Words around it.
 _WRITTEN = _of(_any("written"))
 _ABOUT_A_CAPTION = _of(rf"{_NOUN}(?! of\b)")
 _PUT_THERE = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|been) (?:\w+ )?\w+(?:ed|en|nt|ut)\b|\b(?:reads?|says?)\b|\bis (?:\w+ )?(?:on|in|at)\b"
+    r"\b(?:is|are|was|were|has|have|had|been) (?:\w+ )?\w+(?:ed|en|nt|ut)\b"
+    r"|\b(?:reads?|says?)\b"
+    r"|\bis (?:\w+ )?(?:on|in|at)\b"
 )
-_ARTICLE = _of(
-    rf"(?:{_any('article')})(?![^\W\d_])|[\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-)
+_WITHOUT_ARTICLES = r"[\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+_ARTICLE = _of(rf"(?:{_any('article')})(?![^\W\d_])|{_WITHOUT_ARTICLES}")
+_FOR = _words("for of in to zum zur zu für des der von de du della dell do da van voor til av af к для про")
 _LABEL = _of(
-    rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}(?:(?:[^\s:：]+ ){{1,3}}?|[^\s:：]{{0,12}}?)(?:{_NOUN}|photo|image|picture)(?: (?:for|of|in|to|zum|zur|zu|für|des|der|von|de|du|della|dell|do|da|van|voor|til|av|af|к|для|про) (?:[\w']+ ){{0,3}}\w+"
-    rf"| (?:photo|foto|фото|bild|image|imag|zdj|obraz|kép|ảnh|hình|slik)\w*(?: \w+)?| \([^)\n]{{1,30}}\)| ?(?:\d|one|[a-c])| [^\x00-\u024f\s:：]+)?{_STARS}(?:{_COLON}|\s=(?=\s?[\"'])|\s[—–]\s(?-i:(?=[A-Z]))){_STARS}\s*"
+    rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}"
+    rf"(?:(?:(?:[^\s:：]+ ){{1,3}}?|[^\s:：]{{0,12}}?){_NOUN}|photo|image|picture)"
+    # "Caption for this photo", "Bildunterschrift Foto", "Caption (English)", "Caption 1", a word in another script
+    rf"(?: (?:{_FOR}) (?:[\w']+ ){{0,3}}\w+"
+    r"| (?:photo|foto|фото|bild|image|imag|zdj|obraz|kép|ảnh|hình|slik)\w*(?: \w+)?"
+    r"| \([^)\n]{1,30}\)| ?(?:\d|one|[a-c])| [^\x00-\u024f\s:：]+)?"
+    rf"{_STARS}(?:{_COLON}|\s=(?=\s?[\"'])|\s[—–]\s(?-i:(?=[A-Z]))){_STARS}\s*"
 )
 _HEADING = _of(
-    rf"\s*#{{1,6}}[ \t]+[^\n]{{1,80}}\n+(?=\s*\S)|[^\n]{{1,60}}\n[=-]{{3,}}[ \t]*\n\s*|[【\[({{]\s*{_NOUN}\s*[】\])}}][:：]?\s*(?=\S)"
+    r"\s*#{1,6}[ \t]+[^\n]{1,80}\n+(?=\s*\S)"
+    r"|[^\n]{1,60}\n[=-]{3,}[ \t]*\n\s*"
+    rf"|[【\[({{]\s*{_NOUN}\s*[】\])}}][:：]?\s*(?=\S)"
     r"|(?:caption|describe|cap)\s[a-z]{2}\n"
 )
 _TITLE = _of(r"\s*(?:\*\*[^*\n.!?。！？]{1,60}\*\*|__[^_\n.!?。！？]{1,60}__)[ \t]*\n\s*(?=\S)")
-_TITLE_LABEL = _of(
-    rf"[\s#*_]*(?:{_any('section')}|titles?|headline|titel|titre|título|titolo|заголовок|标题|タイトル|제목)[*_]{{0,3}}{_COLON}[^\n]*\n\s*(?=\S)"
-)
+_TITLES = r"titles?|headline|titel|titre|título|titolo|заголовок|标题|タイトル|제목"
+_TITLE_LABEL = _of(rf"[\s#*_]*(?:{_any('section')}|{_TITLES})[*_]{{0,3}}{_COLON}[^\n]*\n\s*(?=\S)")
 _ANY_LABEL = _of(r"\*\*(?:[^\s*]+ ){0,2}[^\s*]+:\*\*\s+(?=(?:\S+\s+){3})")
 _BOLD_LABEL = _of(r"\s*(?:\*\*[^*\n]{1,50}:\*\*|\*\*[^*\n]{1,50}\*\*\s?[:：–—-])\s*")
 _COURTESIES = rf"(?:¡?{_OPEN}\s*[-!,.;:—–，。！、~][-!,.;:—–，。！、~\s]*{_EMOJI}*)"
 _COURTESY_LINE = _of(rf"{_EMOJI}*(?:¡?{_OPEN}[^\w\n]*){{1,5}}(?:\n+|$)")
 _COURTESY = _of(rf"¡?{_OPEN}(?: ?[!！]|[:：]|\.(?=\s*\n))\s*(?=\S)")
 _ANNOUNCED_LINE = _of(
-    rf"(?P<said>[^\n]{{0,160}}?{_NOUN}[^\n:：]{{0,80}}|{_COURTESIES}{{1,4}}[^\n:：]{{0,80}})[:：]{_STARS}[ \t]*(?:\n\s*|$)|{_COURTESIES}{{1,4}}[^\n]{{0,80}}{_NOUN}[^\n]{{0,60}}\n\s*\n\s*|[^\n!！]{{1,40}}[!！][^\n:：]{{1,120}}[:：]\n\n"
+    # "Here is a caption for your photo:" and a line break
+    rf"(?P<said>[^\n]{{0,160}}?{_NOUN}[^\n:：]{{0,80}}|{_COURTESIES}{{1,4}}[^\n:：]{{0,80}})"
+    rf"[:：]{_STARS}[ \t]*(?:\n\s*|$)"
+    # the same without a colon, and an empty line
+    rf"|{_COURTESIES}{{1,4}}[^\n]{{0,80}}{_NOUN}[^\n]{{0,60}}\n\s*\n\s*"
+    r"|[^\n!！]{1,40}[!！][^\n:：]{1,120}[:：]\n\n"
 )
 _ANNOUNCED = _of(
-    rf"(?P<said>{_COURTESIES}{{0,4}}{_STARS}(?:{_ANNOUNCE})(?:\b|(?<=[\u3040-\uffff]))[^\n:：.]{{0,120}}?(?:{_NOUN}|{_any('several')})[^\n:：.]{{0,80}}){_STARS}[:：]{_STARS}\s*"
+    rf"(?P<said>{_COURTESIES}{{0,4}}{_STARS}(?:{_ANNOUNCE})(?:\b|(?<=[\u3040-\uffff]))"
+    rf"[^\n:：.]{{0,120}}?(?:{_NOUN}|{_SEVERAL_WORDS})[^\n:：.]{{0,80}})"
+    rf"{_STARS}[:：]{_STARS}\s*"
 )
-_SEVERAL = _of(rf"(?:{_any('several')})(?![^\W\d_])")
+_IN_THE_PHOTO = _of(rf"\b(?:with|con|com|mit|avec|met|med|ze?|с|із|з)\s+(?:\S+\s+){{0,2}}{_NOUN}")
+_SEVERAL = _of(rf"(?:{_SEVERAL_WORDS})(?![^\W\d_])")
 _FIRST = re.compile(r"\W*?(?:1[.):]\s*|[-*•]\s+)(?P<item>.+?)(?=\s(?:2[.):])\s|\n\s*[-*•]\s|\Z)", re.DOTALL)
 _OPTION = _of(
-    rf"[\s#*_>-]*(?:{_any('option')})(?:\s*(?:1|one|a|i|eins)\b[^\n:：.]{{0,40}}|\s*\([^)\n]{{1,30}}\)){_STARS}{_COLON}{_STARS}\s*"
+    rf"[\s#*_>-]*(?:{_any('option')})"
+    rf"(?:\s*(?:1|one|a|i|eins)\b[^\n:：.]{{0,40}}|\s*\([^)\n]{{1,30}}\)){_STARS}{_COLON}{_STARS}\s*"
 )
 _NEXT_OPTION = _of(rf"\n[\s#*_>-]*(?:(?:{_any('option')})\s*(?:2|two|b|ii|zwei)\b|2[.)]\s)")
+_SAYS_SO = re.compile(r"\b(?:reads?|says?|lists?|shows?)\W*$")
 _CLOSING_LINE = _of(
-    rf"(?:[\s*_(\[]*(?:¡?{_OPEN}[!,.\s]+)?(?:{_any('close')})|\W*(?:{_any('section')})\W{{0,3}}[:：]|(?:\#\w+\s*)+$"
-    rf"|\W*\d+ (?:words|wörter|characters|mots|palabras)\W*$|{_EMOJI}+$|[\s*_=#-]+$)"
+    rf"(?:[\s*_(\[]*(?:¡?{_OPEN}[!,.\s]+)?(?:{_any('close')})"
+    rf"|\W*(?:{_any('section')})\W{{0,3}}[:：]"
+    r"|(?:\#\w+\s*)+$"
+    r"|\W*\d+ (?:words|wörter|characters|mots|palabras)\W*$"
+    rf"|{_EMOJI}+$"
+    r"|[\s*_=#-]+$)"
 )
 _SECTION = _of(
-    rf"\n\s*[*_#>(\-\s]*(?:{_any('section')})(?: \([^)\n]*\))?[*_]{{0,3}}{_COLON}|\n\s*\#{{1,6}}[ \t]+\S|(?-i:\n[a-z]+(?:_[a-z]+)*:\s)"
+    rf"\n\s*[*_#>(\-\s]*(?:{_any('section')})(?: \([^)\n]*\))?[*_]{{0,3}}{_COLON}"
+    r"|\n\s*\#{1,6}[ \t]+\S"
+    r"|(?-i:\n[a-z]+(?:_[a-z]+)*:\s)"
 )
 _CLOSING = _of(rf"(?<=[.!?…。！？\"”»)」*])\s+(?:{_any('close')})[^\n]{{0,300}}$")
 _COUNT = _of(r"\s*[*_]{0,2}[(\[]\d+ (?:words|characters|wörter)[)\]][*_]{0,2}\s*$")
@@ -198,10 +233,10 @@ _ERROR = _of(_any("error"))
 
 
 def unwrapped(text: str, prompt: str = "") -> str:
-    """Return the answer without its thoughts and what is wrapped around the caption; line breaks stay.
+    """Return the answer without its thoughts and without what is wrapped around the caption; line breaks stay.
 
-    An answer whose thought never ended comes back beginning with `<think>`; `prompt`, repeated by the model, is cut off.
-    An empty text comes back where there was nothing but wrapping.
+    If the model repeats `prompt`, it is cut off. An answer whose thought never ended comes back beginning with `<think>`.
+    An answer that was nothing but wrapping comes back empty.
     """
     text = re.sub(r"[^\S\n]+", " ", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = re.sub(r"(?: ?\n ?){2,}", "\n\n", text)
@@ -232,7 +267,7 @@ def unwrapped(text: str, prompt: str = "") -> str:
 
 
 def is_nothing(text: str) -> bool:
-    """Tell whether a folded answer only says that there is none: `null`, a file name, an error message."""
+    """Tell whether an answer, as one line, only says that there is no caption: `null`, a file name, an error message."""
     text = text[:4_000].strip()
     if _NOTHING.fullmatch(text):
         return True
@@ -240,13 +275,13 @@ def is_nothing(text: str) -> bool:
 
 
 def _repeated(prompt: str) -> re.Pattern[str] | None:
-    """Return a pattern for the prompt that a model repeats, if it is long enough to be told from a caption."""
+    """Return a pattern for the prompt, which models may repeat; None if it is too short to tell it from a caption."""
     words = prompt.rstrip(" .!?:\n").split()
     return re.compile(r"\s+".join(map(re.escape, words)) + r"[.!?:]*") if len(words) >= 4 else None
 
 
 def _after_the_question(text: str, again: re.Pattern[str] | None) -> str:
-    """Cut off what was asked, where the answer begins with it, and the role of the one who answers."""
+    """Cut off the repeated question and the role of the answerer at the beginning of an answer."""
     if found := _ROLES.match(text):
         text = text[found.end() :]
     if again and (
@@ -261,7 +296,7 @@ def _after_the_question(text: str, again: re.Pattern[str] | None) -> str:
 
 
 def _turn(text: str, again: re.Pattern[str] | None) -> int:
-    """Return where another turn begins, or the end of the text; what a photo shows stands within a sentence."""
+    """Return where another turn begins, or the end of the text. Text in the photo is quoted within a sentence."""
     places = [len(text)]
     places += [found.start() for found in _TURN.finditer(text) if text[: found.start()].strip()][:1]
     if again:
@@ -278,32 +313,38 @@ def _without_thoughts(text: str) -> str:
         return found["said"]
     if re.match(r"\s*(?:assistant)?analysis(?=[A-Z])", text):
         return _OPENED + text
-    if found := re.match(r"\s*thought\n", text):
+    if re.match(r"\s*thought\n", text):
         return text[text.rfind("\n\n") :] if "\n\n" in text else _OPENED + text
-    begun = _BEGINS.match(re.sub(rf"^(?:\s|{_MARK}|assistant)+(?=[<◁\[])", "", text.lstrip()))
-    ends = [
-        found
-        for found in (_ANSWERS if begun else _ENDS).finditer(text)
-        if begun or not _in_a_sentence(text, found)
-    ]
-    if ends:
-        stops = [found.start() for found in ends[1:]] + [len(text)]
-        parts = [text[found.end() : stop] for found, stop in zip(ends, stops, strict=True)]
-        text = next((part for part in reversed(parts) if _MARKS_AROUND.sub("", part).strip()), "")
+    text = _after_the_thought(text)
     opened = _BEGINS.search(text)
     if opened is None:
         return text
     said = text[: opened.start()]
     if not _MARKS_AROUND.sub("", said).strip().removeprefix("assistant"):
         return _OPENED + text[opened.end() :]
-    return (
-        said if said.rstrip(" ").endswith("\n") else text
-    )  # in the middle of a line it may stand in the photo
+    # A mark in the middle of a line may be written in the photo.
+    return said if said.rstrip(" ").endswith("\n") else text
+
+
+def _after_the_thought(text: str) -> str:
+    """Return the last part with words in it that follows the end of a thought; the whole text if no thought ends."""
+    begun = _BEGINS.match(re.sub(rf"^(?:\s|{_MARK}|assistant)+(?=[<◁\[])", "", text.lstrip()))
+    ends = [
+        found
+        for found in (_ANSWERS if begun else _ENDS).finditer(text)
+        if begun or not _in_a_sentence(text, found)
+    ]
+    if not ends:
+        return text
+    stops = [found.start() for found in ends[1:]] + [len(text)]
+    parts = [text[found.end() : stop] for found, stop in zip(ends, stops, strict=True)]
+    return next((part for part in reversed(parts) if _MARKS_AROUND.sub("", part).strip()), "")
 
 
 def _in_a_sentence(text: str, mark: re.Match[str]) -> bool:
     before, after = text[: mark.start()], text[mark.end() :]
-    if _BEGINS.search(before.rpartition("\n")[2]):  # and that mark does not begin the text
+    # The begin of that thought is in the sentence too.
+    if _BEGINS.search(before.rpartition("\n")[2]):
         return True
     return bool(re.search(r"[\w,] [\"“']?$", before) and re.match(r"[\"”']?[\s.,]+(?:[a-z]|$)", after))
 
@@ -328,9 +369,8 @@ def _closed(text: str) -> str:
     if closing is None or closing.start() <= 10:
         return text
     said = text[: closing.start()]
-    return (
-        text if said.count('"') % 2 or said.count("“") > said.count("”") else said
-    )  # somebody says so in the photo
+    # An open quotation: these words are in the photo.
+    return text if said.count('"') % 2 or said.count("“") > said.count("”") else said
 
 
 def _is_closing(lines: list[str]) -> bool:
@@ -346,22 +386,16 @@ def _fenced(text: str) -> str:
     if not found or not found["inside"].strip():
         return re.sub(r"^(?:```|~~~)\w*\s*(?:```|~~~)?$", "", text)
     before = found["before"].strip()
-    return (
-        found["inside"]
-        if not before or (before.endswith((":", "：", "!", ".")) and "\n" in found[0])
-        else text
-    )
+    announced = before.endswith((":", "：", "!", ".")) and "\n" in found[0]
+    return found["inside"] if not before or announced else text
 
 
 def _tagged(text: str) -> str:
     if found := _TAG.fullmatch(text):
         before = found["before"].strip()
-        if not before or before.endswith((":", "!", ">")) or found["name"].lower() == "conclusion":
-            inner = (
-                _TAG.search(found["inside"])
-                if found["name"].lower() in {"answer", "response", "output"}
-                else None
-            )
+        name = found["name"].lower()
+        if not before or before.endswith((":", "!", ">")) or name == "conclusion":
+            inner = _TAG.search(found["inside"]) if name in {"answer", "response", "output"} else None
             return inner["inside"] if inner else found["inside"]
     if found := _HTML.fullmatch(text):
         return found["inside"] or found["rest"] or ""
@@ -374,37 +408,50 @@ def _tagged(text: str) -> str:
 def _announced(text: str) -> str:
     """Take off what only announces the caption: courtesies, headings, labels."""
     for _ in range(6):
-        before, text = text, _without_one(text).strip()
+        before = text
+        for peel in (_without_option, _without_heading, _without_announcement, _without_label):
+            if (rest := peel(text)) is not None:
+                text = rest.strip()
+                break
         if text == before:
             break
     return text
 
 
-def _without_one(text: str) -> str:
-    if (found := _OPTION.match(text)) and not _stands_in_the_photo(text, found.end()):
-        other = _NEXT_OPTION.search(text)
-        return text[found.end() : other.start() if other else None]
-    if found := _HEADING.match(text) or _TITLE.match(text) or _TITLE_LABEL.match(text):
+def _without_option(text: str) -> str | None:
+    """Return the first of several labelled captions; None if there is no such label, as in the next three."""
+    found = _OPTION.match(text)
+    if not found or _stands_in_the_photo(text, found.end()):
+        return None
+    other = _NEXT_OPTION.search(text)
+    return text[found.end() : other.start() if other else None]
+
+
+def _without_heading(text: str) -> str | None:
+    matches = (one.match(text) for one in (_HEADING, _TITLE, _TITLE_LABEL, _COURTESY_LINE))
+    found = next(filter(None, matches), None)
+    return text[found.end() :] if found else None
+
+
+def _without_announcement(text: str) -> str | None:
+    if (found := _ANNOUNCED_LINE.match(text)) and not _SAYS_SO.search(found["said"] or ""):
+        announced = found[0]
+    elif (found := _ANNOUNCED.match(text)) and not _IN_THE_PHOTO.search(found["said"]):
+        announced = found["said"]
+    else:
+        return None
+    rest = text[found.end() :]
+    return _first(rest) if _SEVERAL.search(announced) else rest
+
+
+def _without_label(text: str) -> str | None:
+    found = _LABEL.match(text) or _ANY_LABEL.match(text)
+    if found and not _stands_in_the_photo(text, found.end()):
         return text[found.end() :]
-    if found := _COURTESY_LINE.match(text):
+    found = _COURTESY.match(text)
+    if found and not text[found.end() :][:1].islower() and not _stands_in_the_photo(text, found.end()):
         return text[found.end() :]
-    if (found := _ANNOUNCED_LINE.match(text)) and not re.search(
-        r"\b(?:reads?|says?|lists?|shows?)\W*$", found["said"] or ""
-    ):
-        return _first(text[found.end() :]) if _SEVERAL.search(found[0]) else text[found.end() :]
-    if found := _ANNOUNCED.match(text):
-        return _first(text[found.end() :]) if _SEVERAL.search(found["said"]) else text[found.end() :]
-    if (found := _LABEL.match(text) or _ANY_LABEL.match(text)) and not _stands_in_the_photo(
-        text, found.end()
-    ):
-        return text[found.end() :]
-    if (
-        (found := _COURTESY.match(text))
-        and not text[found.end() :][:1].islower()
-        and not _stands_in_the_photo(text, found.end())
-    ):
-        return text[found.end() :]
-    return text
+    return None
 
 
 def _first(text: str) -> str:
@@ -419,6 +466,8 @@ def _stands_in_the_photo(text: str, begin: int) -> bool:
     rest = text[begin:].partition("\n")[0]
     if _ARTICLE.match(rest):
         return False
+    if re.match(r"[\"“„«‘][^\"“”»’]{1,80}[\"“”»’],?\s+\w", rest):  # a quotation, and more about it
+        return True
     return bool(_WRITTEN.search(rest)) or (
         not _ABOUT_A_CAPTION.search(text[:begin]) and bool(_PUT_THERE.search(rest))
     )
@@ -460,14 +509,18 @@ def _text_in(value: object) -> str:
         return ""
     names = {str(key).lower(): item for key, item in value.items()}
     wanted = [item for key, item in names.items() if _KEYS.fullmatch(key)]
-    errors = ("error", "errors", "detail", "exception", "traceback", "code", "promptfeedback")
-    if any(names.get(key) for key in errors) or names.get("object") == "error":
-        return next(filter(None, map(_text_in, wanted)), "")
-    wanted += [names[key] for key in _OTHER_KEYS if key in names and names.get("type") != "thinking"]
-    wanted += [item for key, item in names.items() if isinstance(item, (dict, list)) and "error" not in key]
-    if len(names) == 1 and "error" not in names:
-        wanted += names.values()
+    if not any(map(names.get, _ERROR_KEYS)) and names.get("object") != "error":
+        wanted += _less_certain(names)
     return next(filter(None, map(_text_in, wanted)), "")
+
+
+def _less_certain(names: dict[str, object]) -> list[object]:
+    """Return the values under general names, then those with something in them, then the only one."""
+    found = [names[key] for key in _OTHER_KEYS if key in names and names.get("type") != "thinking"]
+    found += [item for key, item in names.items() if isinstance(item, (dict, list)) and "error" not in key]
+    if len(names) == 1 and "error" not in names:
+        found += names.values()
+    return found
 
 
 def _marked(text: str) -> str:
@@ -495,12 +548,8 @@ def _quoted(text: str) -> str:
     if bare[0] not in closing:
         return inner if _is_one_quote(bare, bare[0], closing) else text
     if bare[0] == "'":
-        return (
-            text
-            if re.match(r"(?:twas|tis|til|cause|em|n|\d\ds)\b", inner, re.IGNORECASE)
-            or re.search(r"(?<!\w)'|'(?!\w)", inner)
-            else inner
-        )
+        apostrophe = re.match(r"(?:twas|tis|til|cause|em|n|\d\ds)\b", inner, re.IGNORECASE)
+        return text if apostrophe or re.search(r"(?<!\w)'|'(?!\w)", inner) else inner
     # Within it, quotes open and close again; a mark that closes first was opened by the first one.
     first = re.search(rf"(?<!\w){bare[0]}|{bare[0]}(?!\w)", inner)
     return inner if first is None or re.search(r"(?:^|[\s(])$", inner[: first.start()]) else text

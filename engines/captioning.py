@@ -1,6 +1,6 @@
-"""Owns how one picture gets its caption: attempts, waits, the checks of the answer, the second try.
+"""Owns how one picture gets its caption: attempts, waits, the check of the answer, the second try.
 
-It is the only owner of retries; backends have none. What an engine does in parallel is this, once a picture.
+All retries are here; backends never retry. An engine does this for many pictures in parallel.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tenacity import (
 from tenacity.nap import sleep_using_event
 
 from backends.base import Caption
+from costs.spending import Spending
 from engines.checks import folded, judged
 from engines.outcome import Outcome
 from engines.pacing import Pacer
@@ -43,62 +44,67 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
     from backends.base import CaptionBackend
-    from costs.spending import Spending
     from library.walk import Photo
 
 ATTEMPTS = 5
 LONGEST_WAIT = 300.0
-"""Seconds: a server that asks for a longer wait stops the run instead."""
+"""Seconds. A server that asks for a longer wait stops the run."""
 
 LONGEST_OUTAGE = 600.0
-"""Seconds that a server gets to load its model."""
+"""Seconds that a server has to load its model."""
 ONLY_THOUGHTS = "the model only thought and gave no answer: switch its thinking off (docs/api_providers.md)"
 
 _LONG_WAIT = 10.0
-"""Seconds from which a wait is worth a line."""
+"""Seconds. A wait as long as this or longer is logged."""
 
 _log = logging.getLogger("captioner.engine")
 _backoff = wait_exponential_jitter(initial=1, max=60, jitter=1)
 
 
 class Captioner:
-    """Has pictures captioned by one backend, from as many threads as one likes."""
+    """Captions pictures with one backend. Safe from several threads."""
 
     def __init__(
-        self, backend: CaptionBackend, model: str, *, spending: Spending, stop: threading.Event
+        self,
+        backend: CaptionBackend,
+        model: str,
+        *,
+        stop: threading.Event,
+        spending: Spending | None = None,
     ) -> None:
-        self._backend = backend
+        """`model` is the name that outcomes carry; `spending` counts what is used; after `stop` no call begins."""
+        self.backend = backend
+        self.stop = stop
         self._model = model
-        self._spending = spending
-        self._stop = stop
+        self._spending = spending or Spending()
         self._pacer = Pacer(stop.wait)
         self._admitted = 0
         self.batch_size = backend.batch_size
 
     def caption_batch(self, batch: Sequence[tuple[Photo, Image]]) -> Iterator[Outcome | None]:
-        """Yield what becomes of each photo. The backend gets them together; what does not fit, in halves.
+        """Yield the outcome of each photo. The backend gets them together; if memory is short, in halves.
 
-        When the call fails each goes by itself, so that a photo that the model cannot take harms no other.
+        If the call fails, each photo goes alone, so that one that the model cannot take harms no other.
         """
-        if self._stop.is_set():
+        if self.stop.is_set():
             return
         if len(batch) == 1:
             yield self.caption(*batch[0])
             return
-        if len(batch) > (size := self.batch_size):  # it was learned meanwhile that so many do not fit
+        if len(batch) > (size := self.batch_size):  # meanwhile another thread found that fewer fit
             yield from self.caption_batch(batch[:size])
             yield from self.caption_batch(batch[size:])
             return
         failed: Exception | None = None
         try:
-            answers = self._backend.caption_batch([image for _, image in batch])
+            answers = self.backend.caption_batch([image for _, image in batch])
             if len(answers) != len(batch):
-                raise ValueError(f"{len(answers)} answers for {len(batch)} photos")  # each goes by itself
+                raise ValueError(f"{len(answers)} answers for {len(batch)} photos")  # each goes alone
         except MemoryError:
             self._shrink(batch)
             yield from self.caption_batch(batch)
             return
-        except Exception as error:  # noqa: BLE001 - a model can raise anything, and each photo will say what it was
+        except Exception as error:  # noqa: BLE001 - a model can raise anything, and each photo alone shows what it was
             failed = error
         else:
             for (photo, image), answer in zip(batch, answers, strict=True):
@@ -109,9 +115,9 @@ class Captioner:
             for outcome in self.caption_batch([one]):
                 failures += outcome is None or outcome.status != "success"
                 yield outcome
-        if not failures and not self._stop.is_set():
+        if not failures and not self.stop.is_set():
             _log.info(f"{type(failed).__name__}: {folded(str(failed))}"[:200])
-            self._shrink(batch)  # it was not a photo, so it was their number
+            self._shrink(batch)  # each alone worked, so there were too many
 
     def _shrink(self, batch: Sequence[object]) -> None:
         half = len(batch) // 2
@@ -120,86 +126,86 @@ class Captioner:
             _log.info(f"{len(batch)} photos together do not fit into memory: going on with {half}.")
 
     def caption(self, photo: Photo, image: Image) -> Outcome | None:
-        """Return what became of the photo; None when the run stops in the middle of it, and it stays open."""
+        """Return the photo's outcome; None if the run stops in the middle, and the photo stays open."""
         return self._outcome(photo, image, None)
 
     def _outcome(self, photo: Photo, image: Image, answer: Caption | str | None) -> Outcome | None:
-        """Judge the answer, or ask for it where there is none yet; every failure becomes what DESIGN gives it."""
+        """Check the answer, or ask for one if there is none yet. Every failure is mapped to an Outcome (errors.py)."""
         try:
             if answer is None:
-                answer = self._ask(self._backend.caption, image)
+                answer = self._ask(self.backend.caption, image)
             text, reason = self._judged(answer)
-            if reason and self._backend.checked and reason not in {"content filter", ONLY_THOUGHTS}:
-                text, reason = self._judged(self._ask(self._backend.recaption, image))
+            if reason and self.backend.checked and reason not in {"content filter", ONLY_THOUGHTS}:
+                text, reason = self._judged(self._ask(self.backend.recaption, image))
         except StopRunError as error:
-            return Outcome(photo, None, error=str(error), fatal=True)
-        except (MemoryError, UnavailableImageError) as error:  # the latter: a picture lost with its machine
+            return Outcome(photo, None, stop=error)
+        except (MemoryError, UnavailableImageError) as error:  # unavailable: lost with its machine
             reason = getattr(error, "reason", "not enough memory to caption it")
             return Outcome(photo, None, error=reason, gone=getattr(error, "gone", False))
         except CorruptImageError as error:
             return Outcome(photo, "error_corrupt", error=error.reason, model=self._model)
         except APIError as error:
-            if isinstance(error, TransientAPIError) and self._stop.is_set():
+            if isinstance(error, TransientAPIError) and self.stop.is_set():
                 return None
             return Outcome(photo, "error_api", error=folded(str(error)), model=self._model)
         except Exception as error:  # noqa: BLE001 - a model can raise anything
             reason = folded(f"{type(error).__name__}: {error}")
             return (
-                Outcome(photo, None, error=OUT_OF_FILES, fatal=True)
+                Outcome(photo, None, stop=StopRunError(OUT_OF_FILES))
                 if out_of_files(error)
                 else Outcome(photo, "error_model", error=reason, model=self._model)
             )
-        except BaseException as error:  # noqa: BLE001 - an SDK that ends the program would pass for its exit code
-            reason = f"The backend gave up ({type(error).__name__}: {error}): mend it and run the same command again."
-            return Outcome(photo, None, error=reason, fatal=True)
+        except BaseException as error:  # noqa: BLE001 - an SDK must not end the program with its own exit code
+            reason = f"The backend gave up ({type(error).__name__}: {error}): fix it and run the same command again."
+            return Outcome(photo, None, stop=StopRunError(reason))
         if reason:
-            # A model that only thinks does so for every photo: that is a streak, which stops the run.
+            # A model that only thinks does so for every photo: let the streak stop the run.
             answered = reason != ONLY_THOUGHTS
             return Outcome(photo, "error_model", error=reason, model=self._model, answered=answered)
         return Outcome(photo, "success", caption=text, model=self._model)
 
     def _judged(self, answer: Caption | str) -> tuple[str, str | None]:
-        """Return the caption and what is wrong with it."""
+        """Return the caption, and what is wrong with it or None."""
         if isinstance(answer, Caption) and answer.only_thoughts:
             return "", ONLY_THOUGHTS
         finish = answer.finish_reason if isinstance(answer, Caption) else None
         said = (answer.text if isinstance(answer, Caption) else answer) or ""  # some SDKs answer with None
-        if not self._backend.checked:
+        if not self.backend.checked:
             text = folded(said)
             return text, None if text else "empty caption"
-        return judged(said, finish, self._backend.prompt)
+        return judged(said, finish, self.backend.prompt)
 
     def _ask(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
-        """Call the backend until it answers, or there is no more hope.
+        """Call the backend until it answers or the attempts are used up.
 
-        A photo that met refusals for lack of room (429) is tried on, as long as anything gets through, and one that met a
-        server that is not ready until it is.
+        Refusals because of too many requests (429) do not count as attempts while other requests get through, nor does a
+        server that is not ready yet.
         """
         before = self._admitted
         while True:
             try:
                 return self._retrying()(self._attempt, call, image)
             except (RateLimitError, NotReadyError):
-                if self._stop.is_set():
+                if self.stop.is_set():
                     raise
             except TransientAPIError as error:
-                if error.exhausted and self._admitted == before and not self._stop.is_set():
+                if error.exhausted and self._admitted == before and not self.stop.is_set():
                     raise error.exhausted from error
                 raise
 
     def _retrying(self) -> Retrying:
         return Retrying(
             retry=retry_if_exception(_passes),
-            stop=stop_after_attempt(ATTEMPTS) | stop_when_event_set(self._stop),
+            stop=stop_after_attempt(ATTEMPTS) | stop_when_event_set(self.stop),
             wait=_wait,
-            sleep=sleep_using_event(self._stop),
+            sleep=sleep_using_event(self.stop),
             reraise=True,
         )
 
     def _attempt(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
-        with self._spending.call(self._stop.is_set) as book:
+        with self._spending.call(self.stop.is_set) as book:
             sent = self._pacer.turn()
-            if self._stop.is_set():
+            if self.stop.is_set():
                 raise TransientAPIError("stopped before it was sent")
             try:
                 answer = call(image)
@@ -213,13 +219,13 @@ class Captioner:
             book(answer)
             if isinstance(answer, Caption) and answer.answered_by:
                 raise StopRunError(
-                    f"{answer.answered_by} answered instead of {self._backend.model}: the provider no longer has that model, and "
-                    f"the price may be another. Choose a --model that lives (--model {answer.answered_by} goes on with this one)."
+                    f"{answer.answered_by} answered instead of {self.backend.model}: the provider no longer has that model, and "
+                    f"the price may be another. Choose a current --model (--model {answer.answered_by} goes on with this one)."
                 )
             return answer
 
     def _note(self, error: TransientAPIError | None, sent: float) -> None:
-        """Tell all workers what this request has shown about the server."""
+        """Tell the pacer, and so all workers, what this request showed about the server."""
         asked = error.retry_after if error else None
         if asked is not None and asked > LONGEST_WAIT:
             again = datetime.fromtimestamp(time.time() + asked).astimezone() + timedelta(minutes=1)
@@ -229,7 +235,7 @@ class Captioner:
             )
         if isinstance(error, NotReadyError):
             down = self._pacer.not_ready(sent, asked)
-            if down is None:  # others get through: it is one photo's trouble, and one of its attempts
+            if down is None:  # others get through: only this photo's problem, and one of its attempts
                 raise TransientAPIError(str(error), retry_after=asked, billed=error.billed) from error
             if down > LONGEST_OUTAGE:
                 raise StopRunError(
@@ -261,7 +267,7 @@ class Captioner:
 
 
 def _passes(error: BaseException) -> bool:
-    """Tell whether the photo has attempts left; waits that all share (429, not ready) cost none: they are the pacer's."""
+    """Tell whether to try the photo again here. Waits for all workers (429, not ready) are the pacer's."""
     return isinstance(error, TransientAPIError) and not isinstance(error, RateLimitError | NotReadyError)
 
 

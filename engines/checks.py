@@ -1,6 +1,6 @@
-"""Owns the judgement on a caption: is it one? Rules that throw away no good caption, even one that quotes a refusal.
+"""Owns the check of a caption. The rules never reject a good caption, even one that quotes a refusal.
 
-Only what cannot be a caption is refused: nothing in it, a refusal, a sentence that the token limit cut off, a loop.
+Rejected are: an empty answer, a refusal, a sentence that the token limit cut off, a repetition loop.
 """
 
 # ruff: noqa: RUF001 (marks of many scripts)
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from engines.outcome import Outcome
 
 ALIKE = 20
-"""So many answers in a row that are all alike do not come from looking at photos."""
+"""When this many answers in a row are alike, the model does not look at the photos."""
 
-# How servers and SDKs call the end of an answer, in lower case and without a prefix like FINISH_REASON_.
+# What servers and SDKs call the reason why an answer ended, in lower case and without a prefix like FINISH_REASON_.
 _CUT_OFF = re.compile(
     r"length|.*(?:max|limit|truncat|exceeded|context_length|model_length|incomplete|too_long).*"
 )
@@ -37,17 +37,17 @@ _REFUSED = re.compile(r"refus(?:al|ed)|declined")
 _BROKEN_OFF = re.compile(r"abort(?:ed)?|error|cancel(?:l?ed)?|interrupted")
 
 _OPEN_THINKING = re.compile(r"^<think(?:ing)?>(?! (?:is|are) )")
-# What a sentence ends with, and after it what may close it: quotes, brackets, marks of emphasis, a smiley.
+# The end of a sentence, and what may follow it: quotes, brackets, marks of emphasis, a smiley.
 _ENDED = re.compile(r"[.!?…。！？।॥؟۔։።။][^\w.!?,;:(\[{<–—-]*_*$")
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 
 _LONGEST = 4_000
-"""A loop runs to the end of a text, so its last characters tell."""
+"""Characters at the end of a text that are looked at: a loop runs to the end."""
 _COMPRESSION = 4.0
-"""A text that zlib makes so many times smaller repeats itself, if with other numbers. Whisper's threshold is 2.4, for half
-a minute of speech; a list of people or a refrain reaches 2.5, and a bus timetable 3.9."""
+"""A text that zlib compresses by more than this repeats itself. Whisper's threshold is 2.4, for half a minute of speech; a
+list of people or a refrain reaches 2.5, and a bus timetable 3.9."""
 _COVERED = 0.6
-# How often a unit of so many words, or of so many characters where words have no spaces, may not come in a row.
+# Words in a unit: how often in a row it makes a loop. The same for characters, where words have no spaces between them.
 _TIMES_OF_WORDS = {1: 7, 2: 5, 3: 4, **dict.fromkeys(range(4, 26), 3)}
 _TIMES_OF_CHARACTERS = {1: 12, 2: 8, 3: 6, 4: 5, **dict.fromkeys(range(5, 26), 4)}
 _TIMES_WITHOUT_LETTERS = 40
@@ -61,14 +61,14 @@ def folded(text: str) -> str:
 def judged(said: str, finish_reason: str | None = None, prompt: str = "") -> tuple[str, str | None]:
     """Return the caption in a model's answer, as one line, and what is wrong with it or None."""
     text = folded(unwrapped(said, prompt))
-    reason = trouble(text, finish_reason)
+    reason = problem(text, finish_reason)
     if reason is None and is_nothing(text):
         reason = f"no caption: the answer was {text[:60]!r}"
     return text, reason
 
 
-def trouble(text: str, finish_reason: str | None = None) -> str | None:
-    """Return what is wrong with a folded caption, or None if it is one.
+def problem(text: str, finish_reason: str | None = None) -> str | None:
+    """Return what is wrong with a caption, given as one line; None if it is good.
 
     `finish_reason` may be in any spelling: `length`, `MAX_TOKENS`, `maxTokens`, `FINISH_REASON_SAFETY`.
     """
@@ -100,12 +100,12 @@ def _plain(finish_reason: str) -> str:
 
 
 def is_loop(text: str, *, cut_off: bool = False) -> bool:
-    """Tell whether most of the text, or a long end of it, is one thing said again and again.
+    """Tell whether most of the text, or a long part at its end, repeats one thing.
 
-    Words in quotes stand in the photo, where a sentence may well be repeated: only a long run of them is a loop.
+    Words in quotes are in the photo, where a sentence may be repeated: only a long run of them is a loop.
     """
     text = text[-_LONGEST:].casefold()
-    # One byte for each character: in UTF-8 a script of three bytes seems to repeat itself.
+    # One byte for each character: in UTF-8 a script with three bytes a character seems to repeat itself.
     data = text.encode("utf-16-le", "surrogatepass")[::2]
     if len(data) >= 200 and len(data) > _COMPRESSION * len(zlib.compress(data)):
         return True
@@ -119,14 +119,14 @@ def is_loop(text: str, *, cut_off: bool = False) -> bool:
 
 
 class Alike:
-    """Watches the answers of a run for a model that does not look at the photos."""
+    """Notices from a run's answers that a model does not look at the photos."""
 
     def __init__(self) -> None:
         self._last: deque[frozenset[str]] = deque(maxlen=ALIKE)
         self._warned = False
 
     def see(self, outcome: Outcome) -> str | None:
-        """Return a warning, once, when the last answers are all alike."""
+        """Return a warning, only once, if the last answers are all alike."""
         if outcome.status != "success" and not outcome.answered:
             return None
         answer = outcome.caption or outcome.error or ""
@@ -146,13 +146,13 @@ def _similar(one: frozenset[str], other: frozenset[str]) -> bool:
 
 
 def _covers(items: Sequence[str], times: dict[int, int]) -> bool:
-    """Tell whether a unit of consecutive items comes again and again, over most of them."""
+    """Tell whether a repeated unit of consecutive items covers most of them."""
     size = len(items)
     for unit, least in times.items():
         shortest = max(least * unit, math.ceil(_COVERED * size))
         if shortest > size:
             break
-        middle = items[size - shortest : shortest]  # every run that is long enough goes through it
+        middle = items[size - shortest : shortest]  # every long enough run covers it
         if middle[unit:] != middle[:-unit]:
             continue
         again = bytes(map(eq, items, items[unit:]))
@@ -164,7 +164,7 @@ def _covers(items: Sequence[str], times: dict[int, int]) -> bool:
 
 
 def _ends(items: Sequence[str], times: dict[int, int], *, cut_off: bool) -> bool:
-    """Tell whether a long run of a unit goes to the end, but for a last word that may be cut off."""
+    """Tell whether the items end in a long run of one unit; a last word that was cut off may follow."""
     for whole in (items, items[:-1]):
         for unit, least in times.items():
             if len(whole) < least * unit:
@@ -178,7 +178,7 @@ def _ends(items: Sequence[str], times: dict[int, int], *, cut_off: bool) -> bool
 
 
 def _least(unit: Sequence[str], times: int) -> int:
-    """Return how often the unit may not come in a row; characters with a space among them are words."""
+    """Return how often in a row the unit makes a loop. Characters with a space among them are words: never."""
     letters = "".join(unit)
     if any(map(str.isalpha, letters)):
         return _LONGEST if " " in letters else times

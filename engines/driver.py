@@ -1,6 +1,6 @@
 """Owns the run: takes outcomes from an engine, keeps them in the journal, and decides when the run must stop.
 
-It is the only writer of a run's journal. What one write covers is all that is ready together: one fsync.
+It is the only writer of a run's journal. Outcomes that are ready together are written with one fsync.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engines.outcome import Outcome
 
 STREAK = 20
-"""Failures in a row after which the trouble is not the photos': a spent account, a broken GPU, a lost disk."""
+"""After this many failures in a row, the cause is not the photos: a spent account, a broken GPU, a lost disk."""
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Result:
         unread: photos that stay open because they could not be read.
         gone: photos that do not exist any more.
         progress: records for photos that had none, and successes.
-        stopped: the sentence that says why the run stopped before its end, or None.
+        stopped: why the run stopped before its end, or None.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -45,7 +45,7 @@ class Result:
     gone: int = 0
     progress: int = 0
     seconds: float = 0.0
-    stopped: str | None = None
+    stopped: StopRunError | None = None
 
 
 def drive(
@@ -59,66 +59,87 @@ def drive(
 ) -> Result:
     """Take outcomes until the engine has no more; set `stop` when the run cannot go on.
 
-    `keep` makes outcomes durable; `seen` is told of each as it comes; `redone` are the photos that had a record
-    before. What is in flight when the run stops is still kept if it succeeds. Backend failures in an unbroken streak
-    wait in memory until a success, or the end, shows that they are the photos' own.
+    `keep` writes outcomes to disk; `seen` is called with each as it comes; `redone` are the photos that had a record
+    before. Photos in flight when the run stops are still kept if they succeed. Backend failures wait in memory until a
+    success, or the end of the run, shows that the photos themselves caused them.
     """
-    result = Result()
     start = time.monotonic()
-    waiting: list[Outcome] = []
-    unread_streak = 0
-
-    def write(outcomes: list[Outcome]) -> None:
-        keep(outcomes)
-        for outcome in outcomes:
-            result.statuses[outcome.status or ""] += 1
-            result.videos += is_video(outcome.status, outcome.error)
-            result.progress += outcome.status == "success" or outcome.photo.rel_path not in redone
-
+    run = _Run(keep, photos_dir, redone)
     try:
         with closing(batches):
             for batch in batches:
                 ready: list[Outcome] = []
                 for outcome in batch:
                     seen(outcome)
-                    if outcome.status is None:
-                        unread_streak += 1
-                        result.gone += outcome.gone
-                        result.unread += not outcome.gone and not outcome.fatal
-                        result.stopped = result.stopped or _reason_to_stop(outcome, unread_streak, photos_dir)
-                        continue
-                    if outcome.error != VIDEO:  # a video is not read, so it says nothing about the disk
-                        unread_streak = 0
-                    if outcome.status in {"error_api", "error_model"} and not outcome.answered:
-                        waiting.append(outcome)
-                        if len(waiting) >= STREAK:
-                            result.stopped = result.stopped or _streak_sentence(outcome)
-                        continue
-                    if outcome.status == "success" and not result.stopped:
-                        ready += waiting
-                        waiting.clear()
-                    ready.append(outcome)
-                write(ready)
-                if result.stopped:
+                    ready += run.ready_after(outcome)
+                run.write(ready)
+                if run.result.stopped:
                     stop.set()
             if not stop.is_set():
-                write(waiting)
+                run.write(run.waiting)
     except StopRunError as error:  # the journal cannot be written: what is in hand stays undone
-        result.stopped = str(error)
-    result.seconds = time.monotonic() - start
-    return result
+        run.result.stopped = error
+    run.result.seconds = time.monotonic() - start
+    return run.result
 
 
-def _streak_sentence(outcome: Outcome) -> str:
-    return (
+class _Run:
+    """What a run has done so far, and the failures that wait to be written."""
+
+    def __init__(
+        self, keep: Callable[[list[Outcome]], None], photos_dir: Path, redone: Container[str]
+    ) -> None:
+        self._keep = keep
+        self._photos_dir = photos_dir
+        self._redone = redone
+        self._unread_streak = 0
+        self.result = Result()
+        self.waiting: list[Outcome] = []
+
+    def write(self, outcomes: list[Outcome]) -> None:
+        self._keep(outcomes)
+        for outcome in outcomes:
+            self.result.statuses[outcome.status or ""] += 1
+            self.result.videos += is_video(outcome.status, outcome.error)
+            self.result.progress += outcome.status == "success" or outcome.photo.rel_path not in self._redone
+
+    def ready_after(self, outcome: Outcome) -> list[Outcome]:
+        """Return what can be written now that this outcome is known."""
+        if outcome.status is None:
+            self._leave_open(outcome)
+            return []
+        if outcome.error != VIDEO:  # a video is not read, so it says nothing about the disk
+            self._unread_streak = 0
+        if outcome.status in {"error_api", "error_model"} and not outcome.answered:
+            self.waiting.append(outcome)
+            if len(self.waiting) >= STREAK:
+                self.result.stopped = self.result.stopped or _too_many_failures(outcome)
+            return []
+        if outcome.status != "success" or self.result.stopped:
+            return [outcome]
+        ready = [*self.waiting, outcome]
+        self.waiting.clear()
+        return ready
+
+    def _leave_open(self, outcome: Outcome) -> None:
+        self._unread_streak += 1
+        self.result.gone += outcome.gone
+        self.result.unread += not outcome.gone and not outcome.stop
+        self.result.stopped = self.result.stopped or _reason_to_stop(
+            outcome, self._unread_streak, self._photos_dir
+        )
+
+
+def _too_many_failures(outcome: Outcome) -> StopRunError:
+    return StopRunError(
         f"{STREAK} photos in a row failed ({outcome.status}: {outcome.error}); none of them is recorded, they stay undone. "
-        "Most likely it is the server, the account or the model: mend it and run the same command again. If it is "
-        f"these photos, --limit {STREAK - 1} records them as errors, and the next run passes them."
+        "Most likely it is the server, the account or the model: fix it and run the same command again. If it is "
+        f"these photos, --limit {STREAK - 1} records them as errors, and the next run skips them."
     )
 
 
 def record(outcome: Outcome, prompt: str | None = None) -> CaptionRecord:
-    """Return the outcome as the journal's record; `prompt` is the mark of what was asked, if anybody was."""
+    """Return the outcome as the journal's record; `prompt` is the prompt's mark, if a model was asked."""
     assert outcome.status is not None  # noqa: S101 - open photos have no record
     return CaptionRecord(
         rel_path=outcome.photo.rel_path,
@@ -130,17 +151,17 @@ def record(outcome: Outcome, prompt: str | None = None) -> CaptionRecord:
     )
 
 
-def _reason_to_stop(outcome: Outcome, streak: int, photos_dir: Path) -> str | None:
-    if outcome.fatal:
-        return outcome.error
+def _reason_to_stop(outcome: Outcome, streak: int, photos_dir: Path) -> StopRunError | None:
+    if outcome.stop:
+        return outcome.stop
     if not _holds_anything(photos_dir):
-        return (
+        return StopRunError(
             f"The photos folder {photos_dir} is gone or empty: mount the disk and run the same command again."
         )
     if streak >= STREAK:
-        return (
+        return StopRunError(
             f"{STREAK} photos in a row could not be read or captioned ({outcome.error}); they stay undone. "
-            "See to that and run the same command again."
+            "Fix that and run the same command again."
         )
     return None
 
@@ -150,4 +171,4 @@ def _holds_anything(folder: Path) -> bool:
         with os.scandir(folder) as entries:
             return next(entries, None) is not None
     except OSError as error:
-        return out_of_files(error)  # which says nothing about the folder
+        return out_of_files(error)  # this says nothing about the folder

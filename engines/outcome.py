@@ -1,4 +1,4 @@
-"""Owns what an engine yields: what became of one photo."""
+"""Owns what an engine yields: the result of one photo."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from errors import StopRunError
     from journal import Status
     from library.walk import Photo
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one photo.
+    """The result of one photo.
 
     `status` is None when the photo stays open: it could not be read now (`gone`: it does not exist any more), or the
-    backend cannot work at all, which is `fatal` and stops the run. `answered`: the model did answer, only not with a
+    backend cannot work at all: then `stop` says why the run must end. `answered`: the model did answer, but not with a
     caption, so the failure says nothing about the server or the account.
     """
 
@@ -25,5 +26,5 @@ class Outcome:
     error: str | None = None
     model: str | None = None
     gone: bool = False
-    fatal: bool = False
     answered: bool = False
+    stop: StopRunError | None = None

@@ -1,10 +1,10 @@
-"""Owns the pace of requests: when a server says that there are too many, everybody waits and then goes slower.
+"""Owns the pace of requests: when a server says that there are too many, all workers wait and then go slower.
 
-One `Pacer` is shared by all workers of a run. Until the first refusal it lets everything through. A refusal (HTTP 429)
-stops all workers for as long as the server asks, or 1, 4, 16, 45 seconds while nothing is admitted. Then requests go
-at a rate that is found by CUBIC, TCP's own law for the same question (RFC 9438, here in shares of the rate): cut the
-rate that was refused, come back to it quickly, stay near it for long, and only then try for more. Each time the limit
-is met where it was met before, the cut gets smaller and the stay longer, so that a probe costs next to nothing.
+All workers of a run share one `Pacer`. Until the first refusal it lets everything through. A refusal (HTTP 429) stops all
+workers for as long as the server asks, or for 1, 4, 16, 45 seconds while nothing is admitted. Then the rate follows CUBIC,
+TCP's congestion control (RFC 9438, here relative to the rate): cut the refused rate, return to it quickly, stay near it,
+and only then try more. Each time the limit is found at the same rate, the cut gets smaller and the stay longer, so that
+a probe costs almost nothing.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 _CUT, _FINEST_CUT = 0.7, 0.96
 _STAY, _LONGEST_STAY = 5.0, 120.0
 _SAME = 0.15
-"""Two limits whose rates differ by no more than this share are one."""
+"""Two limits count as the same if their rates differ by at most this share."""
 _PAUSES = (1.0, 4.0, 16.0, 45.0)
-"""Seconds to wait while nothing is admitted; together over a minute, the longest window that providers count in."""
+"""Seconds to wait while nothing is admitted. Together over a minute, the longest window that providers count in."""
 _PROBES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between two requests while the server is not ready; the last one is repeated."""
+"""Seconds between two requests while the server is not ready. The last value is repeated."""
 _ENOUGH, _LEAST_SHARE = 10, 0.1
 _REGROWTH = 0.05
-"""Share by which the rate grows each second once nothing has been refused for twice the stay: the limit is gone."""
+"""Share by which the rate grows each second after twice the stay without a refusal: the limit is gone."""
 _LOOK_BACK = 5.0
 """Seconds over which the rate of requests is measured at the first refusal."""
 
@@ -42,11 +42,11 @@ class Pacer:
         self._wait = wait
         self._clock = clock
         self._lock = threading.Lock()
-        self._line = threading.Lock()  # who holds it is the next to send; the others stand in line for it
-        self._resume = 0.0  # nothing is sent before
+        self._line = threading.Lock()  # its holder sends next; the others wait in line
+        self._resume = 0.0  # nothing is sent before this time
         self._next = 0.0  # the next turn
-        self._sent: deque[float] = deque()  # the last times, until there is a rate
-        self._limit: float | None = None  # requests a second that were refused last
+        self._sent: deque[float] = deque()  # times of the last requests, until there is a rate
+        self._limit: float | None = None  # requests a second at the last refusal
         self._since = 0.0  # when it was cut
         self._cut, self._stay = _CUT, _STAY
         self._refusals = 0  # in a row
@@ -56,7 +56,7 @@ class Pacer:
         self._good = self._bad = 0  # answers since the last cut
 
     def turn(self) -> float:
-        """Wait until a request may be sent; return the time, which `refused` wants to know."""
+        """Wait until a request may be sent; return the time, which goes to `refused` and `not_ready`."""
         with self._line:
             while True:
                 with self._lock:
@@ -64,7 +64,7 @@ class Pacer:
                     ahead = max(self._resume, self._next) - now
                     down = self._down_since is not None
                     if ahead <= 0:
-                        if down:  # one at a time tries
+                        if down:  # only one worker tries
                             self._resume = now + self._probe_seconds()
                         self._take(now)
                         return now
@@ -82,10 +82,10 @@ class Pacer:
                 self._resume = self._admitted_at
 
     def not_ready(self, sent: float, retry_after: float | None) -> float | None:
-        """Note that the server was not ready for the request of the turn `sent`: all wait, and one at a time tries.
+        """Note that the server was not ready for the request sent at `sent`: all wait, and one at a time tries.
 
-        Returns for how many seconds it has not been ready; None if it took a request that was sent later, so that this
-        was the one request's own trouble.
+        Return for how many seconds the server has not been ready; None if it took a later request, so that the problem
+        was only this request's.
         """
         with self._lock:
             if self._admitted_at > sent:
@@ -101,29 +101,28 @@ class Pacer:
         return _PROBES[min(self._probes, len(_PROBES) - 1)]
 
     def pause(self, seconds: float) -> None:
-        """Send nothing for so long: a server that is overloaded has asked for it."""
+        """Send nothing for this time: an overloaded server asked for it."""
         with self._lock:
             self._resume = max(self._resume, self._clock() + seconds)
 
     def refused(self, sent: float, retry_after: float | None) -> tuple[int, float]:
-        """Note that the request of the turn `sent` was one too many.
+        """Note that the request sent at `sent` was refused.
 
-        Returns how many have been refused in a row, those that were on their way together counted once, and for how
-        many seconds everybody waits; (0, 0) for old news.
+        Return how many refusals there were in a row, and for how many seconds all workers wait. Requests that were on their
+        way together count once: for the others (0, 0) is returned.
         """
         with self._lock:
             now = self._clock()
             self._resume = max(self._resume, now + (retry_after or 0))
             self._bad += 1
-            if sent < self._since:  # it was on its way when the rate was cut: old news
+            if sent < self._since:  # sent before the last cut: it says nothing new
                 return 0, 0.0
             self._resume = max(self._resume, now + _PAUSES[min(self._refusals, len(_PAUSES) - 1)])
             self._refusals += 1
             rate = self._measured(now) if self._limit is None else self._rate(self._limit, sent)
             answers = self._good + self._bad
-            if (
-                self._limit is not None and answers >= _ENOUGH
-            ):  # far too many: the share that got through tells more
+            # With many refusals, the share that got through tells the rate better.
+            if self._limit is not None and answers >= _ENOUGH:
                 rate *= max(_LEAST_SHARE, self._good / answers)
             self._good = self._bad = 0
             if self._limit is not None and abs(rate - self._limit) <= _SAME * self._limit:
@@ -143,7 +142,7 @@ class Pacer:
             self._sent.popleft()
 
     def _rate(self, limit: float, now: float) -> float:
-        """Return requests a second: cut at first, the old limit again after `stay` seconds, then more and more."""
+        """Return requests a second: first cut, after `stay` seconds the old limit, then more and more."""
         passed = max(0.0, now - self._since)
         beyond = max(0.0, passed - 2 * self._stay)
         progress = (min(passed, 2 * self._stay) - self._stay) / self._stay
@@ -152,5 +151,5 @@ class Pacer:
 
     def _measured(self, now: float) -> float:
         recent = [sent for sent in self._sent if sent >= now - _LOOK_BACK]
-        span = max(1.0, now - recent[0]) if recent else 1.0  # a burst says little about a second
+        span = max(1.0, now - recent[0]) if recent else 1.0  # a short burst is not a rate
         return max(1.0, len(recent) / span)

@@ -1,4 +1,4 @@
-"""Owns the reading of phrase files: regular expressions with a heading a language."""
+"""Owns reading phrase files: regular expressions under a heading for each language."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Phrase(NamedTuple):
-    """One line of a phrase file: its number, the heading above it, what it is for, and its regular expression."""
+    """One line of a phrase file: its number, its language, what it is for, and its regular expression."""
 
     number: int
     language: str
@@ -18,7 +18,7 @@ class Phrase(NamedTuple):
 def read(name: str) -> list[Phrase]:
     """Return the phrases of a file in this folder.
 
-    Its lines are `[Language]`, `kind pattern`, comments that begin with `#`, or empty.
+    A line is `[Language]`, `kind pattern`, a comment that begins with `#`, or empty.
     """
     phrases = []
     language = ""

@@ -1,8 +1,7 @@
-"""Owns the judgement on refusals: the model says first that it cannot do its work or has no picture.
+"""Owns telling refusals from captions: a refusal begins with "I cannot" or "there is no picture".
 
-What a photo shows may be sorry, unable or an error message as well. So a refusal stands at the very beginning, after no
-more than a courtesy; an apology alone is none; and where a description follows the caption is good all the same. The
-words of each language stand in refusals.txt.
+A photo can show such words too. So only the beginning of the text counts, after a courtesy at most. An apology alone is
+not a refusal, and if a description follows, the caption is good. The words of each language are in refusals.txt.
 """
 
 # ruff: noqa: RUF001 (quotation marks of many scripts)
@@ -15,18 +14,18 @@ from typing import NamedTuple
 from engines.phrases import Phrase, read
 
 QUOTED = re.compile(r"\"[^\"]*\"|“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」|『[^『』]*』")
-"""What is quoted stands in the photo."""
+"""Quoted words are in the photo."""
 _ONLY_A_QUOTE = re.compile(r"^[\"“„«]([^\"“”»]*)[\"“”»]$")
 _WITHOUT_SPACES = re.compile(r"[\u0e00-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LONGEST = 2_000
-"""So many characters tell; a longer text is no refusal that leaves it at that."""
+"""Characters that are looked at; a refusal is shorter."""
 
 _GAP = "[^,،，、]{0,40}?"
 _IMAGE = "(?:image|photo|picture|file|attachment)s?"
 
 
 class Way(NamedTuple):
-    """A way to refuse, and the line of refusals.txt that it stands in."""
+    """A way to refuse, and its line in refusals.txt."""
 
     phrase: Phrase
     pattern: re.Pattern[str]
@@ -59,7 +58,7 @@ _OFFER = re.compile("|".join(_OTHERS["offer"]))
 
 
 def is_refusal(text: str) -> bool:
-    """Tell whether the text says that the model cannot or will not describe the photo, and leaves it at that."""
+    """Tell whether the text only says that the model cannot or will not describe the photo."""
     plain = _plain(text)
     if not _REFUSAL.match(_COURTESY.sub("", plain, count=1)):
         return False

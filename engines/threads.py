@@ -1,9 +1,10 @@
-"""Owns the default engine: decoding children and caption calls side by side on one machine.
+"""Owns the default engine: decoding and caption calls in parallel on one machine.
 
     photos ─► one thread per core, each with a decoding child ─► pictures ─► caption threads ─► outcomes
 
-Photos are taken one by one as room gets free, so memory is bounded by what is in flight and no photo waits for the
-slowest of a batch. A backend that gains from batches gets what is ready when it has nothing to do, up to its size. The engine never writes: it yields outcomes, and the driver keeps them.
+A new photo is taken whenever there is room, so memory stays bounded and no photo waits for the slowest of a batch. A
+backend that works in batches gets the pictures that are ready when it is idle, up to its batch size. The engine never
+writes: it yields outcomes, and the driver keeps them.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
-from costs.spending import Spending
 from decoding.decoder import Decoder
-from engines.captioning import Captioner
 from engines.outcome import Outcome
 from errors import CorruptImageError, StopRunError, UnavailableImageError
 from journal import VIDEO
@@ -26,19 +25,19 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from backends.base import CaptionBackend
+    from engines.captioning import Captioner
     from library.walk import Photo
 
 GRACE = 5.0
-"""Seconds that calls in flight get to finish after a stop; what is not back by then stays undone."""
+"""Seconds that calls in flight have to finish after a stop. Photos without an answer by then stay undone."""
 LONG_GRACE = 60.0
-"""The same after trouble with the backend, when nobody waits at the keyboard and the calls are paid for."""
+"""The same if the backend stopped the run: no one is waiting at the keyboard, and the calls are paid for."""
 
 _Item = Outcome | BaseException | None
 
 
 class PictureSource(Protocol):
-    """What decodes photos: a `Decoder`, or what stands for one elsewhere. One thread at a time uses it."""
+    """Decodes photos: a `Decoder` here, or its substitute on another machine. One thread at a time uses it."""
 
     def load(self, path: str) -> Image: ...
 
@@ -48,27 +47,21 @@ class PictureSource(Protocol):
 
 
 def caption_photos(
-    photos: Iterable[Photo],
-    backend: CaptionBackend,
-    model: str,
-    *,
-    workers: int,
-    max_side: int,
-    stop: threading.Event,
-    spending: Spending | None = None,
-    decoders: Sequence[PictureSource] | None = None,
+    photos: Iterable[Photo], captioner: Captioner, decoders: Sequence[PictureSource], *, workers: int
 ) -> Generator[list[Outcome], None, None]:
     """Caption `photos` with up to `workers` calls at once; yield what is ready together, in the order it gets ready.
 
-    `model` is the name that outcomes of the backend carry; `spending` counts what is used; `decoders` are one a core of
-    this machine unless given. After `stop` is set no photo is begun, and the iterator
-    ends within `GRACE` seconds.
+    After the captioner's `stop` is set no photo is begun, and the iterator ends within `GRACE` seconds.
     """
-    captioner = Captioner(backend, model, spending=spending or Spending(), stop=stop)
-    # One thread's batch is in the model while the other's is prepared; the backend sees to it that no two are in it.
+    backend = captioner.backend
+    # One thread's batch is in the model while the other's is prepared; the backend lets one into the model at a time.
     workers = 2 * backend.copies if backend.single_threaded else workers
-    decoders = decoders or [Decoder(max_side) for _ in range(cores())]
-    return _Threads(captioner, decoders, workers=workers, models=backend.copies, stop=stop).run(photos)
+    return _Threads(captioner, decoders, workers).run(photos)
+
+
+def local_decoders(max_side: int) -> list[Decoder]:
+    """Return a decoder for each core of this machine."""
+    return [Decoder(max_side) for _ in range(cores())]
 
 
 def cores() -> int:
@@ -77,21 +70,13 @@ def cores() -> int:
 
 
 class _Threads:
-    def __init__(
-        self,
-        captioner: Captioner,
-        decoders: Sequence[PictureSource],
-        *,
-        workers: int,
-        models: int,
-        stop: threading.Event,
-    ) -> None:
+    def __init__(self, captioner: Captioner, decoders: Sequence[PictureSource], workers: int) -> None:
         self._captioner = captioner
         self._decoders = decoders
         self._workers = workers
-        self._models = models
-        self._stop = stop
-        # What every caption thread holds, one batch more, and some ready per core, whatever the library's size.
+        self._models = captioner.backend.copies
+        self._stop = captioner.stop
+        # Pictures in memory: a batch for each caption thread, nearly one batch more, and two for each core.
         batch = captioner.batch_size
         self._room = threading.Semaphore(workers * batch + batch - 1 + 2 * len(self._decoders))
         self._pictures: SimpleQueue[tuple[Photo, Image] | None] = SimpleQueue()
@@ -104,7 +89,7 @@ class _Threads:
 
     def run(self, photos: Iterable[Photo]) -> Generator[list[Outcome], None, None]:
         source = iter(photos)
-        # Daemons: a call that hangs in the network must not keep the process from ending.
+        # Daemon threads: a call that hangs in the network must not keep the process alive.
         for decoder in self._decoders:
             threading.Thread(target=self._decode, args=(source, decoder), daemon=True).start()
         for _ in range(self._workers):
@@ -137,7 +122,7 @@ class _Threads:
                     raise item
 
     def _end(self) -> None:
-        """Let no thread begin anything more, and wake those that wait."""
+        """Let the threads begin nothing more, and wake those that wait."""
         self._ended = True
         for decoder in self._decoders:
             decoder.stop()
@@ -154,8 +139,8 @@ class _Threads:
                     break
                 outcome = self._load(photo, decoder)
                 if outcome is not None:
-                    late = self._ended  # a stop ends decoders in mid-photo, which is nobody's fault
-                    if outcome.fatal:
+                    late = self._ended  # the stop ended the decoder: not the photo's fault
+                    if outcome.stop:
                         self._end()
                     if not late:
                         self._outcomes.put(outcome)
@@ -171,7 +156,7 @@ class _Threads:
                         self._pictures.put(None)
 
     def _load(self, photo: Photo, decoder: PictureSource) -> Outcome | None:
-        """Decode the photo and pass it on; return its outcome if it has one already."""
+        """Decode the photo and pass it on; return its outcome if it already has one."""
         if photo.is_video:
             return Outcome(photo, "error_corrupt", error=VIDEO)
         try:
@@ -180,13 +165,13 @@ class _Threads:
             return Outcome(photo, None, error=error.reason, gone=error.gone)
         except CorruptImageError as error:
             return Outcome(photo, "error_corrupt", error=error.reason)
-        except StopRunError as error:  # what decodes is elsewhere and gone
-            return Outcome(photo, None, error=str(error), fatal=True)
+        except StopRunError as error:  # the decoder's machine is gone
+            return Outcome(photo, None, stop=error)
         self._pictures.put((photo, image))
         return None
 
     def _gather(self) -> list[tuple[Photo, Image]]:
-        """Return pictures, as many as the backend takes, or what is ready when a model has nothing to do; none at the end."""
+        """Return the next batch: full, or what is ready if a model is idle. Empty when there are no more pictures."""
         with self._gathering:
             batch: list[tuple[Photo, Image]] = []
             while len(batch) < self._captioner.batch_size:
@@ -198,7 +183,7 @@ class _Threads:
                     continue
                 if item is None:
                     if batch:
-                        self._pictures.put(None)  # seen again when these are done
+                        self._pictures.put(None)  # for the next call, after this batch
                     break
                 batch.append(item)
             self._busy.add(threading.get_ident())
@@ -209,8 +194,8 @@ class _Threads:
             while batch := self._gather():
                 outcomes = () if self._ended else self._captioner.caption_batch(batch)
                 for outcome in outcomes:
-                    # At once, not when the driver hears of it: every call may cost money.
-                    if outcome is not None and outcome.fatal:
+                    # At once, before the driver knows: every further call may cost money.
+                    if outcome is not None and outcome.stop:
                         self._end()
                     if outcome is not None:
                         self._outcomes.put(outcome)

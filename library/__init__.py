@@ -1,1 +1,1 @@
-"""What the photos on disk are: which files count, how they are named, what their first bytes say."""
+"""The ground floor: photos on disk and their names, records of the journal, memory and safe writing."""

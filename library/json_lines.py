@@ -1,4 +1,4 @@
-"""Owns what a line of a journal may be that is no record: the beginning of one, or what another program made of the file."""
+"""Owns the malformed lines of a journal: tells a torn line from a file that another program saved in its own form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# `{` and `"` with the zero bytes of UTF-16 or UTF-32 between them; a disk that lost power leaves many more of them.
+# `{` and `"` with the zero bytes of UTF-16 or UTF-32 between them. After a power cut there are many more zero bytes.
 _WIDE = re.compile(rb'(?:\xff\xfe(?:\0\0)?|(?:\0\0)?\xfe\xff)?[\0\s]*\{(\0{3}|\0)(?:[ \t\r]\0{1,3}){0,16}"')
 _GZIP = b"\x1f\x8b"
 _BETWEEN = re.compile(r"[ \t\r]*(?=\{)")
@@ -22,10 +22,10 @@ _decoder = json.JSONDecoder()
 
 @dataclass(slots=True)
 class OtherLines:
-    """What the lines of one file that are no records say of it; each is shown to `see`, in the file's order.
+    """What a file's malformed lines say about the file; `see` looks at each, in the file's order.
 
-    A line that a kill or the disk has spoiled costs that line. A file that another program saved in its own way holds
-    records that nobody would find again: all of those photos would be captioned and paid once more.
+    A line that a kill or the disk has spoiled costs only that line. But if another program saved the file in its own form,
+    none of its records would be found, and all photos would be captioned and paid for a second time.
     """
 
     foreign: int = 0
@@ -52,7 +52,7 @@ class OtherLines:
             self.foreign += not _may_be_torn(rest)
         elif end == len(text):
             self.old_encoding += not _is_utf8(rest)
-            # A record before zero bytes lacks only the end of its line: the power failed just there.
+            # Zero bytes after a whole record: the power failed while the line's end was written.
             self.foreign += not line.rstrip().endswith(b"\0")
         else:
             self.foreign += 1
@@ -66,49 +66,55 @@ class OtherLines:
                     self.together = self.together or kind
 
     def refusal(self, path: Path, *, good: int, beyond_ascii: bool) -> str | None:
-        """Return the sentence about a file that is not to be read or written; None if it is a journal.
+        """Return the sentence about a file that is not a journal and must not be used; None if it is one.
 
-        `good` lines were records; `beyond_ascii` says that some of these hold more than ASCII, so that UTF-8 is right.
+        `good` is how many lines were records. `beyond_ascii`: some of these hold more than ASCII, so the file is UTF-8.
         """
-        old, new = (
-            shlex.quote(str(each)) for each in (path, path.with_name(f"{path.stem}.mended{path.suffix}"))
-        )
-        make = "it is left as it is; give --captions-jsonl the file that this makes"
         if self.wide and good:
             return (
-                f"{path} is partly in UTF-8, as a journal is, and partly in {self.wide[:6]}, as another program writes: it is "
-                "left as it is; mend a copy of it in an editor and give --captions-jsonl that."
+                f"{path} is partly in UTF-8, as a journal is, and partly in {self.wide[:6]}, as another program writes: it "
+                "is left as it is; fix a copy of it in an editor and give --captions-jsonl that."
             )
-        if self.wide:
-            return f"{path} is in {self.wide[:6]}, and a journal is in UTF-8: {make}: iconv -f {self.wide} -t UTF-8 {old} > {new}"
-        together = self.together or (self.half_together if not good else "")
-        if together == "\r":
-            return f"{path} has lines that end as on an old Mac (CR alone): {make}: tr '\\r' '\\n' < {old} > {new}"
-        if together:
-            split = r"""awk '{gsub(/\}[ \t\r]*\{"/, "}\n{\"")} 1'"""
-            return f"{path} holds several captions on one line: {make}: {split} {old} > {new}"
-        if self.old_encoding and not beyond_ascii and (not good or self.old_encoding > 1):
-            return (
-                f"{path} is in an old encoding, and a journal is in UTF-8: {make}, with the encoding it was saved in: "
-                f"iconv -f WINDOWS-1252 -t UTF-8 {old} > {new}"
-            )
-        if self.foreign and not good and self.gzip:
-            return f"{path} is packed with gzip: {make}: gunzip -c < {old} > {new}"
+        old, new = (
+            shlex.quote(str(each)) for each in (path, path.with_name(f"{path.stem}.fixed{path.suffix}"))
+        )
+        if found := self._form(good=good, beyond_ascii=beyond_ascii):
+            what, hint, command = found
+            make = f"it is left as it is; give --captions-jsonl the file that this makes{hint}"
+            return f"{path} {what}: {make}: {command.replace('OLD', old)} > {new}"
         if self.foreign and not good:
             return f"{path} holds no captions but something else: it is left as it is; give --captions-jsonl another file."
         return None
 
+    def _form(self, *, good: int, beyond_ascii: bool) -> tuple[str, str, str] | None:
+        """Return the form that the file was saved in, a hint, and the command that makes a journal of `OLD`."""
+        if self.wide:
+            return (
+                f"is in {self.wide[:6]}, and a journal is in UTF-8",
+                "",
+                f"iconv -f {self.wide} -t UTF-8 OLD",
+            )
+        together = self.together or (self.half_together if not good else "")
+        if together == "\r":
+            return "has lines that end as on an old Mac (CR alone)", "", "tr '\\r' '\\n' < OLD"
+        if together:
+            split = r"""awk '{gsub(/\}[ \t\r]*\{"/, "}\n{\"")} 1'"""
+            return "holds several captions on one line", "", f"{split} OLD"
+        if self.old_encoding and not beyond_ascii and (not good or self.old_encoding > 1):
+            what = "is in an old encoding, and a journal is in UTF-8"
+            return what, ", with the encoding it was saved in", "iconv -f WINDOWS-1252 -t UTF-8 OLD"
+        if self.foreign and not good and self.gzip:
+            return "is packed with gzip", "", "gunzip -c < OLD"
+        return None
+
 
 def _may_be_torn(rest: bytes) -> bool:
-    """Tell the beginning of a record, cut off by a kill, from text that never was one.
-
-    After a power loss a file's tail, or a part of a line, may also be zero bytes.
-    """
+    """Tell whether this may be the beginning of a record that a kill cut off, or zero bytes, as a power cut leaves."""
     return not rest or re.match(rb'\{\s*(?:["\0]|\Z)', rest) is not None
 
 
 def _object(text: str, start: int) -> tuple[dict[str, object] | None, int]:
-    """Return the JSON object that begins at `start`, and where it ends; None if there is no whole one."""
+    """Return the JSON object that begins at `start` and where it ends; None if it is not whole."""
     try:
         value, end = _decoder.raw_decode(text, start)
     except (ValueError, RecursionError):

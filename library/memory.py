@@ -1,4 +1,4 @@
-"""Owns how much memory this process may have: the machine's, or less where a container (cgroup) bounds it."""
+"""Owns how much memory this process may use: the machine's, or less if a container (cgroup) limits it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _ROOT = Path("/")
 
 
 def total_memory(root: Path = _ROOT) -> int:
-    """Return the bytes of memory of this machine, or of the container that this process is in; `root` holds `sys` and `proc`."""
+    """Return the bytes of memory of this machine or this container; `root` is the folder with `sys` and `proc`."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([physical, *(limit for limit, _ in _limits(root))])
 
 
 def available_memory(root: Path = _ROOT) -> float:
-    """Return the bytes that can be had without swapping; all there are where the system does not say."""
+    """Return the bytes that are free without swapping; the total if the system does not say."""
     total = total_memory(root)
     try:
         lines = (root / "proc/meminfo").read_text().splitlines()
@@ -26,7 +26,7 @@ def available_memory(root: Path = _ROOT) -> float:
 
 
 def _limits(root: Path) -> list[tuple[int, int]]:
-    """Return the limit and the use of the process's control group and of those around it, versions 2 and 1."""
+    """Return limit and use of the process's control group and of its parents, for cgroup versions 2 and 1."""
     folders = [root / "sys/fs/cgroup", root / "sys/fs/cgroup/memory"]
     try:
         groups = (root / "proc/self/cgroup").read_text().splitlines()
@@ -51,7 +51,7 @@ def _limits(root: Path) -> list[tuple[int, int]]:
 
 
 def _number(file: Path) -> int:
-    """Return the number that a file holds; 0 for none, as with the word `max`."""
+    """Return the number in a file; 0 if there is none, as with the word `max`."""
     try:
         return max(0, int(file.read_text()))
     except (OSError, ValueError):

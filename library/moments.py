@@ -1,6 +1,6 @@
-"""Owns when and where a photo was taken, read from its EXIF. Local only: nothing of it ever goes to a caption backend.
+"""Owns when and where a photo was taken, read from its EXIF. Local only: none of it goes to a caption backend.
 
-Never decodes a pixel and never raises: what cannot be read, or cannot be true, is not known.
+Never decodes a pixel and never raises: what cannot be read, or cannot be true, counts as unknown.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
-"""What can hold EXIF, besides the containers of HEIF and AVIF; MPO is a JPEG."""
-# What was taken, what was scanned, what was changed last: the clock, its offset from UTC, its fraction of a second.
+"""Formats with EXIF, in addition to HEIF and AVIF; MPO is a JPEG."""
+# Times of taking, of scanning, of the last change: the clock, its offset from UTC, its fraction of a second.
 _CLOCKS = (
     (Base.DateTimeOriginal, Base.OffsetTimeOriginal, Base.SubsecTimeOriginal),
     (Base.DateTimeDigitized, Base.OffsetTimeDigitized, Base.SubsecTimeDigitized),
@@ -34,23 +34,23 @@ _FRACTION = re.compile(r"\s*(\d+)", re.ASCII)
 
 _FIRST_PHOTO = 1826
 _EPOCHS = (datetime(1904, 1, 1), datetime(1970, 1, 1))  # noqa: DTZ001 - wall clocks
-"""Zero in Apple's and in Unix's time: a clock never set, to the day, as a zone may have moved it."""
+"""Time zero of Apple and of Unix: the clock was never set. Compared by day, since a time zone may have moved it."""
 _DOS_EPOCH = datetime(1980, 1, 1)  # noqa: DTZ001
-"""Zero in DOS's time; only to the second, because that is a day on which photos were taken."""
+"""Time zero of DOS. Compared by second, because photos were taken on that day."""
 _DAY_LONG = timedelta(days=1)
 _ZONES = (timedelta(hours=-12), timedelta(hours=14))
 _ZONE_STEP = timedelta(minutes=15)
 _ZONE_SLACK = timedelta(minutes=5)
-"""What a clock that is off and a satellite fix that is old may come to; a third of the step, so chance is refused mostly."""
+"""How far a wrong clock and an old satellite fix may be off: a third of the step, so that chance seldom fits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When and where a photo was taken.
 
-    `at` is the wall clock of the place, with a `tzinfo` (a fixed offset) where that is known, else naive; `source` says
-    where it comes from: "exif", or "file" for the file's own date, which is when it was copied more often than not; empty without
-    a date. `place` is (latitude, longitude) in degrees.
+    `at` is the local time of the place, with a `tzinfo` (a fixed offset) if that is known, else naive. `source` says where
+    it comes from: "exif", or "file" for the file's own date, which is usually the copy date; empty without a date. `place`
+    is (latitude, longitude) in degrees.
     """
 
     at: datetime | None = None
@@ -59,7 +59,7 @@ class Moment:
 
 
 def read_moment(data: bytes) -> Moment:
-    """Return what a photo's bytes say of when and where it was taken; damaged bytes say as much as can be read."""
+    """Return when and where a photo was taken, as far as its bytes can be read."""
     at = place = None
     # Any type can come out of damaged metadata.
     with suppress(Exception):
@@ -74,8 +74,8 @@ def read_moment(data: bytes) -> Moment:
 def file_moment(mtime: float) -> Moment:
     """Return the file's own date, `mtime` in seconds since 1970, as the last resort.
 
-    It is given as this machine's clock showed it, without an offset: a date that stands among wall clocks must be one,
-    and the owner was more often at home than in Greenwich; what the clock of the place showed is not known.
+    It is in this machine's local time, without an offset, because it is compared with local times of cameras. The local
+    time where the photo was taken is not known.
     """
     with suppress(OverflowError, ValueError, OSError):
         at = datetime.fromtimestamp(mtime)  # noqa: DTZ006
@@ -86,7 +86,7 @@ def file_moment(mtime: float) -> Moment:
 
 def _exif(data: bytes) -> Image.Exif:
     if data[4:8] != b"ftyp":
-        # A PNG's own `getexif` decodes the pixels to look behind them.
+        # Not the PNG's own `getexif`: it decodes the pixels to look behind them.
         return Image.Image.getexif(Image.open(BytesIO(data), formats=_FORMATS))
     exif = Image.Exif()
     exif.load(pillow_heif.open_heif(BytesIO(data)).info.get("exif") or b"")
@@ -102,13 +102,12 @@ def _directory(exif: Image.Exif, ifd: ExifTags.IFD) -> Mapping[int, Any]:
 def _taken(exif: Image.Exif, gps: Mapping[int, Any]) -> datetime | None:
     camera = _directory(exif, IFD.Exif)
     for clock, offset, fraction in _CLOCKS:
-        at = _wall(camera.get(clock) or exif.get(clock))  # raw files have all in one directory
+        at = _wall(camera.get(clock) or exif.get(clock))  # raw files have all tags in one directory
         if not at:
             continue
         zone = _zone(camera.get(offset))
-        if (
-            not zone and clock != Base.DateTime
-        ):  # the satellites' time is that of taking, not of a later change
+        # The satellites' time is that of taking, not of a later change.
+        if not zone and clock != Base.DateTime:
             zone = _satellites_zone(at, gps)
         part = _FRACTION.match(_text(camera.get(fraction)))
         return at.replace(microsecond=int(f"{part[1]:0<6.6}") if part else 0, tzinfo=zone)
@@ -124,7 +123,7 @@ def _wall(value: object) -> datetime | None:
 
 
 def _is_plausible(at: datetime) -> bool:
-    """Tell whether a photo can be of that wall clock; a day is more than any zone is ahead."""
+    """Tell whether a photo can have this local time; no time zone is a day ahead."""
     return (
         at.year >= _FIRST_PHOTO
         and at != _DOS_EPOCH
@@ -145,7 +144,7 @@ def _zone(value: object) -> timezone | None:
 
 
 def _satellites_zone(at: datetime, gps: Mapping[int, Any]) -> timezone | None:
-    """Return how far the wall clock is from the satellites' UTC, if that can be a zone's offset."""
+    """Return the difference between local time and the satellites' UTC, if it can be a time zone's offset."""
     with suppress(Exception):
         found = _DAY.match(_text(gps[GPS.GPSDateStamp]))
         hours, minutes, seconds = map(float, gps[GPS.GPSTimeStamp])
@@ -161,7 +160,7 @@ def _satellites_zone(at: datetime, gps: Mapping[int, Any]) -> timezone | None:
 def _place(gps: Mapping[int, Any]) -> tuple[float, float] | None:
     latitude = _degrees(gps[GPS.GPSLatitude], gps[GPS.GPSLatitudeRef], "NS")
     longitude = _degrees(gps[GPS.GPSLongitude], gps[GPS.GPSLongitudeRef], "EW")
-    # Not a number is out of range too. At zero and zero there is only water: a receiver without a fix.
+    # NaN fails these tests too. At zero and zero is open sea: the receiver had no fix.
     if abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude or longitude):
         return latitude, longitude
     return None

@@ -1,58 +1,21 @@
-"""Owns what a file's first bytes say about it. Never decodes anything."""
+"""Owns telling the kind of a file from its first bytes. Never decodes anything."""
 
 from __future__ import annotations
 
 HEAD_BYTES = 512
-"""How much of a file `kind_of` wants to see; 32 are enough to know a picture."""
+"""How many bytes `kind_of` needs; 32 are enough to recognise a picture."""
 
 PICTURE = "picture"
 VIDEO = "video"
 RAW = "a camera raw file"
 JPEG_XL = "a JPEG XL picture"
 
-_PICTURE_BRANDS = {
-    b"heic",
-    b"heix",
-    b"heim",
-    b"heis",
-    b"hevc",
-    b"hevx",
-    b"hevm",
-    b"hevs",
-    b"mif1",
-    b"msf1",
-    b"avif",
-    b"avis",
-}
-_VIDEO_BRANDS = (
-    b"qt",
-    b"isom",
-    b"iso",
-    b"mp4",
-    b"M4V",
-    b"avc1",
-    b"3gp",
-    b"3g2",
-    b"dash",
-    b"f4v",
-    b"MSNV",
-    b"XAVC",
-    b"mmp4",
-    b"F4V",
-    b"NDSC",
-    b"hvc1",
-    b"hev1",
-    b"av01",
-    b"caqv",
-    b"kddi",
-    b"mqt",
-    b"piff",
-    b"ismv",
-    b"CAEP",
-    b"niko",
-    b"pana",
+_PICTURE_BRANDS = frozenset(b"heic heix heim heis hevc hevx hevm hevs mif1 msf1 avif avis".split())
+_VIDEO_BRANDS = tuple(
+    b"qt isom iso mp4 M4V avc1 3gp 3g2 dash f4v MSNV XAVC mmp4 F4V NDSC hvc1 hev1 av01 caqv kddi mqt piff ismv CAEP niko "
+    b"pana".split()
 )
-# QuickTime files from before ftyp existed begin with one of these atoms.
+# Old QuickTime files, from before ftyp existed, begin with one of these atoms.
 _QUICKTIME_ATOMS = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 
 _STARTS = (
@@ -95,7 +58,7 @@ _STARTS = (
 
 
 def kind_of(head: bytes) -> str | None:
-    """Name what a file is that begins with `head`: PICTURE, VIDEO, RAW, another kind in plain words, or None."""
+    """Return the kind of a file that begins with `head`: PICTURE, VIDEO, RAW, another kind in words, or None."""
     brand = head[8:12]
     if head[4:8] == b"ftyp":
         if brand in _PICTURE_BRANDS:
@@ -121,7 +84,7 @@ def _text_kind(head: bytes) -> str | None:
     try:
         text = head.decode("utf-8").lstrip("\ufeff \t\r\n")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # not just a character cut in two by the end of the head
+        if error.start < len(head) - 3:  # not only a character that the end of `head` cuts in two
             return None
         text = head[: error.start].decode("utf-8")
     if not text or any(ord(character) < 9 for character in text):

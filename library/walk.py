@@ -1,4 +1,4 @@
-"""Owns which files of a folder are photos and what they are called in the journal. Never opens a picture."""
+"""Owns which files in a folder are photos, and their names in the journal. Never opens a picture."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SYSTEM_FOLDERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file to caption: its name in the journal and where it lies."""
+    """A file to caption: its name in the journal and its path on this machine."""
 
     rel_path: str
     path: str
@@ -42,10 +42,10 @@ class Photo:
 
 @dataclass(slots=True)
 class Walk:
-    """What a walk found: photos sorted by rel_path, how many other files, and sentences about trouble.
+    """What a walk found: photos sorted by rel_path, the number of other files, and warnings.
 
-    `unread` names the places that could not be read, and why, where it is not for want of rights: the disk is in trouble,
-    and photos may be missing from the list.
+    `unread` names the folders and files that could not be read because of the disk, not because of permissions: photos may
+    be missing from the list.
     """
 
     photos: list[Photo] = field(default_factory=list)
@@ -53,8 +53,8 @@ class Walk:
     unread: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def note(self, path: str, error: OSError) -> None:
-        """Remember that `path` could not be read.
+    def add_error(self, path: str, error: OSError) -> None:
+        """Record that `path` could not be read.
 
         Raises:
             StopRunError: too many files are open to read any.
@@ -62,11 +62,8 @@ class Walk:
         if out_of_files(error):
             raise StopRunError(OUT_OF_FILES) from error
         sentence = f"{path!r} cannot be read ({error.strerror})"
-        if error.errno not in {
-            errno.EACCES,
-            errno.EPERM,
-            errno.ELOOP,
-        }:  # the last: links that lead to each other
+        # ELOOP: links that lead to each other.
+        if error.errno not in {errno.EACCES, errno.EPERM, errno.ELOOP}:
             self.unread.append(sentence)
         self.warnings.append(f"{sentence}; its photos are left out.")
 
@@ -77,7 +74,7 @@ class Walk:
 
 
 def portable_name(name: str) -> str:
-    """Spell a path below the photos folder as the journal does: `/`, Unicode NFC, stray bytes backslashed."""
+    """Return a path below the photos folder as the journal writes it: `/`, Unicode NFC, other bytes backslashed."""
     if os.sep != "/":
         name = name.replace(os.sep, "/")
     if name.isascii():
@@ -86,7 +83,7 @@ def portable_name(name: str) -> str:
 
 
 def folded(name: str) -> str:
-    """Return what is the same for all names that some file system takes for one: in any case, with accents of any spelling."""
+    """Return the name without differences that some file systems ignore: case, and how an accent is encoded."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
@@ -98,13 +95,13 @@ def extension(name: str) -> str:
 
 
 def walk(photos_dir: Path) -> Walk:
-    """Find every photo and video below `photos_dir`, following links but no folder twice.
+    """Find every photo and video below `photos_dir`. Links are followed, but no folder is read twice.
 
-    Left out are hidden and system files, and what is neither picture nor video by its extension; a file without
-    an extension counts if its first bytes are a picture's.
+    Left out are hidden and system files, and files whose extension is not that of a picture or video. A file without an
+    extension is opened: it counts if its first bytes are a picture's.
 
     Raises:
-        StopRunError: the folder is missing, no folder, unreadable, or holds no photo.
+        StopRunError: the folder is missing, is not a folder, cannot be read, or holds no photo.
     """
     if not photos_dir.exists():
         raise StopRunError(
@@ -124,16 +121,16 @@ def walk(photos_dir: Path) -> Walk:
             )
     found.photos = sorted(by_name.values(), key=lambda photo: photo.rel_path)
     if not found.photos:
-        trouble = "".join(f" {warning}" for warning in found.warnings[:1])
+        warning = "".join(f" {sentence}" for sentence in found.warnings[:1])
         raise StopRunError(
-            f"The photos folder {photos_dir} holds no photos ({found.left_out} other files).{trouble} "
+            f"The photos folder {photos_dir} holds no photos ({found.left_out} other files).{warning} "
             "Check --photos-dir, or mount the disk."
         )
     return found
 
 
 def _files(root: str, found: Walk) -> Iterator[Photo]:
-    """Yield the photos below `root`, folder by folder; linked folders last, so that real names win."""
+    """Yield the photos below `root`, folder by folder; linked folders last, so that real folders give the names."""
     seen = set()
     folders = [("", root)]
     linked: list[tuple[str, str]] = []
@@ -147,7 +144,7 @@ def _files(root: str, found: Walk) -> Iterator[Photo]:
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
-            found.note(folder, error)
+            found.add_error(folder, error)
             continue
         below: list[tuple[str, str]] = []
         for entry in entries:
@@ -165,15 +162,15 @@ def _files(root: str, found: Walk) -> Iterator[Photo]:
                     else:
                         found.left_out += 1
             except OSError as error:
-                found.note(entry.path, error)
+                found.add_error(entry.path, error)
         folders += reversed(below)
 
 
 def _is_photo(kind: str, path: str) -> bool:
-    """Tell by the extension, else by the first bytes; a file that may not be read is none.
+    """Tell by the extension, or without one by the first bytes. A file without permission to read is not a photo.
 
     Raises:
-        OSError: the disk does not say.
+        OSError: the disk cannot be read.
     """
     if kind:
         return kind in PICTURE_EXTENSIONS or kind in RAW_EXTENSIONS

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,16 @@ class Chunk:
     end: datetime | None
     terms: tuple[str, ...]
     members: tuple[int, ...]
+
+
+class Timeline(NamedTuple):
+    """What is known of the time of all files: a moment each, the chunks, and for each the place of the frame that stands
+    for its burst, -1 for none. Empty where no file was opened.
+    """
+
+    moments: Sequence[Moment] = ()
+    chunks: Sequence[Chunk] = ()
+    bursts: Sequence[int] = ()
 
 
 def cut(moments: Sequence[Moment]) -> Ints:

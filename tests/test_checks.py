@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.checks import ALIKE, Alike, folded, is_loop, trouble
+from engines.checks import ALIKE, Alike, folded, is_loop, problem
 from engines.outcome import Outcome
 from engines.refusals import WAYS, is_refusal, matching
 from library.walk import Photo
@@ -48,7 +48,7 @@ HEADINGS = {
 
 
 def judged(text: str, finish: str | None) -> str:
-    return KINDS[trouble(folded(text), finish) or "good"]
+    return KINDS[problem(folded(text), finish) or "good"]
 
 
 def lines(text: str) -> str:
@@ -95,13 +95,13 @@ def test_what_is_missed_is_known() -> None:
 
 @pytest.mark.parametrize("text", GOOD)
 def test_a_good_caption_in_quotes_or_bold_is_good(text: str) -> None:
-    assert trouble(f"**{text}**", "stop") is None
-    assert trouble(f"Caption: {text}", "stop") is None
+    assert problem(f"**{text}**", "stop") is None
+    assert problem(f"Caption: {text}", "stop") is None
 
 
 @given(st.sampled_from(GOOD), st.sampled_from(GOOD))
 def test_a_good_caption_stays_good_when_another_follows(one: str, other: str) -> None:
-    assert trouble(f"{one}. {other}", "stop") is None  # Thai has no full stop of its own
+    assert problem(f"{one}. {other}", "stop") is None  # Thai has no full stop of its own
 
 
 @given(st.text())
@@ -116,14 +116,14 @@ def test_folding_leaves_one_line(text: str) -> None:
     st.sampled_from([None, "stop", "length", "content_filter", "refusal", "tool_calls"]),
 )
 def test_any_text_is_judged(text: str, finish: str | None) -> None:
-    assert (trouble(folded(text), finish) or "good").split(" while ")[0].split(" before ")[0] in KINDS
-    trouble(text, finish)
+    assert (problem(folded(text), finish) or "good").split(" while ")[0].split(" before ")[0] in KINDS
+    problem(text, finish)
 
 
 def test_a_thought_that_the_limit_cut_off_is_no_caption() -> None:
-    assert trouble("<think>A dog? Or a cat?", "length") == "cut off by the token limit while thinking"
-    assert trouble("", "length") == "cut off by the token limit before a word"
-    assert trouble("A cat", "length") == "cut off by the token limit"
+    assert problem("<think>A dog? Or a cat?", "length") == "cut off by the token limit while thinking"
+    assert problem("", "length") == "cut off by the token limit before a word"
+    assert problem("A cat", "length") == "cut off by the token limit"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_thought_that_the_limit_cut_off_is_no_caption() -> None:
 )
 def test_why_an_answer_ended_in_any_spelling(spellings: str, reason: str | None) -> None:
     text = "A brown dog on a"
-    assert {spelling: trouble(text, spelling) for spelling in spellings.split()} == dict.fromkeys(
+    assert {spelling: problem(text, spelling) for spelling in spellings.split()} == dict.fromkeys(
         spellings.split(), reason
     )
 
@@ -185,18 +185,18 @@ def test_why_an_answer_ended_in_any_spelling(spellings: str, reason: str | None)
 )  # fmt: skip
 def test_a_long_caption_is_no_loop(text: str) -> None:
     assert not is_loop(text)
-    assert trouble(text, "stop") is None
+    assert problem(text, "stop") is None
 
 
 def test_an_end_that_repeats_is_a_loop_only_when_it_is_long_or_cut_off() -> None:
     beginning = (
         "Children play in a fountain while pigeons peck at crumbs and an old man feeds them from a paper bag"
     )
-    assert trouble(beginning + ", very happy" * 5 + ".", "stop") is None
-    assert trouble(beginning + ", very happy" * 5, "length") == "repetition loop"
-    assert trouble(beginning + ", very happy" * 20 + ".", "stop") == "repetition loop"
-    assert trouble(beginning + "." * 39, "stop") is None
-    assert trouble(beginning + "." * 400, "stop") == "repetition loop"
+    assert problem(beginning + ", very happy" * 5 + ".", "stop") is None
+    assert problem(beginning + ", very happy" * 5, "length") == "repetition loop"
+    assert problem(beginning + ", very happy" * 20 + ".", "stop") == "repetition loop"
+    assert problem(beginning + "." * 39, "stop") is None
+    assert problem(beginning + "." * 400, "stop") == "repetition loop"
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_an_end_that_repeats_is_a_loop_only_when_it_is_long_or_cut_off() -> None
 )  # fmt: skip
 def test_no_text_takes_long(text: str) -> None:
     start = time.process_time()
-    trouble(folded(text), "length")
+    problem(folded(text), "length")
     is_refusal(text)
     assert time.process_time() - start < 0.2
 

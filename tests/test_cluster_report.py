@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from tests.conftest import ROOT, Product, draw, wait_for
 from tests.tiny_clip import build
@@ -251,6 +252,30 @@ def test_names_stay_when_photos_arrive(report: Report, tmp_path: Path) -> None:
     assert len(after) == 36
     kept = [name for name in before if after[name]["cluster_label"] == before[name]["cluster_label"]]
     assert len(kept) >= 0.95 * len(before)
+
+
+def test_photos_stay_where_it_is_asked_for_in_the_same_way(report: Report) -> None:
+    stay = "Photos stay in their groups of the earlier report"
+    last = report.folder / "last_report.json"
+    assert stay not in report.make()
+    left = last.read_bytes()
+    assert stay in report.make()
+    assert last.read_bytes() == left
+    assert stay not in report.make("--seed", "7")
+    assert stay in report.make("--seed", "7")
+    last.unlink()
+    assert stay not in report.make()
+    # As a report of 0.1 left it: in the CSV and in the Parquet file.
+    table = parquet.read_table(report.folder / FILES[2])
+    asked = json.loads(last.read_bytes())["grouped_by"]
+    parquet.write_table(table.replace_schema_metadata({"grouped_by": asked}), report.folder / FILES[2])
+    last.unlink()
+    assert stay in report.make()
+    assert last.read_bytes() == left
+    last.write_bytes(left[:-1])
+    said = report.make()
+    assert stay not in said
+    assert "Names of the earlier report were not kept: last_report.json cannot be used" in said
 
 
 @pytest.mark.parametrize(

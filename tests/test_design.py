@@ -10,21 +10,18 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer.main
 
 from backends import BACKENDS
-from caption import app
 from cli.exit import ExitCode
-from cluster_report import app as report
 from config import Settings
 from journal import STATUSES, CaptionRecord
 from tests.conftest import ROOT, Product
 
 ARROWS = {
     "caption": {"backends", "cli", "cluster_report", "journal"},
-    "cluster_report": {"cli", "errors"},
+    "cluster_report": {"cli", "errors", "report"},
     "cli": {"backends", "config", "costs", "engines", "errors", "image_loader", "journal", "library", "report"},
-    "report": {"decoding", "errors", "journal", "library"},
+    "report": {"backends", "decoding", "errors", "journal", "library"},
     "engines": {"backends", "config", "costs", "decoding", "errors", "journal", "library"},
     "journal": {"errors", "library"},
     "costs": {"backends", "errors", "library"},
@@ -74,6 +71,11 @@ def test_arrows_go_down_only(name: str) -> None:
 def test_only_the_journal_and_its_driver_know_the_journal() -> None:
     for path in modules()["backends"] + modules()["decoding"]:
         assert "journal" not in imports(path)
+
+
+def test_the_report_knows_only_the_hub_of_the_backends() -> None:
+    for path in modules()["report"]:
+        assert set(re.findall(r"from (backends\S*) import", path.read_text())) <= {"backends.hub"}, path.name
 
 
 def test_every_file_says_what_it_owns() -> None:
@@ -138,17 +140,11 @@ def test_the_reports_help_imports_nothing_slow(product: Product) -> None:
     assert not loaded & (SLOW | {"pydantic", "scipy", "sklearn", "numba", "sentence_transformers"})
 
 
-def test_every_flag_and_command_is_in_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text()
-    plain = {"--help", "--version"}  # they need no words
-    for parameter in typer.main.get_command(report).params:
-        assert f"| `{parameter.opts[0]}` |" in readme or parameter.opts[0] in plain, parameter.name
-    command = typer.main.get_command(app)
-    for name, one in command.commands.items():  # type: ignore[attr-defined]
-        assert re.search(rf"caption\.py {name}\b|cluster_{name}\.py", readme), name
-        for parameter in one.params:
-            for flag in parameter.opts:
-                assert not flag.startswith("--") or f"`{flag}`" in readme or flag in plain, flag
+def test_the_page_of_flags_is_what_the_commands_say() -> None:
+    command = [sys.executable, "-m", "docs.make_cli"]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    page = (ROOT / "docs" / "cli.md").read_text()
+    assert page == made, "make it again: uv run python -m docs.make_cli > docs/cli.md"
 
 
 def test_exit_codes_are_those_of_the_page() -> None:
@@ -171,28 +167,29 @@ def test_example_settings_name_every_setting() -> None:
 
 
 def test_the_readmes_first_command_captions_the_examples(product: Product) -> None:
-    """Its exact words, but for `uv run`, which the test already runs under, and the journal's place."""
-    block = (ROOT / "README.md").read_text().split("```bash\n")[1].split("```")[0]
-    first, second = block.splitlines()[0].split(" && ")
-
-    def run(script: str, command: str, *more: str) -> subprocess.CompletedProcess[str]:
-        words = command.partition(f"{script} ")[2].split()
-        words[words.index("--captions-jsonl") + 1] = str(product.journal)
-        command_line = [sys.executable, script, *words, *more]
-        return subprocess.run(
-            command_line, cwd=ROOT, env=product.env, capture_output=True, text=True, check=True
-        )
-
-    done = run("caption.py", first)
+    """Its exact words, but for `uv run`, which the test already runs under, and the folder it writes to."""
+    first = (ROOT / "README.md").read_text().split("```bash\n")[1].splitlines()[0]
+    assert len(first) < 110
+    script = first.removeprefix("uv run --extra report-core python ")
+    done = subprocess.run(
+        [sys.executable, ROOT / script],
+        cwd=product.folder,
+        env=product.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     files = [p for p in (ROOT / "examples" / "photos").rglob("*") if p.is_file()]
+    product.journal = product.folder / "demo" / "captions.jsonl"
     assert len(product.records()) == len(files)
     assert sum(r["status"] == "error_corrupt" for r in product.lines()) == 2, (
         "one truncated photo and one video"
     )
     assert "; 1 error (1 error_corrupt), 1 video." in done.stderr
-    done = run("cluster_report.py", second, "--out-dir", str(product.folder))
     assert "11 captioned, 1 errors, 0 vocabulary fallbacks, 1 videos" in done.stderr
-    assert len((product.folder / "cluster_export.csv").read_text().splitlines()) == len(files) + 1
+    page = Path(done.stdout.splitlines()[-1].removeprefix("Open "))
+    assert len((page.parent / "cluster_export.csv").read_text().splitlines()) == len(files) + 1
+    assert page.exists()
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:

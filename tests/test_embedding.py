@@ -23,9 +23,11 @@ from PIL import Image
 from errors import StopRunError
 from image_loader import load_image
 from library.walk import Photo, walk
+from report.photos import STREAK
+from report.vectors.base import Embedder
 from report.vectors.cache import CHUNK, EmbeddingCache, Key
 from report.vectors.clip import ClipEmbedder, TextEmbedder
-from report.vectors.embed import STREAK, Embedded, Embedder, Floats, embed_photos, embed_texts, unit
+from report.vectors.embed import Embedded, Floats, embed_photos, embed_texts, unit
 from report.vectors.pixels import PixelsEmbedder
 from tests.conftest import ROOT, draw
 from tests.hub import Hub
@@ -307,7 +309,7 @@ def test_a_lost_disk_stops_the_report(photos: Path, cache_folder: Path) -> None:
     there = walk(photos).photos[:3]
     gone = [Photo(f"lost/{number}.jpg", f"/no/such/{number}.jpg") for number in range(STREAK)]
     with pytest.raises(
-        StopRunError, match=r"20 photos in a row could not be read .* what was embedded is kept"
+        StopRunError, match=r"20 photos in a row could not be read .* what was made so far is kept"
     ):
         embed([*there, *gone], cache_folder)
     again = Counting()
@@ -515,9 +517,9 @@ def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("fetched")
 def test_a_hub_out_of_reach_is_a_sentence_with_the_ways_out() -> None:
     said = python(FETCH, "ClipEmbedder", "clip-ViT-B-32").stdout
-    assert "sentence-transformers/clip-ViT-B-32 is not on this machine" in said
+    assert "The files of sentence-transformers/clip-ViT-B-32 are not all on this machine" in said
     assert "http://127.0.0.1:9 cannot be reached" in said
-    for way in ("--clip-model a folder", "hf download", "--embedder pixels", "--cluster-by caption"):
+    for way in ("give that folder as --clip-model, or do without", "hf download", "--embedder pixels", "--cluster-by caption"):
         assert way in said
     said = python(FETCH, "TextEmbedder", "all-MiniLM-L6-v2").stdout
     assert "--cluster-by image" in said
@@ -532,7 +534,7 @@ def test_a_model_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         first = python(FETCH, "ClipEmbedder", "someone/tiny")
         assert "Downloading someone/tiny" in first.stderr
-        assert "has no such model" in python(FETCH, "ClipEmbedder", "someone/else").stdout
+        assert "has no model someone/else" in python(FETCH, "ClipEmbedder", "someone/else").stdout
         hub.gated = True
         asked = len(hub.requests)
         assert python(FETCH, "ClipEmbedder", "someone/tiny").stdout == first.stdout

@@ -15,9 +15,10 @@ import pytest
 from backends.base import APIError, Caption, CaptionBackend, StopRunError
 from cli.run import _keep  # the very function that a run writes with
 from config import Settings
+from engines.captioning import Captioner
 from engines.driver import Result, drive
 from engines.outcome import Outcome
-from engines.threads import GRACE, caption_photos, cores
+from engines.threads import GRACE, caption_photos, cores, local_decoders
 from journal import CaptionJournal
 from library.walk import Photo, walk
 from tests.conftest import draw, wait_for
@@ -108,9 +109,8 @@ class Library:
     def run_with(self, backend: CaptionBackend, *, workers: int = 1) -> Result:
         self.journal.load()
         photos = [photo for photo in walk(self.photos_dir).photos if not self.journal.is_done(photo.rel_path)]
-        engine = caption_photos(
-            photos, backend, "script/script", workers=workers, max_side=64, stop=self.stop
-        )
+        captioner = Captioner(backend, "script/script", stop=self.stop)
+        engine = caption_photos(photos, captioner, local_decoders(64), workers=workers)
         with self.journal.lock():
             return drive(
                 engine,
@@ -173,7 +173,7 @@ def test_what_each_error_becomes(library: Library) -> None:
 def test_a_streak_of_failures_stops_the_run_and_is_not_recorded(library: Library, error: Exception) -> None:
     result, backend = library.run(by_turn(lambda turn: "fine" if turn < 10 else slowly(0.02) and fail(error)))
     assert result.stopped
-    assert "20 photos in a row failed" in result.stopped
+    assert "20 photos in a row failed" in str(result.stopped)
     assert library.statuses() == {"success": 10}
     assert len(backend.calls) < 40
     library.stop.clear()
@@ -204,7 +204,7 @@ def test_broken_photos_neither_count_in_a_streak_nor_end_it(library: Library) ->
 def test_trouble_of_the_account_stops_the_run(library: Library) -> None:
     refused = StopRunError("The key is refused: mend it in config.env.")
     result, backend = library.run(by_turn(lambda turn: "fine" if turn != 20 else fail(refused)))
-    assert result.stopped == "The key is refused: mend it in config.env."
+    assert str(result.stopped) == "The key is refused: mend it in config.env."
     assert library.statuses() == {"success": 20}
     assert len(backend.calls) == 21, "nothing more is begun"
 
@@ -226,7 +226,7 @@ def test_calls_that_succeed_while_the_run_stops_are_kept(library: Library) -> No
 def test_memory_trouble_leaves_photos_open_and_stops_after_twenty(library: Library) -> None:
     result, _ = library.run(lambda _: fail(MemoryError()))
     assert result.stopped
-    assert "could not be read" in result.stopped
+    assert "could not be read" in str(result.stopped)
     assert library.statuses() == {}
 
 
@@ -248,9 +248,8 @@ def test_a_fault_in_the_engine_is_not_swallowed(tmp_path: Path) -> None:
         yield Photo("a.png", str(draw(tmp_path / "a.png")))
         raise ZeroDivisionError
 
-    engine = caption_photos(
-        photos(), Script(lambda _: "fine"), "x", workers=1, max_side=64, stop=threading.Event()
-    )
+    captioner = Captioner(Script(lambda _: "fine"), "x", stop=threading.Event())
+    engine = caption_photos(photos(), captioner, local_decoders(64), workers=1)
     with pytest.raises(ZeroDivisionError), closing(engine):
         list(engine)
 
@@ -270,7 +269,7 @@ def test_the_window_bounds_what_is_taken(tmp_path: Path) -> None:
     backend = Script(lambda _: "fine" if release.wait(30) else "late")
     stop = threading.Event()
     outcomes: list[Outcome] = []
-    engine = caption_photos(photos(), backend, "x", workers=3, max_side=64, stop=stop)
+    engine = caption_photos(photos(), Captioner(backend, "x", stop=stop), local_decoders(64), workers=3)
     thread = threading.Thread(target=lambda: outcomes.extend(itertools.chain.from_iterable(engine)))
     thread.start()
     wait_for(lambda: taken > 3)
@@ -339,7 +338,7 @@ def test_memory_for_not_even_one_leaves_photos_open(library: Library) -> None:
     backend = Batches(lambda _: "a caption", size=8, fits=0)
     result = library.run_with(backend)
     assert result.stopped
-    assert "memory" in result.stopped
+    assert "memory" in str(result.stopped)
     assert not library.statuses()
 
 
@@ -380,5 +379,5 @@ def test_a_stop_between_halves_begins_no_more(library: Library) -> None:
 
 def test_trouble_of_the_model_in_a_batch_stops_the_run(library: Library) -> None:
     result = library.run_with(Batches(lambda _: fail(StopRunError("The card is gone: restart.")), size=8))
-    assert result.stopped == "The card is gone: restart."
+    assert str(result.stopped) == "The card is gone: restart."
     assert not library.statuses()

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from backends import BACKENDS
-from backends.image_tokens import detail, image_tokens
+from backends import BACKENDS, backend_class
+from backends.openai_api import detail
 from caption import DEFAULT_PROMPT
 from costs.estimate import CAPTION_TOKENS, text_tokens
 from costs.prices import _RELEASED, price_of
@@ -210,7 +210,7 @@ def test_it_needs_no_key_and_writes_nothing(library: Product) -> None:
     ],
 )
 def test_tokens_of_a_picture(backend: str, model: str, size: tuple[int, int], tokens: int | None) -> None:
-    assert image_tokens(backend, model, *size) == tokens
+    assert backend_class(backend).picture_tokens(model, *size) == tokens
 
 
 def test_detail_is_low_where_tiles_are_counted() -> None:
@@ -227,7 +227,7 @@ def test_detail_is_low_where_tiles_are_counted() -> None:
 def test_every_default_model_has_a_price_and_a_rule(name: str) -> None:
     model = BACKENDS[name].default_model
     assert price_of(name, model).of(1_000_000, 0) > 0
-    assert image_tokens(name, model, 1024, 768)
+    assert backend_class(name).picture_tokens(model, 1024, 768)
     assert model in (ROOT / "docs" / "api_providers.md").read_text()
 
 

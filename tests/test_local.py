@@ -23,7 +23,7 @@ from backends.precision import Device
 from caption import DEFAULT_PROMPT
 from config import Settings
 from engines.answers import unwrapped
-from engines.checks import folded, trouble
+from engines.checks import folded, problem
 from errors import StopRunError
 from image_loader import load_image
 from tests.conftest import ROOT, Product, wait_for
@@ -165,7 +165,7 @@ def test_the_second_try_samples(models: Callable[[str], Path], tmp_path: Path) -
     image = examples()[0]
     first = backend.caption(image)
     assert first == backend.caption(image)
-    assert trouble(first.text, first.finish_reason)
+    assert problem(first.text, first.finish_reason)
     assert first.finish_reason == "length"
     assert len({backend.recaption(image).text for _ in range(3)}) == 3
 
@@ -176,7 +176,7 @@ def test_thoughts_are_no_caption(models: Callable[[str], Path], tmp_path: Path) 
     template = folder / "chat_template.jinja"
     template.write_text(template.read_text().replace("assistant\n", "assistant\n<think>\n"))
     answer = load(folder).caption(examples()[0])
-    assert trouble(unwrapped(answer.text), answer.finish_reason) == "cut off by the token limit while thinking"
+    assert problem(unwrapped(answer.text), answer.finish_reason) == "cut off by the token limit while thinking"
     template.write_text(template.read_text().replace("<think>", "{% if enable_thinking %}<think>{% endif %}"))
     assert load(folder).caption(examples()[0]).text
 
@@ -317,7 +317,7 @@ def test_code_of_the_models_own_runs_only_when_allowed(
     marker = tmp_path / "it ran"
     local.env["TINY_MARKER"] = str(marker)
     monkeypatch.setenv("TINY_MARKER", str(marker))
-    with pytest.raises(StopRunError, match=r"needs program code of its own.*--trust-remote-code"):
+    with pytest.raises(StopRunError, match=r"needs its own program code.*--trust-remote-code"):
         load(folder)
     assert not marker.exists()
     caption(local, folder, "--trust-remote-code")
@@ -376,8 +376,8 @@ def damage_weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Calla
             lambda folder: (folder / "config.json").write_text('{"model_type": "gpt9_vl"}'),
             "is not known to transformers: choose another --model",
         ),
-        (lambda folder: os.truncate(folder / "model.safetensors", 20_000), "fetch them anew"),
-        (lambda folder: (folder / "model.safetensors").unlink(), "fetch them anew"),
+        (lambda folder: os.truncate(folder / "model.safetensors", 20_000), "fetch them again"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "fetch them again"),
         (lambda folder: (folder / "tokenizer.json").unlink(), "cannot be loaded"),
         (
             lambda folder: change(
@@ -419,7 +419,7 @@ def test_the_first_run_downloads_and_the_next_asks_nobody(
     assert {line["model"] for line in local.lines() if "model" in line} == {"local/someone/tiny"}
     said = caption(local, "someone/other", code=1)
     assert "cannot be reached" in said
-    assert "give that folder as --model" in said
+    assert "and give that folder as --model." in said
     assert "neither a folder nor the name of a model" in caption(local, "./no/such/folder", code=1)
     flags = ("run", "--backend", "local", "--photos-dir", str(EXAMPLES))
     default = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct" if not torch.cuda.is_available() else "Qwen/"
@@ -429,10 +429,10 @@ def test_the_first_run_downloads_and_the_next_asks_nobody(
 FETCH = """
 import sys
 from errors import StopRunError
-from backends.model_files import fetch
+from backends.hub import snapshot
 try:
-    fetch("someone/tiny")
-    print(fetch("someone/tiny", weights=True))
+    snapshot("someone/tiny", flag="--model")
+    print(snapshot("someone/tiny", flag="--model", weights=("*.safetensors",)))
 except StopRunError as error:
     print(error)
 """
@@ -457,7 +457,7 @@ def test_a_download_that_cannot_be(models: Callable[[str], Path], tmp_path: Path
 
     with Hub(models("smolvlm"), "someone/tiny") as hub:
         hub.gated = True
-        assert "accept its terms at" in fetch()
+        assert "accept them at" in fetch()
         hub.gated = False
         if mountable():
             home.mkdir(exist_ok=True)

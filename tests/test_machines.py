@@ -296,7 +296,7 @@ def test_every_command_says_the_same_of_a_journal_in_another_form(
     assert "it is left as it is; give --captions-jsonl the file that this makes: " in sentence
     assert product.journal.read_bytes() == before
     subprocess.run(["sh", "-c", sentence.rpartition("makes: ")[2]], check=True)
-    assert "12 already processed" in product.run("--captions-jsonl", "captions.mended.jsonl")
+    assert "12 already processed" in product.run("--captions-jsonl", "captions.fixed.jsonl")
 
 
 def test_two_reports_at_once_in_one_folder(product: Product, shim: Path, tmp_path: Path) -> None:

@@ -7,14 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
-from report.files.table import make_rows, write_csv
-from report.naming.inheritance import Heirs, Previous, inherit, read_previous
+from report.build import Report
+from report.files.last_report import LAST, read_previous, write_last
+from report.files.table import CSV, PARQUET, Row, make_rows, write_csv
+from report.groups.clustering import Clusters
+from report.naming.inheritance import Heirs, Previous, inherit
 from report.naming.naming import (
     HEADING_LENGTH,
+    Group,
     Label,
     contrast_terms,
     count,
@@ -29,8 +35,6 @@ from report.naming.vocabulary import VOCABULARY, prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from report.naming.naming import Group
 
 CAPTION = st.text(max_size=40) | st.sampled_from(
     [
@@ -176,7 +180,11 @@ def test_without_a_text_model_the_nearest_captioned_photo_heads_the_group_else_i
         "3": Label("", "error"),
     }
     groups = name_groups(
-        list(labels), np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.3, 0.4]), labels, ids={0: 7, 1: 12}
+        list(labels),
+        np.array([0, 0, 1, 1]),
+        np.array([0.1, 0.2, 0.3, 0.4]),
+        labels,
+        heirs=Heirs({0: 7, 1: 12}, {}),
     )
     assert [group.heading for group in groups] == ["a dog on grass", "Group 12"]
 
@@ -197,7 +205,7 @@ def test_headings_that_are_alike_get_the_terms_that_set_the_groups_apart_else_a_
 
 
 def test_a_heading_that_stays_wins_over_a_new_one() -> None:
-    groups = named(["a dog", "a dog"], [0, 1], kept={1: "a dog"})
+    groups = named(["a dog", "a dog"], [0, 1], heirs=Heirs({0: 0, 1: 1}, {1: "a dog"}))
     assert [group.heading for group in groups] == ["a dog (2)", "a dog"]
 
 
@@ -210,7 +218,9 @@ def test_no_two_headings_are_alike(photos: list[tuple[str, int]], kept: dict[int
     numbers = sorted({cluster for _, cluster in photos if cluster >= 0})
     clusters = [numbers.index(cluster) if cluster >= 0 else -1 for _, cluster in photos]
     kept = {cluster: one_line(text) or "x" for cluster, text in kept.items() if cluster < len(numbers)}
-    groups = named([text for text, _ in photos], clusters, kept=kept)
+    groups = named(
+        [text for text, _ in photos], clusters, heirs=Heirs(dict(enumerate(range(len(numbers)))), kept)
+    )
     keys = [key(group.heading) for group in groups]
     assert len(set(keys)) == len(numbers) == len(groups)
     assert all(keys)
@@ -396,6 +406,22 @@ LABEL = st.one_of(
 )
 
 
+def found(clusters: np.ndarray[Any, Any], ways: np.ndarray[Any, Any]) -> Clusters:
+    """Return groups as the clustering does, all in one place."""
+    nowhere = np.zeros((len(clusters), 2), np.float32)
+    return Clusters(clusters, nowhere, ways, clusters, nowhere, np.zeros(0, np.int64), "", [])
+
+
+def written(
+    folder: Path, labels: dict[str, Label], names: list[str], clusters: Clusters, groups: list[Group]
+) -> tuple[list[Row], tuple[bytes, bytes]]:
+    """Write the table and what the next report reads; return the rows and both files."""
+    rows = make_rows(labels, names, clusters, groups)
+    write_csv(Report(rows), folder)
+    write_last(Report(rows, groups, grouped_by="by hand"), folder)
+    return rows, ((folder / CSV).read_bytes(), (folder / LAST).read_bytes())
+
+
 @settings(max_examples=100, deadline=None, database=None)
 @given(
     library=st.lists(st.tuples(LABEL, st.integers(-1, 4)), max_size=20),
@@ -405,14 +431,14 @@ LABEL = st.one_of(
 def test_made_again_from_the_same_input_the_report_is_the_same(
     library: list[tuple[Label, int]], has_model: bool, random: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    file = tmp_path_factory.mktemp("again") / "cluster_export.csv"
+    folder = tmp_path_factory.mktemp("again")
     labels = {f"{row:02}.jpg": label for row, (label, _) in enumerate(library)}
     numbers = sorted({cluster for _, cluster in library if cluster >= 0})
     clusters = np.array([numbers.index(c) if c >= 0 else -1 for _, c in library], int)
     ways = np.array([random.random() for _ in library])
     files = []
     for _ in range(3):
-        old, note = read_previous(file)
+        old, note = read_previous(folder)
         assert note is None
         heirs = inherit(old, list(labels), clusters, labels)
         groups = name_groups(
@@ -421,12 +447,9 @@ def test_made_again_from_the_same_input_the_report_is_the_same(
             ways,
             labels,
             match=(lambda paths: [VOCABULARY[int(path[:2]) % 3] for path in paths]) if has_model else None,
-            ids=heirs.ids,
-            kept=heirs.headings,
+            heirs=heirs,
         )
-        nowhere = np.zeros((len(library), 2))
-        write_csv(file, make_rows(labels, list(labels), clusters, groups, ways, clusters, nowhere))
-        files.append(file.read_bytes())
+        files.append(written(folder, labels, list(labels), found(clusters, ways), groups)[1])
     assert files[0] == files[1] == files[2]
 
 
@@ -438,19 +461,16 @@ def test_after_100_new_photos_nearly_all_others_keep_their_group_and_its_name(tm
     texts = [f"a {'red' if row % 3 else 'blue'} thing{kind[row]} somewhere" for row in range(total)]
     labels = captioned(texts)
     paths = list(labels)
-    xy = np.zeros((total, 2))
-    file = tmp_path / "cluster_export.csv"
 
     def report(known: list[int], clusters: np.ndarray[Any, Any]) -> dict[str, tuple[int, str]]:
         names = [paths[row] for row in known]
         now = {name: labels[name] for name in names}
-        old, note = read_previous(file)
+        old, note = read_previous(tmp_path)
         assert note is None
         heirs = inherit(old, names, clusters, now)
         ways = random.random(len(names))
-        groups = name_groups(names, clusters, ways, now, ids=heirs.ids, kept=heirs.headings)
-        rows = make_rows(now, names, clusters, groups, ways, np.zeros(len(names), int), xy)
-        write_csv(file, rows)
+        groups = name_groups(names, clusters, ways, now, heirs=heirs)
+        rows, _ = written(tmp_path, now, names, found(clusters, ways), groups)
         return {row.rel_path: (row.cluster_id or 0, row.cluster_label) for row in rows}
 
     first = sorted(random.permutation(total)[:-100].tolist())
@@ -465,6 +485,70 @@ def test_after_100_new_photos_nearly_all_others_keep_their_group_and_its_name(tm
     assert again == after
 
 
+def test_what_one_report_leaves_the_next_one_reads(tmp_path: Path) -> None:
+    rows = [
+        Row("a.jpg", 7, "a \u201cdog\u201d", "a", "caption", 0.12345678, 7, 0.0, 0.0),
+        Row("b half \udcff.jpg", -1, "Unclustered", "", "none", None, None, 0.0, 0.0),
+        Row("c.mov", None, "", "", "error", None, None, None, None),
+    ]
+    groups = [Group(7, "a \u201cdog\u201d", "caption", (), (0,))]
+    write_last(Report(rows, groups, grouped_by="Grouped by hand"), tmp_path)
+    old, note = read_previous(tmp_path)
+    assert note is None
+    assert (old.groups, old.headings) == ({"a.jpg": 7}, {7: "a \u201cdog\u201d"})
+    assert (old.captioned, old.grouped_by) == (frozenset({"a.jpg"}), "Grouped by hand")
+    assert old.of(["new.jpg", "b half \\udcff.jpg", "a.jpg"]).groups.tolist() == [-2, -1, 7]
+    away = old.of(["b half \\udcff.jpg", "a.jpg"]).distances
+    assert np.isnan(away[0])
+    assert away[1] == np.float32(0.123457)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe\x00garbage",
+        b"[]",
+        b'{"version": 1, "grouped_by": "x", "headings": {}}',
+        b'{"version": 2, "grouped_by": "x", "headings": {}, "photos": {}}',
+        b'{"version": 1, "grouped_by": "x", "headings": {"1": "a"}, "photos": {"a.jpg": [1, 0.5]}}',
+        b'{"version": 1, "grouped_by": "x", "headings": {"1": "a"}, "photos": {"a.jpg": ["one", 0.5, true]}}',
+        b'{"version": 1, "grouped_by": "x", "headings": {"1": "a"}, "photos": {"a.jpg": [-7, 0.5, true]}}',
+        b'{"version": 1, "grouped_by": "x", "headings": {"1": "a"}, "photos": {"a.jpg": [99999999999999999999, 0.5, true]}}',
+        b'{"version": 1, "grouped_by": "x", "headings": {"1": "a"}, "photos": {"a.jpg": [2, 0.5, true]}}',
+        b'{"version": 1, "grouped_by": "x", "headings": {"1": "a"}, "photos": {"a.jpg": [1, 0.5, true]}',
+    ],
+)
+def test_a_damaged_or_foreign_file_is_ignored_with_a_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / LAST).write_bytes(content)
+    old, note = read_previous(tmp_path)
+    assert old == Previous()
+    assert note is not None
+    assert "\n" not in note
+    assert note.endswith("All groups get new numbers and names.")
+
+
+HEAD = b"rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y"
+
+
+def older(folder: Path, csv: bytes) -> None:
+    """Write what a report of 0.1 left."""
+    (folder / CSV).write_bytes(csv.replace(b"HEAD", HEAD))
+    parquet.write_table(pa.table({}, metadata={"grouped_by": "Grouped by hand"}), folder / PARQUET)
+
+
+def test_an_older_report_is_read_where_there_is_no_later_one(tmp_path: Path) -> None:
+    older(tmp_path, b"HEAD\r\na.jpg,7,'=x,a,caption,0.25,7,0,0\r\nb.jpg,-1,Unclustered,,none,,,0,0\r\n")
+    old, note = read_previous(tmp_path)
+    assert note is None
+    assert (old.groups, old.headings, old.captioned) == ({"a.jpg": 7}, {7: "=x"}, frozenset({"a.jpg"}))
+    assert old.distances["a.jpg"] == 0.25
+    assert np.isnan(old.distances["b.jpg"])
+    assert old.grouped_by == "Grouped by hand"
+    write_last(Report([]), tmp_path)
+    assert read_previous(tmp_path) == (Previous(), None)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -476,23 +560,20 @@ def test_after_100_new_photos_nearly_all_others_keep_their_group_and_its_name(tm
         b"HEAD\r\na.jpg,one,a,a,caption,0.1,2,0,0\r\n",
         b"HEAD\r\na.jpg,-7,a,a,caption,0.1,2,0,0\r\n",
         b"HEAD\r\na.jpg," + b"9" * 30 + b",a,a,caption,0.1,2,0,0\r\n",
-        b"HEAD\r\na.jpg,1,a,a,caption,0.1,2,0,0\r\nb.jpg,1,other,a,caption,0.1,2,0,0\r\n",
-        b"HEAD\r\na.jpg,1,a,a,caption,0.1,2,0,0\r\na.jpg,2,b,a,caption,0.1,2,0,0\r\n",
         b'HEAD\r\n"a.jpg,1,a,a,caption,0.1,2,0,0\r\n',
         b'HEAD\r\n"a"b,1,a,a,caption,0.1,2,0,0\r\n',
     ],
 )
-def test_a_damaged_or_foreign_export_is_ignored_with_a_sentence(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "cluster_export.csv"
-    head = b"rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y"
-    file.write_bytes(content.replace(b"HEAD", head))
-    old, note = read_previous(file)
+def test_a_damaged_older_export_is_ignored_with_a_sentence(tmp_path: Path, content: bytes) -> None:
+    older(tmp_path, content)
+    old, note = read_previous(tmp_path)
     assert old == Previous()
     assert note is not None
-    assert "named anew" in note
+    assert note.endswith("All groups get new numbers and names.")
 
 
 def test_no_earlier_report_is_no_trouble(tmp_path: Path) -> None:
-    assert read_previous(tmp_path / "none.csv") == (Previous(), None)
+    assert read_previous(tmp_path) == (Previous(), None)
+    (tmp_path / LAST).mkdir()
     assert read_previous(tmp_path)[0] == Previous()
     assert inherit(Previous(), ["a", "b"], [1, 0], labelled([])) == Heirs({0: 0, 1: 1}, {})

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
+from report.build import Report
 from report.events import UNDATED, Chunk
-from report.files.page import headline, write_page
+from report.files.page import PAGE, headline, write_page
 from report.files.table import Row
 from report.files.thumbnails import FOLDER, Picture
 from report.naming.naming import UNCLUSTERED, Group, Theme
@@ -83,17 +84,16 @@ class Library:
             draw(self.folder / "photos" / rel_path, size=(96, 64), shade=number * 5 % 256)
 
     @property
-    def videos(self) -> set[str]:
-        return {row.rel_path for row in self.rows if row.rel_path.lower().endswith(".mov")}
+    def report(self) -> Report:
+        videos = {row.rel_path for row in self.rows if row.rel_path.lower().endswith(".mov")}
+        return Report(
+            self.rows, self.groups, self.themes, self.chunks, self.pictures, videos, "all captioned", "Grouped by <hand>",
+            ["A note."], self.link, self.odd,
+        )  # fmt: skip
 
     def write(self) -> Path:
-        path = self.folder / "cluster_report.html"
-        write_page(
-            path, self.rows, self.groups, self.themes, self.chunks, self.pictures,
-            videos=self.videos, summary="all captioned", method="Grouped by <hand>", notes=["A note."], link=self.link,
-            odd=self.odd,
-        )  # fmt: skip
-        return path
+        write_page(self.report, self.folder)
+        return self.folder / PAGE
 
 
 def small(folder: Path) -> Library:
@@ -257,16 +257,16 @@ def lit(page: Page) -> str:
 def address(page: Page) -> str:
     """Return the address after the #, once it has caught up with what is shown."""
     wait_for(
-        lambda: bool(page.evaluate("location.hash === here"))
+        lambda: bool(page.evaluate("location.hash === shownAddress"))
     )  # the policy forbids page.wait_for_function
-    return str(page.evaluate("here"))
+    return str(page.evaluate("shownAddress"))
 
 
 def test_the_headline_leaves_out_what_there_is_none_of(library: Library) -> None:
-    assert headline(library.rows, library.groups, library.themes, library.videos) == [
+    assert headline(library.report) == [
         "55 photos", "2019\u20132020", "3 groups in 2 themes", "9 % unclustered", "1 error", "1 video",
     ]  # fmt: skip
-    assert headline([], [], [], ()) == ["0 photos"]
+    assert headline(Report([])) == ["0 photos"]
 
 
 def test_the_same_input_gives_the_same_bytes(library: Library) -> None:
@@ -296,7 +296,7 @@ def test_the_first_sight(watched: Watched, library: Library) -> None:
         == "55 photos · 2019\u20132020 · 3 groups in 2 themes · 9 % unclustered · 1 error · 1 video"
     )
     expect(page.locator(".card h3")).to_have_text(
-        ["Dogs on the beach", "Birthday cakes", "Çafé at night", "Photos in no group", "Files on no map"]
+        ["Dogs on the beach", "Birthday cakes", "Çafé at night", "Photos in no group", "Files not on the map"]
     )
     expect(page.locator(".card").first).to_contain_text("32 photos · 1 May \u2013 30 May 2019")
     expect(page.locator(".card").first.locator("img")).to_have_count(5)
@@ -422,13 +422,13 @@ def test_events_lie_along_the_years(watched: Watched, library: Library) -> None:
     page.get_by_role("link", name="Events").click()
     expect(page.locator("#rail a")).to_contain_text(["2019", "2020", "No date"])
     expect(page.locator("#view-events h2")).to_contain_text(["2019", "2020", "Without a date"])
-    expect(page.locator(".crumb")).to_have_count(25)  # a morning each; the one with the burst is a card
+    expect(page.locator(".small-event")).to_have_count(25)  # a morning each; the one with the burst is a card
     page.locator("#rail a", has_text="2020").click()
     page.locator(".card", has_text="2020: birthday cake").click()
     expect(page.locator("#list-meta")).to_have_text("12 photos · Wed 15:00\u201315:11")
     page.get_by_text("← Events").click()
     expect(page.locator("#rail a[aria-current]")).to_contain_text("2020")
-    page.locator(".crumb").first.click()
+    page.locator(".small-event").first.click()
     expect(page.locator(".tile")).to_have_count(1)
 
 
@@ -487,7 +487,7 @@ def test_all_of_it_with_the_keyboard_alone(watched: Watched, library: Library) -
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.closest('.tile') !== null"):
             break
-    place = "Number(document.activeElement.closest('.tile').dataset.place)"
+    place = "Number(document.activeElement.closest('.tile').dataset.index)"
     assert page.evaluate(place) == 0
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
@@ -572,7 +572,9 @@ def test_a_file_whose_name_is_spelled_otherwise_on_the_disk(watched: Watched, tm
     page = watched.go(library.write(), "#photo=0")
     link = page.locator("#photo").get_by_role("link", name="Open the file")
     expect(link).to_have_attribute("href", "photos/Zoe%CC%88.jpg")
-    page.wait_for_function("[...document.querySelectorAll('#photo img')].some((one) => one.naturalWidth === 96)")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#photo img')].some((one) => one.naturalWidth === 96)"
+    )
 
 
 @needs_chromium

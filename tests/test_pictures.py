@@ -23,7 +23,7 @@ from errors import StopRunError
 from library.moments import Moment
 from library.walk import Photo, walk
 from report.files.thumbnails import FOLDER, DiskCost, Picture, disk_cost, make_pictures
-from report.vectors.embed import STREAK
+from report.photos import STREAK
 from tests.conftest import ROOT, draw
 from tests.test_journal import needs_mount
 

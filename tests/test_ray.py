@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import threading
@@ -28,9 +29,10 @@ from cli.run import _keep
 from config import Settings
 from costs.prices import Price, price_of
 from costs.spending import Spending
+from engines.captioning import Captioner
 from engines.driver import Result, drive
 from engines.ray.session import ray_cluster
-from engines.threads import GRACE, caption_photos
+from engines.threads import GRACE, caption_photos, local_decoders
 from errors import RateLimitError, StopRunError, TransientAPIError, UnavailableImageError
 from journal import CaptionJournal
 from library.walk import walk
@@ -101,16 +103,8 @@ class Run:
     def _drive(self, backend: CaptionBackend, decoders: Any, workers: int) -> Result:
         self.journal.load()
         photos = [photo for photo in walk(self.photos_dir).photos if not self.journal.is_done(photo.rel_path)]
-        engine = caption_photos(
-            photos,
-            backend,
-            "test/model",
-            workers=workers,
-            max_side=64,
-            stop=self.stop,
-            spending=self.spending,
-            decoders=decoders,
-        )
+        captioner = Captioner(backend, "test/model", stop=self.stop, spending=self.spending)
+        engine = caption_photos(photos, captioner, decoders or local_decoders(64), workers=workers)
         with self.journal.lock():
             return drive(
                 engine,
@@ -201,7 +195,7 @@ def test_a_streak_of_failures_is_not_recorded(run: Run, provider: Provider) -> N
     provider.script = lambda number, _: provider.error(400, message="no credit") if number >= 3 else None
     result = run("openai", workers=1, base_url=provider.base_url)
     assert result.stopped
-    assert "20 photos in a row failed" in result.stopped
+    assert "20 photos in a row failed" in str(result.stopped)
     assert {line["status"] for line in run.lines()} == {"success"}
 
 
@@ -257,7 +251,7 @@ def test_a_stop_leaves_the_rest_undone(run: Run, provider: Provider) -> None:
 def test_an_sdk_that_ends_the_program_ends_no_worker(run: Run) -> None:
     run.draw("exit.png")
     result = run("fragile")
-    assert result.stopped == "The backend gave up (SystemExit: 3): mend it and run the same command again."
+    assert str(result.stopped) == "The backend gave up (SystemExit: 3): fix it and run the same command again."
     assert not run.lines()
 
 
@@ -347,7 +341,7 @@ def test_the_product_on_a_cluster(member: Product, nodes: RayNodes, provider: Pr
         "--photos-dir",
         str(member.photos),
     ]
-    flags += ["--engine", "ray", "--ray-address", nodes.address, "--shard", "1/1", "--max-workers", "2"]
+    flags += ["--ray", nodes.address, "--shard", "1/1", "--max-workers", "2"]
 
     slow = provider.good()
     slow.delay = 0.2
@@ -367,7 +361,7 @@ def test_the_product_on_a_cluster(member: Product, nodes: RayNodes, provider: Pr
     assert code == 130, said
     way = said[said.index("Go on with:") :]
     assert "uv run --extra api --extra ray python" in way
-    assert f"--engine ray --ray-address {nodes.address} --shard 1/1" in way
+    assert f"--ray {nodes.address} --shard 1/1" in way
     provider.script = lambda number, _: None
     member.call(*flags)
     assert len(member.lines()) == len(member.records()) == 52
@@ -380,7 +374,7 @@ def test_pictures_that_are_lost_with_a_node(member: Product, nodes: RayNodes) ->
     for number in range(40):
         draw(member.photos / "many" / f"{number:02}.png", size=(500, 400))
     flags = ["run", "--backend", "mock", "--mock-latency", "0.5", "--photos-dir", str(member.photos)]
-    flags += ["--engine", "ray", "--ray-address", nodes.address, "--max-workers", "4"]
+    flags += [f"--ray={nodes.address}", "--max-workers", "4"]
     process = member.popen(*flags)
     wait_for_lines(member, process, 8)
     os.kill(nodes.raylets.pop(), signal.SIGKILL)
@@ -425,7 +419,7 @@ def test_a_ray_of_the_runs_own(product: Product, provider: Provider) -> None:
         "--photos-dir",
         str(product.photos),
     ]
-    flags += ["--engine", "ray", "--max-workers", "1"]
+    flags += ["--ray", "--max-workers", "1"]
     before = set(Path("/tmp").glob("captioner-ray-*"))
     process = product.popen(*flags)
     wait_for_lines(product, process, 4)
@@ -478,12 +472,13 @@ def test_a_model_on_every_card(member: Product, nodes: RayNodes, tmp_path: Path)
     for number in range(30):
         draw(member.photos / "many" / f"{number:02}.png", size=(96, 96))
     flags = ["run", "--backend", "local", "--model", str(model), "--photos-dir", str(member.photos)]
-    flags += ["--engine", "ray", "--ray-address", nodes.address, "--max-workers", "8"]
+    flags += ["--engine", "ray", "--ray-address", nodes.address, "--max-workers", "8"]  # as in version 0.1
     process = member.popen(*flags)
     wait_for_lines(member, process, 6)
     assert len(nodes.workers("CaptioningWorker")) == 2
     code, said = member.finish(process, 240)
     assert code == 0
+    assert f"will be gone in the next version: give --ray {nodes.address}." in said
     assert "as float32" in said
     assert "Ignoring --max-workers." in said
     assert "with local/tiny-qwen2_5_vl, 8 at a time" in said
@@ -495,9 +490,9 @@ def test_a_model_on_every_card(member: Product, nodes: RayNodes, tmp_path: Path)
 def test_a_cluster_that_is_not_there(product: Product) -> None:
     start = time.monotonic()
     address = f"127.0.0.2:{closed_port()}"
-    said = product.run("--engine", "ray", "--ray-address", address, code=1)
+    said = product.run("--ray", address, code=1)
     assert f"No Ray cluster can be joined at {address}" in said
-    assert "leave out --ray-address to use this machine alone." in said
+    assert "give --ray without an address to use this machine alone." in said
     assert time.monotonic() - start < 40
     assert not product.lines()
 
@@ -506,10 +501,11 @@ def test_without_the_package(product: Product, tmp_path: Path) -> None:
     (tmp_path / "shim").mkdir()
     (tmp_path / "shim" / "sitecustomize.py").write_text("import sys\nsys.modules['ray'] = None\n")
     product.env["PYTHONPATH"] = str(tmp_path / "shim")
-    said = product.run("--engine", "ray", code=1)
+    said = product.run("--ray", code=1)
     assert "Get them with: uv run --extra ray python" in said
     assert not product.lines()
-    product.run("--engine", "threads")
+    assert said.count("leave out --ray.") == 1
+    assert "will be gone in the next version: leave it out." in product.run("--engine", "threads")
 
 
 @pytest.mark.parametrize(
@@ -517,12 +513,23 @@ def test_without_the_package(product: Product, tmp_path: Path) -> None:
     [
         ["--ray-address", "auto"],
         ["--engine", "spark"],
-        ["--engine", "ray", "--ray-address", "ray://10.0.0.1:10001"],
+        ["--engine", "ray", "--ray", "auto"],
         ["--engine", "ray", "--ray-address", "nowhere"],
+        ["--ray", "ray://10.0.0.1:10001"],
+        ["--ray=nowhere"],
+        ["--ray", ""],
     ],
 )
 def test_wrong_flags(product: Product, flags: list[str]) -> None:
     product.run(*flags, code=64)
+
+
+def test_the_driver_knows_all_that_a_backend_says_about_itself() -> None:
+    from engines.ray.workers import FACTS  # noqa: PLC0415 - Ray is only for those who ask for it
+
+    said = set(re.findall(r"^ {8}(\w+): ", CaptionBackend.__doc__ or "", re.MULTILINE))
+    assert {"max_workers", "batch_size", "end_date"} <= said <= set(FACTS)
+    assert "settings" not in FACTS, "they hold keys"
 
 
 def test_errors_survive_the_way_between_processes() -> None:

@@ -17,9 +17,11 @@ from markdown_it import MarkdownIt
 
 from errors import StopRunError
 from library.moments import Moment
-from report.events import UNDATED, Chunk
-from report.files.markdown import escaped, photos_link, write_markdown
+from report.build import Report, photos_link
+from report.events import UNDATED, Chunk, Timeline
+from report.files.markdown import MARKDOWN, escaped, write_markdown
 from report.files.table import COLUMNS, Row, guarded, make_rows, plain, read_csv, write_csv, write_parquet
+from report.groups.clustering import Clusters
 from report.naming.naming import UNCLUSTERED, Group, Label, Theme, one_line
 
 if TYPE_CHECKING:
@@ -97,6 +99,15 @@ def rounded(row: Row) -> Row:
     )
 
 
+def clusters(
+    labels: list[int], distances: list[float], nearest: list[int], xy: list[list[float]]
+) -> Clusters:
+    """Return what the table reads of clusters."""
+    nothing = np.zeros((0, 0), np.float32)
+    ways, places = np.array(distances), np.array(xy)
+    return Clusters(np.array(labels), nothing, ways, np.array(nearest), places, np.zeros(0, np.int64), "", [])
+
+
 # --- the table
 
 
@@ -115,10 +126,10 @@ def test_the_csv_gives_back_what_was_written_and_is_the_same_again(
     rows: list[Row], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "cluster_export.csv"
-    write_csv(path, rows)
+    write_csv(Report(rows), path.parent)
     assert list(read_csv(path)) == [rounded(row) for row in rows]
     first = path.read_bytes()
-    write_csv(path, list(read_csv(path)))
+    write_csv(Report(list(read_csv(path))), path.parent)
     assert path.read_bytes() == first
     cells = list(csv.reader(io.StringIO(first.decode(), newline=""), strict=True))
     assert cells[0] == list(COLUMNS)
@@ -135,14 +146,11 @@ def test_every_file_has_a_row_with_a_place_where_it_has_one(tmp_path: Path) -> N
     rows = make_rows(
         labels,
         ["a", "c"],
-        np.array([0, -1]),
+        clusters([0, -1], [0.25, np.nan], [0, 1], [[-1.5, 2.0], [-0.00001, 0.0]]),
         groups,
-        np.array([0.25, np.nan]),
-        np.array([0, 1]),
-        np.array([[-1.5, 2.0], [-0.00001, 0.0]]),
     )
     path = tmp_path / "cluster_export.csv"
-    write_csv(path, rows)
+    write_csv(Report(rows), path.parent)
     lines = path.read_text().splitlines()
     assert lines[0] == (
         "rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y,"
@@ -171,14 +179,9 @@ def test_every_file_has_its_time_its_chunk_and_its_burst() -> None:
     rows = make_rows(
         labels,
         ["b"],
-        np.array([-1]),
+        clusters([-1], [np.nan], [-1], [[0, 0]]),
         [],
-        np.array([np.nan]),
-        np.array([-1]),
-        np.zeros((1, 2)),
-        moments=moments,
-        chunks=chunks,
-        bursts=np.array([1, 1, -1, -1]),
+        Timeline(moments, chunks, [1, 1, -1, -1]),
     )
     assert [row[9:] for row in rows] == [
         ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b"),
@@ -206,7 +209,7 @@ def test_later_columns_and_a_byte_order_mark_do_not_hinder_reading(tmp_path: Pat
 def test_a_caption_beyond_all_measure_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "cluster_export.csv"
     row = Row("a", 0, "a", "x" * 200_000, "caption", 0.0, 0, 0.0, 0.0)
-    write_csv(path, [row])
+    write_csv(Report([row]), tmp_path)
     assert list(read_csv(path)) == [row]
 
 
@@ -214,16 +217,17 @@ def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "cluster_export.csv"
     path.write_text("old")
 
-    def rows() -> Iterator[Row]:
-        yield Row("a", 0, "a", "a", "caption", 0.0, 0, 0.0, 0.0)
-        raise OSError(28, "No space left on device")
+    class Rows(list[Row]):
+        def __iter__(self) -> Iterator[Row]:
+            yield Row("a", 0, "a", "a", "caption", 0.0, 0, 0.0, 0.0)
+            raise OSError(28, "No space left on device")
 
     with pytest.raises(StopRunError, match=r"No space left on device\): free the disk"):
-        write_csv(path, rows())
+        write_csv(Report(Rows()), tmp_path)
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == [path.name]
     with pytest.raises(StopRunError, match="--out-dir"):
-        write_csv(tmp_path / "missing" / "cluster_export.csv", [])
+        write_csv(Report([]), tmp_path / "missing")
 
 
 def test_the_parquet_file_has_types_and_the_texts_as_they_are(tmp_path: Path) -> None:
@@ -233,7 +237,7 @@ def test_the_parquet_file_has_types_and_the_texts_as_they_are(tmp_path: Path) ->
     rows = [Row(f"{i}.jpg", 1, text, text, "caption", 0.5, 1, 0.0, 1.0) for i, text in enumerate(HOSTILE)]
     rows.append(Row("b.mov", None, "", "", "error", None, None, None, None))
     rows.append(rows[0]._replace(taken_at="2019-07-12T09:10:11+02:00", chunk_id=3, chunk_label="=x"))
-    write_parquet(path, rows)
+    write_parquet(Report(rows), tmp_path)
     table: Any = pq.read_table(path)
     assert table.column_names == list(COLUMNS)
     times = [None] * (len(rows) - 1) + [datetime(2019, 7, 12, 9, 10, 11)]  # noqa: DTZ001 - a wall clock
@@ -244,7 +248,7 @@ def test_the_parquet_file_has_types_and_the_texts_as_they_are(tmp_path: Path) ->
     types = {field.name: str(field.type) for field in table.schema}
     assert (types["cluster_id"], types["x"], types["label"]) == ("int64", "double", "string")
     assert (types["chunk_id"], types["taken_at"]) == ("int64", "timestamp[ms]")
-    write_parquet(path, [])
+    write_parquet(Report([]), tmp_path)
     assert pq.read_table(path).num_rows == 0
 
 
@@ -281,23 +285,25 @@ def test_an_escaped_text_is_one_cell_and_reads_as_it_was(text: str) -> None:
     assert [shown([cell]) for cell in cells] == [one_line(text), "end", one_line(text) or "x"]
 
 
-def report(path: Path, rows: list[Row], link: str | None = None, chunks: Sequence[Chunk] = ()) -> str:
+def report(folder: Path, rows: list[Row], link: str | None = None, chunks: Sequence[Chunk] = ()) -> str:
     groups = [
         Group(0, "first =x|y", "caption", ("a|b",), ()),
         Group(1, "<b>second</b>", "vocabulary", (), ()),
     ]
     write_markdown(
-        path,
-        rows,
-        groups,
-        [Theme("t|heme", (0, 1))],
-        summary="3 captioned, 0 errors, 0 vocabulary fallbacks",
-        method="UMAP and HDBSCAN",
-        chunks=chunks,
-        notes=["it is | so"],
-        link=link,
+        Report(
+            rows,
+            groups,
+            [Theme("t|heme", (0, 1))],
+            chunks,
+            summary="3 captioned, 0 errors, 0 vocabulary fallbacks",
+            method="UMAP and HDBSCAN",
+            notes=["it is | so"],
+            link=link,
+        ),
+        folder,
     )
-    return path.read_text()
+    return (folder / MARKDOWN).read_text()
 
 
 @settings(deadline=None, database=None)
@@ -305,10 +311,10 @@ def report(path: Path, rows: list[Row], link: str | None = None, chunks: Sequenc
 def test_no_caption_or_name_breaks_the_page(
     rows: list[Row], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = tmp_path_factory.mktemp("page") / "cluster_report.md"
+    folder = tmp_path_factory.mktemp("page")
     noon = datetime(2019, 7, 12, 12)  # noqa: DTZ001 - a wall clock
     chunks = [Chunk(1, "12 July \u00b7 a|b", noon, noon, (), ()), Chunk(2, "<b>", noon, noon, (), ())]
-    tokens = parsed(report(path, rows, "../photos/", chunks))
+    tokens = parsed(report(folder, rows, "../photos/", chunks))
     kinds = {token.type for token in inside(tokens)}
     assert not {
         kind for kind in kinds if kind.startswith(("html", "image", "fence", "blockquote", "code_block"))
@@ -339,27 +345,21 @@ def placed(name: str, group: int | None, distance: float | None, label: str = "a
 
 def test_a_group_shows_its_nearest_photos_and_the_three_oddest(tmp_path: Path) -> None:
     rows = [placed(f"{i:02}.jpg", 0, i / 100) for i in range(20)]
-    lines = [
-        line for line in report(tmp_path / "r.md", rows).splitlines() if "est | " in line and ".jpg" in line
-    ]
+    lines = [line for line in report(tmp_path, rows).splitlines() if "est | " in line and ".jpg" in line]
     assert [line.split("|")[2].strip() for line in lines] == [
         *(f"{i:02}.jpg" for i in range(9)),
         "19.jpg",
         "18.jpg",
         "17.jpg",
     ]
-    small = [
-        line
-        for line in report(tmp_path / "r.md", rows[:4]).splitlines()
-        if "est | " in line and ".jpg" in line
-    ]
+    small = [line for line in report(tmp_path, rows[:4]).splitlines() if "est | " in line and ".jpg" in line]
     assert [line.split("|")[1].strip() for line in small] == ["nearest", "nearest", "oddest", "oddest"]
 
 
 def test_the_unclustered_are_shown_with_their_nearest_group_and_counted(tmp_path: Path) -> None:
     rows = [placed(f"{i:03}.jpg", -1, i / 1000) for i in range(150)] + [placed("in.jpg", 0, 0.0)]
     rows.append(Row("clip.mov", None, "", "", "error", None, None, None, None))
-    text = report(tmp_path / "r.md", rows)
+    text = report(tmp_path, rows)
     assert "- Unclustered: 150 (99.3%)" in text
     assert (
         "150 photos in no group, in `cluster_export.csv` with `cluster_id` -1. Here the 100 that come nearest"
@@ -383,7 +383,7 @@ def test_chunks_are_listed_in_the_order_of_time_with_their_groups_and_themes(tmp
     rows = [
         placed(f"{i}.jpg", group, 0.1)._replace(chunk_id=chunk) for i, (chunk, group) in enumerate(groups)
     ]
-    text = report(tmp_path / "r.md", rows, chunks=chunks)
+    text = report(tmp_path, rows, chunks=chunks)
     assert "- In time: 2 chunks, 2019\u20132021; 2 files without a date\n" in text
     most = "first =x&#124;y (2); &lt;b&gt;second&lt;/b&gt; (1)"
     lines = text[text.index("## Chunks") : text.index("## Without a picture")].splitlines()
@@ -404,7 +404,7 @@ def test_of_many_chunks_the_largest_are_shown_and_it_says_so(tmp_path: Path) -> 
     chunks = [Chunk(i, f"chunk {i}", noon, noon, (), ()) for i in range(1, 1102)]
     chunks.append(Chunk(-1, UNDATED, None, None, (), ()))
     rows = [placed(f"{i}.jpg", 0, 0.1)._replace(chunk_id=i) for i in range(1, 1102) if i != 500]
-    text = report(tmp_path / "r.md", [*rows, rows[-1]._replace(rel_path="b.jpg")], chunks=chunks)
+    text = report(tmp_path, [*rows, rows[-1]._replace(rel_path="b.jpg")], chunks=chunks)
     assert "Here the 1,000 largest of 1,101; all are in `cluster_export.csv`, by `chunk_id`." in text
     assert "Here the 100 largest of 1,101;" in text
     assert text.count("\n| chunk ") == 1100
@@ -418,7 +418,7 @@ def test_one_frame_is_shown_for_all_of_a_burst(tmp_path: Path) -> None:
         for i, burst in enumerate(["2.jpg", "2.jpg", "2.jpg", "", "gone.jpg", "gone.jpg"])
     ]
     rows += [placed(f"{i}.jpg", -1, i / 10)._replace(burst_of="8.jpg") for i in (7, 8)]
-    text = report(tmp_path / "r.md", rows, "p/")
+    text = report(tmp_path, rows, "p/")
     shown_rows = [line.split(" | ")[:2] for line in text.splitlines() if ".jpg](" in line]
     assert shown_rows == [
         ["| nearest", "[2.jpg](p/2.jpg) (\u00d73)"],
@@ -431,11 +431,12 @@ def test_one_frame_is_shown_for_all_of_a_burst(tmp_path: Path) -> None:
 
 
 def test_an_empty_library_has_a_page_too(tmp_path: Path) -> None:
-    path = tmp_path / "r.md"
-    write_markdown(path, [], [], [], summary="0 captioned", method="none")
+    path = tmp_path / MARKDOWN
+    empty = Report([], summary="0 captioned", method="none")
+    write_markdown(empty, tmp_path)
     assert "- Unclustered: 0 (0.0%)" in path.read_text()
     first = path.read_bytes()
-    write_markdown(path, [], [], [], summary="0 captioned", method="none")
+    write_markdown(empty, tmp_path)
     assert path.read_bytes() == first
 
 
@@ -446,6 +447,6 @@ def test_links_lead_from_the_report_to_the_photos(tmp_path: Path) -> None:
     link = photos_link(photos, tmp_path / "out")
     assert link == "../my%20photos%20%281%29/"
     assert photos_link(tmp_path, tmp_path) == "./"
-    text = report(tmp_path / "out" / "r.md", [placed("a b/[x](y)|é.jpg", 0, 0.1)], link)
+    text = report(tmp_path / "out", [placed("a b/[x](y)|é.jpg", 0, 0.1)], link)
     (target,) = {str(token.attrs["href"]) for token in inside(parsed(text)) if token.type == "link_open"}
     assert target == "../my%20photos%20%281%29/a%20b/%5Bx%5D%28y%29%7C%C3%A9.jpg"

@@ -422,7 +422,8 @@ QWEN = "--model Qwen/Qwen2.5-VL-3B-Instruct"
             "--backend openai --model gpt-4o --restart-every 5000 --max-workers 3",
         ),
         ("gemini --max-workers 3", " --extra api", "--backend gemini --restart-every 5000 --max-workers 3"),
-        ("mock --engine ray", " --extra ray", "--backend mock --restart-every 5000 --engine ray"),
+        ("mock --ray", " --extra ray", "--backend mock --restart-every 5000 --ray"),
+        ("mock --ray=auto", " --extra ray", "--backend mock --restart-every 5000 --ray=auto"),
         (
             "xai --shard 2/8 --engine=ray",
             " --extra api --extra ray",

@@ -53,10 +53,10 @@ def test_a_server_that_never_gets_ready_stops_the_run(desk: Desk, monkeypatch: p
     monkeypatch.setattr(captioning, "LONGEST_OUTAGE", 0.2)
     desk.provider.script = lambda _, __: LOADING
     outcome = desk.ask()
-    assert outcome.fatal
+    assert outcome.stop
     assert outcome.status is None
-    assert "still not ready" in (outcome.error or "")
-    assert "again." in (outcome.error or "")
+    assert "still not ready" in str(outcome.stop)
+    assert "again." in str(outcome.stop)
 
 
 @pytest.mark.usefixtures("quick", "probing")
@@ -147,9 +147,9 @@ def test_a_redirect_stops_the_run_and_names_the_address(
 
     desk.provider.script = script
     outcome = desk.ask()
-    assert outcome.fatal
+    assert outcome.stop
     version = "/v1" if dialect == "openai" else ""
-    assert (outcome.error or "").endswith(f"--base-url {elsewhere}{version}")
+    assert str(outcome.stop).endswith(f"--base-url {elsewhere}{version}")
     assert desk.count == 1
 
 
@@ -157,9 +157,9 @@ def test_a_redirect_to_a_login_page_names_it(desk_of: Callable[..., Desk]) -> No
     desk = desk_of("openai")
     desk.answers(Reply(302, {}, {"Location": "/login?token=secret"}))
     outcome = desk.ask()
-    assert outcome.fatal
-    assert "/login: check --base-url" in (outcome.error or "")
-    assert "secret" not in (outcome.error or "")
+    assert outcome.stop
+    assert "/login: check --base-url" in str(outcome.stop)
+    assert "secret" not in str(outcome.stop)
 
 
 @pytest.mark.usefixtures("quick")
@@ -179,8 +179,8 @@ def test_a_wait_given_as_a_time_is_one(desk_of: Callable[..., Desk], factor: int
     soon = desk_of("openai")
     soon.answers(soon.provider.error(429, Retry_After=str(int((time.time() + 3600) * factor))))
     outcome = soon.ask()
-    assert outcome.fatal
-    assert f"{datetime.now().astimezone() + timedelta(hours=1):%Y-%m-%d}" in (outcome.error or "")
+    assert outcome.stop
+    assert f"{datetime.now().astimezone() + timedelta(hours=1):%Y-%m-%d}" in str(outcome.stop)
 
 
 @pytest.mark.usefixtures("quick")
@@ -275,9 +275,9 @@ def test_a_budget_counts_what_brought_no_answer(
     desk.provider.script = lambda _, __: reply
     outcome = desk.ask()
     assert desk.count == 4
-    assert outcome.fatal
-    assert "no room for another photo" in (outcome.error or "")
-    assert "4 requests without an answer" in (outcome.error or "")
+    assert outcome.stop
+    assert "no room for another photo" in str(outcome.stop)
+    assert "4 requests without an answer" in str(outcome.stop)
     assert desk.spending.cost == most * 4
 
 
@@ -307,8 +307,8 @@ def test_another_model_that_answers_stops_the_run(desk_of: Callable[..., Desk], 
     desk.answers(*replies)
     assert desk.ask().status == "success"
     outcome = desk.ask()
-    assert outcome.fatal
-    assert f"{other} answered instead of {asked}" in (outcome.error or "")
+    assert outcome.stop
+    assert f"{other} answered instead of {asked}" in str(outcome.stop)
     assert desk.spending.input_tokens == 2000, "it was paid"
 
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from config import Settings
 
 CALLS = 32
-"""Calls in flight in one worker: beyond that its threads wait for each other and not for the server."""
+"""Calls in flight in one worker: with more, its threads would wait for each other and not for the server."""
 AHEAD = 2
-"""Photos on their way to a node besides those that it decodes, so that no decoder waits for the driver."""
+"""Photos on their way to a node in addition to those it decodes, so that no decoder waits for the driver."""
 
 _log = logging.getLogger("captioner.engine")
 
@@ -67,7 +67,7 @@ class Cluster:
         calls = self._max_workers or kind.max_workers
         nodes = _share_out(calls, one_at_a_time=kind.single_threaded)
         _log.info(f"Ray has {len(nodes)} node{'s' if len(nodes) > 1 else ''} for this run.")
-        # No `stop`: the engine ends decoders itself, and only then takes what they say for nobody's fault.
+        # No `stop`: the engine ends decoders itself, and ignores what they report after that.
         decoders = Pool("decode", [self._decoding(node) for node in nodes])
         self._pools.append(decoders)
         self.decoders = [RemoteDecoder(decoders) for node in nodes for _ in range(node.decoders + AHEAD)]
@@ -76,8 +76,14 @@ class Cluster:
         # One batch is in the model while another is prepared.
         room = 2 if kind.single_threaded else ceil(calls / len(places))
         known = model or BACKENDS[name].default_model
-        start = partial(_captioning, room, name, settings, prompt, options)
-        # If nobody says which model, the first worker's card does, and the others take the same.
+
+        def start(model: str | None, node: _Node) -> Start:
+            # Not with the constructor: its arguments would lie in the cluster's own tables, keys among them.
+            arguments = (name, model, settings, prompt, options)
+            worker = _actor(CaptioningWorker, node, room, num_cpus=node.cpus, num_gpus=node.gpus)
+            return Start(node.id, room, worker.remote, lambda actor: actor.prepare.remote(*arguments))
+
+        # Without a given model, the first worker's card decides, and the others take the same.
         first = places if known else places[:1]
         workers = Pool("caption", [start(known, node) for node in first], self._stop)
         self._pools.append(workers)
@@ -97,31 +103,8 @@ class Cluster:
     def _decoding(self, node: _Node) -> Start:
         room = node.decoders + AHEAD
         worker = _actor(DecodingWorker, node, room, num_cpus=node.decoders)
-        return Start(
-            node.id,
-            room,
-            make=lambda: worker.remote(self._max_side, node.decoders),
-            prepare=lambda actor: actor.ready.remote(),
-        )
-
-
-def _captioning(
-    room: int,
-    name: str,
-    settings: Settings,
-    prompt: str,
-    options: dict[str, Any],
-    model: str | None,
-    node: _Node,
-) -> Start:
-    worker = _actor(CaptioningWorker, node, room, num_cpus=node.cpus, num_gpus=node.gpus)
-    return Start(
-        node.id,
-        room,
-        make=worker.remote,
-        # Not with the constructor: its arguments would lie in the cluster's own tables, keys among them.
-        prepare=lambda actor: actor.prepare.remote(name, model, settings, prompt, options),
-    )
+        make = partial(worker.remote, self._max_side, node.decoders)
+        return Start(node.id, room, make, prepare=lambda actor: actor.ready.remote())
 
 
 def _actor(kind: type, node: _Node, room: int, **needs: int) -> ActorClass[Any]:

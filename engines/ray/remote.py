@@ -1,8 +1,8 @@
 """Owns the driver's side of Ray's workers: a decoder and a backend that work elsewhere, and what happens when one dies.
 
-To the engine `RemoteDecoder` and `RemoteBackend` are a `Decoder` and a `CaptionBackend` like any other; a picture is a
+To the engine, `RemoteDecoder` and `RemoteBackend` are a `Decoder` and a `CaptionBackend` like any other; a picture is a
 `RemotePicture`, which only the remote backend opens. A photo whose worker died goes to another worker, and is decoded
-again if its picture died too.
+again if its picture is lost too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import ray
 from ray.exceptions import ObjectLostError, OutOfMemoryError, RayError, RayTaskError
 
 from backends.base import CaptionBackend
-from engines.ray.workers import Failure, Shot
+from engines.ray.workers import DecodedPicture, Failure
 from errors import CorruptImageError, StopRunError, TransientAPIError, UnavailableImageError
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from engines.ray.workers import CaptioningWorker, DecodingWorker
 
 CRASHES = 3
-"""So many workers may die of captioning with a photo alone in hand before it is the photo's fault."""
+"""How many workers may die while they caption a photo alone, before it is the photo's fault."""
 TRIES = 6
-"""So many workers or pictures may be lost with a photo in hand, for whatever reason, before it is left open."""
+"""How many workers or pictures may be lost with a photo in hand, for any reason, before the photo is left open."""
 DEATHS = 9
-"""So many workers beyond their number may die without one good answer between: then it is not the photos."""
+"""How many more workers than there are may die without a good answer in between, before the run stops."""
 PLACE_SECONDS = 120.0
-"""A worker that has no place by then gets none: other jobs hold the processors or cards."""
+"""A worker without a place by then is given up: other jobs hold the processors or cards."""
 
 _log = logging.getLogger("captioner.engine")
 _T = TypeVar("_T")
@@ -99,7 +99,7 @@ class Pool:
         self._calls = 0
         self._deaths = 0  # since the last good answer
         self._trouble = ""
-        self._looked = 0.0
+        self._polled = 0.0
         self._first: list[Any] = []
         self._workers = [_Worker(start) for start in starts]
 
@@ -116,7 +116,7 @@ class Pool:
         """
         with self._changed:
             while not self._first:
-                self._look()
+                self._poll_starting()
                 self._changed.wait(0.05)
             return self._first[0]
 
@@ -124,11 +124,11 @@ class Pool:
         """Have a worker do it; `alone` waits for one that has nothing else in hand, and keeps it so.
 
         Raises:
-            WorkerDiedError: it died meanwhile.
+            WorkerDiedError: it died during the call.
             RunStoppedError: the run was stopped before a worker was free.
             StopRunError: no worker is left, or they die whatever they do.
         """
-        worker = self._take(alone=alone)
+        worker = self._acquire(alone=alone)
         try:
             answer = ask(worker.actor)
         except (RayTaskError, ObjectLostError):
@@ -153,67 +153,67 @@ class Pool:
             self._changed.notify_all()
 
     def wait_until_idle(self) -> bool:
-        """Wait a moment for calls to come back from the dead; tell whether none is left."""
+        """Wait a moment for the calls of workers that were ended; tell whether all have returned."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._calls, timeout=2)
 
-    def _take(self, *, alone: bool) -> _Worker:
+    def _acquire(self, *, alone: bool) -> _Worker:
         with self._changed:
             while True:
                 if self._closed or self._stop.is_set():
                     raise RunStoppedError
-                self._look()
+                self._poll_starting()
                 free = [worker for worker in self._workers if worker.free]
                 if free:
                     worker = min(free, key=lambda worker: worker.in_hand / worker.start.room)
-                    if not alone or self._cleared(worker):
+                    if not alone or self._reserve(worker):
                         self._calls += 1
                         worker.in_hand += 1
                         return worker
                 else:
                     self._changed.wait(0.2)
 
-    def _cleared(self, worker: _Worker) -> bool:
-        """Keep others from the worker until it has nothing in hand; False if it does not live to see that."""
+    def _reserve(self, worker: _Worker) -> bool:
+        """Give the worker no other calls until it has none in hand; False if it dies before that."""
         worker.reserved = True
         while worker.in_hand and not worker.dead:
             self._changed.wait(0.2)
         return not worker.dead
 
-    def _look(self) -> None:
-        """See what has become of the workers that start.
+    def _poll_starting(self) -> None:
+        """Look at the workers that are starting: which are ready, and which have failed.
 
         Raises:
-            StopRunError: there is none left.
+            StopRunError: no worker is left.
         """
         now = time.monotonic()
-        if now - self._looked < 0.05:
+        if now - self._polled < 0.05:
             return
-        self._looked = now
+        self._polled = now
         for worker in [worker for worker in self._workers if not worker.ready]:
             if ray.wait([worker.prepared], timeout=0)[0]:
-                self._see(worker)
+                self._on_prepared(worker)
             elif not worker.has_place:
                 worker.has_place = bool(ray.wait([worker.placed], timeout=0)[0])
                 if not worker.has_place and now - worker.since > PLACE_SECONDS:
-                    self._drop(worker, "its processors or cards are taken by other jobs")
+                    self._remove(worker, "its processors or cards are taken by other jobs")
         if not self._workers:
             raise StopRunError(self._trouble)
 
-    def _see(self, worker: _Worker) -> None:
+    def _on_prepared(self, worker: _Worker) -> None:
         try:
             prepared = ray.get(worker.prepared)
         except RayError as error:
             if isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False):
                 reason = str(error).strip().splitlines()[-1].strip()[:200]
-                self._drop(worker, f"is this project there, at the same path? {reason}")
+                self._remove(worker, f"is this project there, at the same path? {reason}")
             else:
                 self._replace(worker, error)
             return
         if isinstance(prepared, Failure):
             fault = prepared.exception()
             self._trouble = str(fault) if isinstance(fault, StopRunError) else ""
-            self._drop(worker, " ".join(f"{type(fault).__name__}: {fault}".split())[:300])
+            self._remove(worker, " ".join(f"{type(fault).__name__}: {fault}".split())[:300])
             return
         worker.ready = True
         self._first.append(prepared)
@@ -233,17 +233,17 @@ class Pool:
         if self._closed or self._stop.is_set():
             return
         if not _is_alive(worker.start.node):
-            self._drop(worker, "the node has died")
+            self._remove(worker, "the node has died")
             return
         self._deaths += 1
         if self._deaths > DEATHS + len(self._workers):
             raise StopRunError(
                 f"Ray's workers that {self._kind} die one after another ({_first_line(error)}): "
-                "look into Ray's logs on the nodes, mend the cause and run the same command again."
+                "look into Ray's logs on the nodes, fix the cause and run the same command again."
             )
         self._workers[self._workers.index(worker)] = _Worker(worker.start)
 
-    def _drop(self, worker: _Worker, reason: str) -> None:
+    def _remove(self, worker: _Worker, reason: str) -> None:
         worker.dead = True
         _kill(worker)
         self._workers.remove(worker)
@@ -252,30 +252,30 @@ class Pool:
             _log.warning(f"Going on without a worker on node {worker.start.node[:8]}: {reason}.")
         else:
             self._trouble = self._trouble or (
-                f"No Ray worker is left to {self._kind} ({reason}): see to the cluster and run the same command again."
+                f"No Ray worker is left to {self._kind} ({reason}): check the cluster and run the same command again."
             )
 
 
 class RemotePicture:
-    """A picture that lies on a node; it remembers what its photo did to workers."""
+    """A picture that lies on a node; it counts the workers that died with its photo."""
 
     def __init__(self, path: str, decoders: Pool) -> None:
         self._path = path
         self._decoders = decoders
         self._crashes = self._losses = 0
-        self.shot = self._decode()
+        self.decoded = self._decode()
 
     def renew(self) -> None:
         """Decode the photo again: its picture was lost with a node."""
         self.lost(alone=False)
-        self.shot = self._decode()
+        self.decoded = self._decode()
 
     def lost(self, *, alone: bool) -> None:
         """Note that a worker or the picture was lost.
 
         Raises:
             CorruptImageError: it was this photo that ended its workers.
-            UnavailableImageError: that happens too often to go on, and may not be the photo's fault.
+            UnavailableImageError: that happened too often, and it may not be the photo's fault.
         """
         self._crashes += alone
         self._losses += 1
@@ -288,14 +288,14 @@ class RemotePicture:
         if self._losses >= TRIES:
             raise UnavailableImageError(self._path, "its workers were lost again and again")
 
-    def _decode(self) -> Shot:
+    def _decode(self) -> DecodedPicture:
         alone = False
         while True:
             try:
                 verdict, pixels = self._decoders.call(partial(_load, self._path), alone=alone)
             except WorkerDiedError:
-                # Never the photo's fault: what it can crash is its decoding child, and the worker tells that. Most likely
-                # the system has ended the worker for want of memory.
+                # Never the photo's fault: a photo can crash only its decoding child, and the worker reports that. Most
+                # likely the system has ended the worker because memory was short.
                 self.lost(alone=False)
                 alone = True
             except RunStoppedError:
@@ -304,7 +304,7 @@ class RemotePicture:
                 if isinstance(verdict, CorruptImageError):
                     raise verdict
                 self.pixels = pixels
-                return Shot(os.path.basename(self._path), verdict)
+                return DecodedPicture(os.path.basename(self._path), verdict)
 
 
 class RemoteDecoder:
@@ -314,7 +314,7 @@ class RemoteDecoder:
         self._decoders = decoders
 
     def load(self, path: str) -> Image:
-        """Return the picture where it lies: to the engine it is a thing to pass on.
+        """Return a handle for the picture, which stays where it is; the engine only passes it on.
 
         Raises:
             UnavailableImageError: it could not be read this time.
@@ -349,7 +349,7 @@ class RemoteBackend(CaptionBackend):
         try:
             return self._answers("caption_batch", [cast("RemotePicture", image) for image in images])
         except WorkerDiedError:
-            # Any of them may have been the cause, and most were not: each by itself finds out.
+            # Any of them may have been the cause, and most were not: one by one shows which.
             return [self._one("caption", image, alone=True) for image in images]
 
     def _one(self, method: str, image: Image, *, alone: bool = False) -> Caption | str:
@@ -389,13 +389,13 @@ def _load(
 def _ask(
     method: str, pictures: Sequence[RemotePicture], actor: ActorHandle[CaptioningWorker]
 ) -> list[Caption | str] | Failure:
-    # Pixels as arguments of their own: Ray brings them to the worker, which need not ask for them.
-    shots = [picture.shot for picture in pictures]
-    return ray.get(actor.ask.remote(method, shots, *(picture.pixels for picture in pictures)))
+    # Pixels as separate arguments: Ray brings them to the worker, which need not ask for them.
+    decoded = [picture.decoded for picture in pictures]
+    return ray.get(actor.ask.remote(method, decoded, *(picture.pixels for picture in pictures)))
 
 
 def alive_nodes() -> list[dict[str, Any]]:
-    """Return Ray's own word on the machines that live."""
+    """Return the machines that Ray says are alive."""
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return [node for node in nodes if node["Alive"]]
 

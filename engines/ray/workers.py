@@ -1,8 +1,8 @@
-"""Owns what runs in Ray's worker processes: decoders of one machine, and a backend of the worker's own.
+"""Owns what runs in Ray's worker processes: the decoders of one machine, or one backend.
 
-`engines.ray.remote` makes actors of these classes. They never raise: what went wrong is returned, so that an error that
-does come out of Ray is always about a worker and never about a photo. No picture goes through the driver: what a
-decoder returns lies in Ray's object store, and the captioning worker fetches it from there.
+`engines.ray.remote` makes actors of these classes. They return what went wrong and never raise it, so that an error that
+comes out of Ray is always about a worker and never about a photo. No picture goes through the driver: what a decoder
+returns lies in Ray's object store, and the captioning worker fetches it from there.
 """
 
 from __future__ import annotations
@@ -17,31 +17,22 @@ import ray
 from PIL import Image
 
 from backends import load_backend
+from backends.base import CaptionBackend
 from decoding.decoder import Decoder
 from errors import APIError, CorruptImageError, StopRunError, UnavailableImageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from backends.base import Caption, CaptionBackend
+    from backends.base import Caption
     from config import Settings
 
-FACTS = (
-    "model",
-    "host",
-    "checked",
-    "single_threaded",
-    "batch_size",
-    "max_workers",
-    "max_output_tokens",
-    "end_date",
-    "prompt",
-)
-"""What the driver wants to know of a backend that lives in a worker."""
+FACTS = (*CaptionBackend.__annotations__, "end_date")
+"""What the driver has to know of a backend that lives in a worker: all that a backend says about itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class DecodedPicture:
     """A decoded picture: its file's base name, width and height. Its pixels lie in Ray's object store."""
 
     name: str
@@ -53,7 +44,7 @@ class Failure:
     """What a backend raised.
 
     The program's own errors travel as they are. Of others, which may hold an SDK's client with its key, only name and
-    text do; `ends` says that the error would have ended the program.
+    text do. `ends`: it was a BaseException, such as SystemExit.
     """
 
     error: Exception | None
@@ -68,7 +59,7 @@ class Failure:
         return cls(None, type(error).__name__, str(error), ends=not isinstance(error, Exception))
 
     def exception(self) -> BaseException:
-        """Return it as it was raised, or an exception of the same name and text."""
+        """Return the error that was raised, or an exception of the same name and text."""
         if self.error is not None:
             return self.error
         kind: type[BaseException] = type(self.name, (BaseException if self.ends else Exception,), {})
@@ -84,7 +75,7 @@ class DecodingWorker:
             self._idle.put(Decoder(max_side))
 
     def ready(self) -> None:
-        """Answer, which only a worker does that has a place and has started."""
+        """Answer: only a worker that has its place and has started can."""
 
     @ray.method(num_returns=2)
     def load(self, path: str) -> tuple[tuple[int, int] | CorruptImageError, PickleBuffer]:
@@ -99,21 +90,21 @@ class DecodingWorker:
             return UnavailableImageError(path, reason), PickleBuffer(b"")
         finally:
             self._idle.put(decoder)
-        return size, PickleBuffer(pixels)  # which Ray lends to who reads it; of bytes it makes a copy
+        return size, PickleBuffer(pixels)  # which Ray shares with its readers; bytes it would copy
 
 
 class CaptioningWorker:
-    """One backend in a process of its own: a model on its card, or so many threads that call a server."""
+    """One backend in its own process: a model on its card, or threads that call a server."""
 
     _backend: CaptionBackend
 
     def ready(self) -> None:
-        """Answer, which only a worker does that has a place and has started."""
+        """Answer: only a worker that has its place and has started can."""
 
     def prepare(
         self, name: str, model: str | None, settings: Settings, prompt: str, options: Mapping[str, Any]
     ) -> tuple[dict[str, object], list[str]] | Failure:
-        """Make the backend; return the facts about it, and what it has said meanwhile."""
+        """Make the backend; return the facts about it, and the log lines from making it."""
         said = _Said()
         logging.getLogger("captioner").addHandler(said)
         logging.getLogger("captioner").setLevel(logging.INFO)
@@ -125,9 +116,11 @@ class CaptioningWorker:
             logging.getLogger("captioner").removeHandler(said)
         return {fact: getattr(self._backend, fact) for fact in FACTS}, said.lines
 
-    def ask(self, method: str, shots: Sequence[Shot], *pixels: PickleBuffer) -> list[Caption | str] | Failure:
+    def ask(
+        self, method: str, pictures: Sequence[DecodedPicture], *pixels: PickleBuffer
+    ) -> list[Caption | str] | Failure:
         """Call the backend's `caption`, `recaption` or `caption_batch` with these pictures."""
-        images = [_image(shot, data) for shot, data in zip(shots, pixels, strict=True)]
+        images = [_image(decoded, data) for decoded, data in zip(pictures, pixels, strict=True)]
         call = getattr(self._backend, method)
         try:
             return list(call(images)) if method == "caption_batch" else [call(images[0])]
@@ -144,7 +137,7 @@ class _Said(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def _image(shot: Shot, pixels: PickleBuffer) -> Image.Image:
-    image = Image.frombytes("RGB", shot.size, memoryview(pixels), "raw", "RGBX")
-    image.filename = shot.name  # type: ignore[attr-defined]
+def _image(decoded: DecodedPicture, pixels: PickleBuffer) -> Image.Image:
+    image = Image.frombytes("RGB", decoded.size, memoryview(pixels), "raw", "RGBX")
+    image.filename = decoded.name  # type: ignore[attr-defined]
     return image

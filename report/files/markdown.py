@@ -7,27 +7,26 @@ page says nothing of when it was made: the same input gives the same bytes.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter, defaultdict
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from report.files.table import replaced
-from report.naming.naming import UNCLUSTERED, one_line, shorten
+from report.files.table import CSV, replaced
+from report.naming.naming import UNCLUSTERED, counted, one_line, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from library.walk import Photo
+    from report.build import Report
     from report.events import Chunk
     from report.files.table import Row
     from report.naming.naming import Group, Theme
 
     _Link = Callable[[str], str | None]
 
+MARKDOWN = "cluster_report.md"
 _NEAREST = 9
 _ODDEST = 3
 _UNCLUSTERED_SHOWN = 100
@@ -37,67 +36,14 @@ _CHUNKS_SHOWN = 1000
 _CHUNKS_BY_THEME = 100
 
 
-def photos_link(photos_dir: Path, out_dir: Path) -> str | None:
-    """Return what leads from the report's folder to the photos, as the beginning of a link; None if nothing does.
-
-    Relative, although the report may travel: it is read mostly where it was made, it holds when report and photos move
-    together, and an absolute path would tell a stranger the owner's folders and work nowhere else. Where the link is
-    dead, the photo's name beside it still says which one is meant. Windows has no relative path to another drive.
-    """
-    try:
-        way = os.path.relpath(os.path.realpath(photos_dir), os.path.realpath(out_dir))
-    except ValueError:
-        return None
-    return quote(os.fsencode(way.replace(os.sep, "/"))) + "/"
-
-
-def odd_links(photos: Iterable[Photo], photos_dir: Path) -> dict[str, str]:
-    """Return what comes after `photos_link` for those photos whose name on the disk is spelled otherwise than their `rel_path`.
-
-    Such are names that a Mac wrote, with accents apart from their letters, and bytes that are no UTF-8. On a disk that tells
-    the spellings apart a link by the `rel_path` would lead nowhere.
-    """
-    start = len(os.path.join(photos_dir, ""))
-    names = ((photo.rel_path, photo.path[start:].replace(os.sep, "/")) for photo in photos)
-    return {rel_path: quote(os.fsencode(name)) for rel_path, name in names if name != rel_path}
-
-
-def write_markdown(
-    path: Path,
-    rows: Sequence[Row],
-    groups: Sequence[Group],
-    themes: Sequence[Theme],
-    *,
-    summary: str,
-    method: str,
-    chunks: Sequence[Chunk] = (),
-    notes: Iterable[str] = (),
-    link: str | None = None,
-    odd: Mapping[str, str] = MappingProxyType({}),
-) -> None:
+def write_markdown(report: Report, folder: Path) -> None:
     """Write the report; the same input gives the same bytes. The file is replaced whole or not at all.
-
-    Args:
-        path: where to.
-        rows: of all walked files.
-        groups: as they were named; those of `rows`.
-        themes: the groups gathered; may be empty.
-        summary: the line with the counts.
-        method: how the groups were made, in words.
-        chunks: as they were named, in the order of time; those of `rows`.
-        notes: whatever else a reader must know.
-        link: from `photos_link`; None for names without links.
-        odd: from `odd_links`.
 
     Raises:
         StopRunError: it cannot be written.
     """
-
-    def whole(rel_path: str) -> str | None:
-        return None if link is None else link + (odd.get(rel_path) or _url(rel_path))
-
-    text = "\n".join(_report(rows, groups, themes, summary, method, chunks, notes, whole)) + "\n"
-    with replaced(path) as new:
+    text = "\n".join(_lines(report)) + "\n"
+    with replaced(folder / MARKDOWN) as new:
         new.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
@@ -121,59 +67,56 @@ def _spelled(match: re.Match[str]) -> str:
     return {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"}[match[0]]
 
 
-def _report(
-    rows: Sequence[Row],
-    groups: Sequence[Group],
-    themes: Sequence[Theme],
-    summary: str,
-    method: str,
-    chunks: Sequence[Chunk],
-    notes: Iterable[str],
-    link: _Link,
-) -> Iterator[str]:
+def _lines(report: Report) -> Iterator[str]:
+    def link(rel_path: str) -> str | None:
+        return None if report.link is None else report.link + (report.odd.get(rel_path) or _url(rel_path))
+
+    groups, themes = report.groups, report.themes
     by_group: dict[int | None, list[Row]] = defaultdict(list)
-    for row in rows:
+    for row in sorted(report.rows, key=_distance):  # stable: ties in the order of the rows
         by_group[row.cluster_id].append(row)
-    for inside in by_group.values():
-        inside.sort(key=_distance)  # stable: ties in the order of the rows
-    unplaced, unclustered = by_group.pop(None, []), by_group.pop(-1, [])
-    placed = len(rows) - len(unplaced)
+    unplaced, unclustered = by_group[None], by_group[-1]
     ordered = sorted(groups, key=lambda group: (-len(by_group[group.id]), group.id))
     theme_of = {groups[index].id: theme.name for theme in themes for index in theme.groups}
+    headings = {group.id: group.heading for group in groups}
 
-    yield "# Cluster report"
-    yield ""
-    yield escaped(summary)
-    yield ""
+    yield from ("# Cluster report", "", escaped(report.summary), "")
+    yield from _figures(report, ordered, by_group)
+    if themes:
+        yield from _themes(themes, groups, by_group)
+    if ordered:
+        yield from _overview(ordered, by_group, theme_of, len(report.rows) - len(unplaced))
+    for group in ordered:
+        yield from _group(group, by_group[group.id], link)
+    yield from _unclustered(unclustered, headings, link)
+    if report.chunks:
+        yield from _in_time(report, headings, theme_of)
+    if unplaced:
+        yield from _unplaced(unplaced, link)
+
+
+def _figures(
+    report: Report, ordered: Sequence[Group], by_group: Mapping[int | None, Sequence[Row]]
+) -> Iterator[str]:
+    unplaced, unclustered = len(by_group[None]), len(by_group[-1])
+    placed = len(report.rows) - unplaced
     yield (
-        f"- {_number(len(rows), 'file')}, {placed:,} of them on the map, in {_number(len(groups), 'group')}"
-        + (f" and {_number(len(themes), 'theme')}" if themes else "")
+        f"- {counted(len(report.rows), 'file')}, {placed:,} of them on the map, in {counted(len(ordered), 'group')}"
+        + (f" and {counted(len(report.themes), 'theme')}" if report.themes else "")
     )
-    yield f"- Unclustered: {len(unclustered):,} ({_share(len(unclustered), placed)})"
+    yield f"- Unclustered: {unclustered:,} ({_share(unclustered, placed)})"
     if ordered:
         size = len(by_group[ordered[0].id])
         yield f"- Largest group: {size:,} ({_share(size, placed)}), {escaped(ordered[0].heading)}"
     if unplaced:
-        yield f"- On no map, because there is no picture to look at (videos, broken files): {len(unplaced):,}"
-    if chunks:
-        yield f"- In time: {_span(chunks)}"
-    if any(row.burst_of for row in rows):
+        yield f"- On no map, because there is no picture to look at (videos, broken files): {unplaced:,}"
+    if report.chunks:
+        yield f"- In time: {_span(report.chunks)}"
+    if any(row.burst_of for row in report.rows):
         yield "- (\u00d75): a burst of five frames of nearly the same, within a minute each; one is shown for all"
-    yield f"- Method: {escaped(method)}"
-    for note in notes:
+    yield f"- Method: {escaped(report.method)}"
+    for note in report.notes:
         yield f"- Note: {escaped(note)}"
-    if themes:
-        yield from _themes(themes, groups, by_group)
-    if ordered:
-        yield from _overview(ordered, by_group, theme_of, placed)
-    for group in ordered:
-        yield from _group(group, by_group[group.id], link)
-    headings = {group.id: group.heading for group in groups}
-    yield from _unclustered(unclustered, headings, link)
-    if chunks:
-        yield from _in_time(chunks, rows, headings, themes, theme_of)
-    if unplaced:
-        yield from _unplaced(unplaced, link)
 
 
 def _themes(
@@ -213,7 +156,7 @@ def _group(group: Group, inside: Sequence[Row], link: _Link) -> Iterator[str]:
     """Show the photos nearest to the centroid and the oddest; in a small group a photo is one or the other."""
     yield from _heading(f"## {escaped(group.heading)}")
     terms = f" Set apart by: {escaped(', '.join(group.terms))}." if group.terms else ""
-    yield f"{_number(len(inside), 'photo')}, group {group.id}.{terms}"
+    yield f"{counted(len(inside), 'photo')}, group {group.id}.{terms}"
     yield ""
     stacks = _stacks(inside)
     odd = stacks[::-1][: min(_ODDEST, len(stacks) // 2)]
@@ -231,7 +174,7 @@ def _unclustered(rows: Sequence[Row], headings: Mapping[int, str], link: _Link) 
         return
     stacks = _stacks(rows)
     shown = stacks[:_UNCLUSTERED_SHOWN]
-    yield f"{_number(len(rows), 'photo')} in no group, in `cluster_export.csv` with `cluster_id` -1." + (
+    yield f"{counted(len(rows), 'photo')} in no group, in `{CSV}` with `cluster_id` -1." + (
         f" Here the {len(shown)} that come nearest to one." if len(shown) < len(stacks) else ""
     )
     yield ""
@@ -241,19 +184,14 @@ def _unclustered(rows: Sequence[Row], headings: Mapping[int, str], link: _Link) 
         yield _line(_photo(row, link, frames), _label(row), escaped(nearest), _spaced(row))
 
 
-def _in_time(
-    chunks: Sequence[Chunk],
-    rows: Sequence[Row],
-    headings: Mapping[int, str],
-    themes: Sequence[Theme],
-    theme_of: Mapping[int, str],
-) -> Iterator[str]:
+def _in_time(report: Report, headings: Mapping[int, str], theme_of: Mapping[int, str]) -> Iterator[str]:
     by_chunk: dict[int | None, list[Row]] = defaultdict(list)
-    for row in rows:
+    for row in report.rows:
         by_chunk[row.chunk_id].append(row)
-    yield from _chunks(chunks, by_chunk, headings)
-    if themes:
-        yield from _chunks_by_theme(chunks, by_chunk, [theme.name for theme in themes], theme_of)
+    yield from _chunks(report.chunks, by_chunk, headings)
+    if report.themes:
+        themes = [theme.name for theme in report.themes]
+        yield from _chunks_by_theme(report.chunks, by_chunk, themes, theme_of)
 
 
 def _chunks(
@@ -316,17 +254,17 @@ def _cut_short(chunks: Sequence[Chunk], number: int) -> str:
     dated = sum(chunk.start is not None for chunk in chunks)
     if dated <= number:
         return ""
-    return f" Here the {number:,} largest of {dated:,}; all are in `cluster_export.csv`, by `chunk_id`."
+    return f" Here the {number:,} largest of {dated:,}; all are in `{CSV}`, by `chunk_id`."
 
 
 def _span(chunks: Sequence[Chunk]) -> str:
     """Return how many chunks there are, from when to when, and what is in none for want of a date."""
     years = [at.year for chunk in chunks for at in (chunk.start, chunk.end) if at]
     undated = sum(len(chunk.members) for chunk in chunks if not chunk.start)
-    span = _number(len(years) // 2, "chunk")
+    span = counted(len(years) // 2, "chunk")
     if years:
         span += f", {min(years)}" + (f"\u2013{max(years)}" if max(years) > min(years) else "")
-    return span + (f"; {_number(undated, 'file')} without a date" if undated else "")
+    return span + (f"; {counted(undated, 'file')} without a date" if undated else "")
 
 
 def _stacks(rows: Sequence[Row]) -> list[tuple[Row, int]]:
@@ -347,7 +285,7 @@ def _stacks(rows: Sequence[Row]) -> list[tuple[Row, int]]:
 def _unplaced(rows: Sequence[Row], link: _Link) -> Iterator[str]:
     yield from _heading("## Without a picture")
     shown = rows[:_UNPLACED_SHOWN]
-    yield f"{_number(len(rows), 'file')} on no map, in `cluster_export.csv` with an empty `cluster_id`." + (
+    yield f"{counted(len(rows), 'file')} on no map, in `{CSV}` with an empty `cluster_id`." + (
         f" Here the first {len(shown)}." if len(shown) < len(rows) else ""
     )
     yield ""
@@ -396,7 +334,3 @@ def _distance(row: Row) -> float:
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "0.0%"
-
-
-def _number(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -17,23 +17,27 @@ from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from errors import PackagesError
 from report.files.table import replaced
+from report.naming.naming import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
+    from report.build import Report
     from report.events import Chunk
     from report.files.table import Row
-    from report.files.thumbnails import Picture
-    from report.naming.naming import Group, Theme
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_PROGRAM = ("map.js", "page.js")
+PAGE = "cluster_report.html"
+_PROGRAM = (
+    "data.js", "format.js", "elements.js", "address.js", "rail.js", "groups.js", "events.js", "search.js", "list.js",
+    "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
+)  # fmt: skip
+"""Joined in this order into one script: code that runs at once may use only what the files before it define."""
 _TERMS = 5
 _MAP_STEPS = 65_535
 """Places on the map are whole numbers up to this: finer than a pixel at the deepest zoom."""
@@ -45,36 +49,8 @@ _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 """What could end a script element or a line of it, and the halves of characters that UTF-8 cannot hold."""
 
 
-def write_page(
-    path: Path,
-    rows: Sequence[Row],
-    groups: Sequence[Group],
-    themes: Sequence[Theme],
-    chunks: Sequence[Chunk],
-    pictures: Sequence[Picture],
-    *,
-    videos: Collection[str],
-    summary: str,
-    method: str,
-    notes: Sequence[str],
-    link: str | None,
-    odd: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Write the page. The file is replaced whole or not at all.
-
-    Args:
-        path: where to; the thumbnails' paths are relative to its folder.
-        rows: of all walked files.
-        groups: as they were named; those of `rows`.
-        themes: the groups gathered; may be empty.
-        chunks: in the order of time, what has no date last; may be empty.
-        pictures: what there is to show of each row.
-        videos: the rel_paths of those rows that are videos without a caption.
-        summary: the line with the counts.
-        method: how the groups were made, in words.
-        notes: whatever else a reader must know.
-        link: from `photos_link`; None for a page that does not lead to the photos.
-        odd: from `odd_links`.
+def write_page(report: Report, folder: Path) -> None:
+    """Write the page; the thumbnails' paths are relative to `folder`. The file is replaced whole or not at all.
 
     Raises:
         StopRunError: it cannot be written, or a package of the report is missing.
@@ -86,7 +62,7 @@ def write_page(
         d3 = Path(str(distribution("mpld3").locate_file("mpld3/js/d3.v5.min.js"))).read_text(encoding="utf-8")
     except (ImportError, PackageNotFoundError, OSError) as error:
         raise PackagesError(
-            f"{path.name} needs packages that are not installed (jinja2 and mpld3: {error}).",
+            f"{PAGE} needs packages that are not installed (jinja2 and mpld3: {error}).",
             extra="report-core",
         ) from None
     style = _template("page.css")
@@ -96,118 +72,129 @@ def write_page(
     )
     text = environment.get_template("page.html").render(
         policy=_policy(style, scripts),
-        headline=headline(rows, groups, themes, videos),
-        about=[summary, f"{method}.", *notes],
+        headline=headline(report),
+        about=[report.summary, f"{report.method}.", *report.notes],
         licence=_template("d3_licence.txt"),
         style=Markup(style),  # noqa: S704 - ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours
-        data=Markup(_json(_data(rows, groups, themes, chunks, pictures, videos, link, odd))),  # noqa: S704 - escaped there
+        data=Markup(_json(_data(report))),  # noqa: S704 - escaped there
     )
-    with replaced(path) as new:
+    with replaced(folder / PAGE) as new:
         new.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
-def headline(
-    rows: Sequence[Row], groups: Sequence[Group], themes: Sequence[Theme], videos: Collection[str]
-) -> list[str]:
+def headline(report: Report) -> list[str]:
     """Return the parts of the page's first line; what there is none of is left out."""
+    rows, groups, themes, videos = report.rows, report.groups, report.themes, report.videos
     errors = sum(row.label_source == "error" and row.rel_path not in videos for row in rows)
     placed = sum(row.cluster_id is not None for row in rows)
     loose = sum(row.cluster_id == -1 for row in rows)
     years = sorted({row.taken_at[:4] for row in rows if row.taken_from == "exif"})
-    parts = [_number(len(rows) - len(videos), "photo")]
+    parts = [counted(len(rows) - len(videos), "photo")]
     if years:
         parts.append(years[0] if len(years) == 1 else f"{years[0]}\u2013{years[-1]}")
     if groups:
         parts.append(
-            _number(len(groups), "group") + (f" in {_number(len(themes), 'theme')}" if themes else "")
+            counted(len(groups), "group") + (f" in {counted(len(themes), 'theme')}" if themes else "")
         )
     if loose:
         parts.append(f"{max(1, round(100 * loose / placed))} % unclustered")
     if errors:
-        parts.append(_number(errors, "error"))
+        parts.append(counted(errors, "error"))
     if videos:
-        parts.append(_number(len(videos), "video"))
+        parts.append(counted(len(videos), "video"))
     return parts
 
 
-def _data(
-    rows: Sequence[Row],
-    groups: Sequence[Group],
-    themes: Sequence[Theme],
-    chunks: Sequence[Chunk],
-    pictures: Sequence[Picture],
-    videos: Collection[str],
-    link: str | None,
-    odd: Mapping[str, str],
-) -> dict[str, Any]:
+def _data(report: Report) -> dict[str, Any]:
     """Return what the page's program reads: a list per column, and places in lists where a text would come up again."""
-    place = {group.id: index for index, group in enumerate(groups)}
-    theme_of = {group: index for index, theme in enumerate(themes) for group in theme.groups}
-    folders: dict[str, int] = {}
-    labels: dict[str, int] = {}
-    bursts: dict[str, list[int]] = defaultdict(list)
+    rows, odd = report.rows, report.odd
     split = [row.rel_path.rpartition("/") for row in rows]
+    folders: dict[str, int] = {}
+    for folder, slash, _ in split:
+        folders.setdefault(folder + slash, len(folders))
+    return {
+        "link": report.link,
+        "folders": folders,
+        "groups": _groups(report),
+        "themes": [{"name": theme.name, "groups": theme.groups} for theme in report.themes],
+        "chunks": [_chunk(chunk) for chunk in report.chunks],
+        "bursts": _bursts(rows),
+        "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
+        "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
+        "thumbnails": _paths([picture.thumbnail for picture in report.pictures]),
+        "previews": _paths([picture.preview for picture in report.pictures]),
+        "photos": {
+            "folder": [folders[folder + slash] for folder, slash, _ in split],
+            "name": [name for _, _, name in split],
+            **_photos(report),
+        },
+    }
+
+
+def _groups(report: Report) -> list[dict[str, Any]]:
+    theme_of = {group: index for index, theme in enumerate(report.themes) for group in theme.groups}
+    return [
+        {
+            "id": group.id,
+            "heading": group.heading,
+            "terms": group.terms[:_TERMS],
+            "theme": theme_of.get(index, -1),
+        }
+        for index, group in enumerate(report.groups)
+    ]
+
+
+def _chunk(chunk: Chunk) -> dict[str, Any]:
+    return {
+        "id": chunk.id,
+        "title": chunk.title,
+        "start": chunk.start and _seconds(chunk.start),
+        "end": chunk.end and _seconds(chunk.end),
+        "members": chunk.members,
+    }
+
+
+def _photos(report: Report) -> dict[str, Any]:
+    """Return the columns of a photo, but for its path."""
+    rows = report.rows
+    place: dict[int | None, int] = {group.id: index for index, group in enumerate(report.groups)}
+    return {
+        "label": _labels(rows),
+        "status": "".join(
+            "m" if row.rel_path in report.videos else _STATUSES.get(row.label_source, "n") for row in rows
+        ),
+        # -1 is in no group, -2 has no picture to look at.
+        "group": [-2 if row.cluster_id is None else place.get(row.cluster_id, -1) for row in rows],
+        "nearest": [place.get(row.nearest_cluster, -1) for row in rows],
+        "distance": [_scaled(row.distance_to_centroid, 1000) for row in rows],
+        **_spread(rows),
+        "at": [_seconds(datetime.fromisoformat(row.taken_at)) if row.taken_at else None for row in rows],
+        "clock": "".join("f" if row.taken_from == "file" else "e" for row in rows),
+        "aspect": [_scaled(p.size[0] / p.size[1], 100) if p.size else None for p in report.pictures],
+    }
+
+
+def _labels(rows: Sequence[Row]) -> list[str | int]:
+    """Return the label of each row; of one that was there before, the place of that row."""
+    first: dict[str, int] = {"": -1}
+    return [
+        row.label if first.setdefault(row.label, index) in {index, -1} else first[row.label]
+        for index, row in enumerate(rows)
+    ]
+
+
+def _bursts(rows: Sequence[Row]) -> list[list[int]]:
+    """Return the frames of each burst, the one that is shown for all first."""
+    bursts: dict[str, list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         if row.burst_of:
             bursts[row.burst_of].append(index)
-    return {
-        "link": link,
-        "folders": folders,  # filled by the columns below, and a dictionary keeps its order
-        "groups": [
-            {
-                "id": group.id,
-                "heading": group.heading,
-                "terms": group.terms[:_TERMS],
-                "theme": theme_of.get(index, -1),
-            }
-            for index, group in enumerate(groups)
-        ],
-        "themes": [{"name": theme.name, "groups": theme.groups} for theme in themes],
-        "chunks": [
-            {
-                "id": chunk.id,
-                "title": chunk.title,
-                "start": chunk.start and _seconds(chunk.start),
-                "end": chunk.end and _seconds(chunk.end),
-                "members": chunk.members,
-            }
-            for chunk in chunks
-        ],
-        "bursts": [
-            sorted(frames, key=lambda frame: rows[frame].rel_path != shown)  # the one shown for all first
-            for shown, frames in bursts.items()
-            if len(frames) > 1
-        ],
-        "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
-        "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
-        "thumbnails": _paths([picture.thumbnail for picture in pictures]),
-        "previews": _paths([picture.preview for picture in pictures]),
-        "photos": {
-            "folder": [folders.setdefault(folder + slash, len(folders)) for folder, slash, _ in split],
-            "name": [name for _, _, name in split],
-            # A caption that was there before is the place of that row.
-            "label": [
-                row.label
-                if not row.label or (first := labels.setdefault(row.label, index)) == index
-                else first
-                for index, row in enumerate(rows)
-            ],
-            "status": "".join(
-                "m" if row.rel_path in videos else _STATUSES.get(row.label_source, "n") for row in rows
-            ),
-            # -1 is in no group, -2 has no picture to look at.
-            "group": [-2 if row.cluster_id is None else place.get(row.cluster_id, -1) for row in rows],
-            "nearest": [
-                place.get(row.nearest_cluster, -1) if row.nearest_cluster is not None else -1 for row in rows
-            ],
-            "distance": [_scaled(row.distance_to_centroid, 1000) for row in rows],
-            **_spread(rows),
-            "at": [_seconds(datetime.fromisoformat(row.taken_at)) if row.taken_at else None for row in rows],
-            "clock": "".join("f" if row.taken_from == "file" else "e" for row in rows),
-            "aspect": [_scaled(p.size[0] / p.size[1], 100) if p.size else None for p in pictures],
-        },
-    }
+    return [
+        sorted(frames, key=lambda frame: rows[frame].rel_path != shown)
+        for shown, frames in bursts.items()
+        if len(frames) > 1
+    ]
 
 
 def _spread(rows: Sequence[Row]) -> dict[str, list[int | None]]:
@@ -271,7 +258,3 @@ def _seconds(moment: datetime) -> int:
 
 def _scaled(value: float | None, factor: float) -> int | None:
     return None if value is None else round(value * factor)
-
-
-def _number(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

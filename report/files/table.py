@@ -19,19 +19,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from errors import PackagesError, StopRunError
+from report.events import Timeline
 from report.naming.naming import UNCLUSTERED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from library.moments import Moment
-    from report.events import Chunk
+    from report.build import Report
+    from report.groups.clustering import Clusters
     from report.naming.naming import Group, Label
 
+CSV, PARQUET = "cluster_export.csv", "cluster_export.parquet"
+_NO_TIMES = Timeline()
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """What a spreadsheet may run, with its full-width forms (OWASP, CSV Injection), behind any apostrophes."""
 
@@ -63,7 +63,6 @@ class Row(NamedTuple):
 
 
 COLUMNS = Row._fields
-_GROUPED_BY = "grouped_by"
 _FIRST_COLUMNS = frozenset(COLUMNS) - Row._field_defaults.keys()
 """Those of the first version; an export without the later ones still gives its names on."""
 
@@ -71,54 +70,41 @@ _FIRST_COLUMNS = frozenset(COLUMNS) - Row._field_defaults.keys()
 def make_rows(
     labels: Mapping[str, Label],
     rel_paths: Sequence[str],
-    clusters: NDArray[np.integer],
+    clusters: Clusters,
     groups: Sequence[Group],
-    distances: NDArray[np.floating],
-    nearest: NDArray[np.integer],
-    xy: NDArray[np.floating],
-    *,
-    moments: Sequence[Moment] = (),
-    chunks: Sequence[Chunk] = (),
-    bursts: Sequence[int] | NDArray[np.integer] = (),
+    timeline: Timeline = _NO_TIMES,
 ) -> list[Row]:
     """Join what is known of every file, in the order of `labels`.
 
     Args:
         labels: of all walked files.
-        rel_paths: the clustered photos, a row each in the four arrays.
-        clusters: (n,) index into `groups`, -1 for none.
+        rel_paths: the clustered photos, a row each in the arrays of `clusters`.
+        clusters: which count as `groups` does.
         groups: with their ids and headings.
-        distances: (n,) cosine distance to the centroid of the own cluster, or of the nearest one for those in none.
-        nearest: (n,) index into `groups`, -1 if there is none.
-        xy: (n, 2) place on the map.
-        moments: of each of `labels`, or none where no file was opened.
-        chunks: whose members are places among `labels`.
-        bursts: of each of `labels`, the place of the frame that stands for its burst, -1 for none.
+        timeline: of all of `labels`.
     """
     rows = {rel_path: row for row, rel_path in enumerate(rel_paths)}
     ids = {-1: -1} | {index: group.id for index, group in enumerate(groups)}
     headings = {-1: UNCLUSTERED} | {index: group.heading for index, group in enumerate(groups)}
-    clusters_, nearest_ = clusters.tolist(), nearest.tolist()
-    distances_, xy_ = distances.tolist(), xy.tolist()
-    later = _later_cells(list(labels), moments, chunks, bursts)
+    of, nearest = clusters.labels.tolist(), clusters.nearest.tolist()
+    distances, xy = clusters.distances.tolist(), clusters.xy.tolist()
     table = []
-    for (rel_path, label), cells in zip(labels.items(), later, strict=True):
+    for (rel_path, label), cells in zip(labels.items(), _later_cells(list(labels), timeline), strict=True):
         row = rows.get(rel_path)
         if row is None:
             table.append(Row(rel_path, None, "", label.text, label.source, None, None, None, None, *cells))
             continue
-        cluster = clusters_[row]
         table.append(
             Row(
                 rel_path,
-                ids[cluster],
-                headings[cluster],
+                ids[of[row]],
+                headings[of[row]],
                 label.text,
                 label.source,
-                _known(distances_[row]),
-                ids[nearest_[row]] if nearest_[row] >= 0 else None,
-                _known(xy_[row][0]),
-                _known(xy_[row][1]),
+                _known(distances[row]),
+                ids[nearest[row]] if nearest[row] >= 0 else None,
+                _known(xy[row][0]),
+                _known(xy[row][1]),
                 *cells,
             )
         )
@@ -126,17 +112,14 @@ def make_rows(
 
 
 def _later_cells(
-    rel_paths: Sequence[str],
-    moments: Sequence[Moment],
-    chunks: Sequence[Chunk],
-    bursts: Sequence[int] | NDArray[np.integer],
+    rel_paths: Sequence[str], timeline: Timeline
 ) -> Iterator[tuple[str, str, int | None, str, str]]:
     """Yield what is known of the time of each file: `taken_at` and the columns after it."""
-    chunk_of = {place: chunk for chunk in chunks for place in chunk.members}
+    chunk_of = {place: chunk for chunk in timeline.chunks for place in chunk.members}
     for place in range(len(rel_paths)):
-        moment = moments[place] if moments else None
+        moment = timeline.moments[place] if timeline.moments else None
         chunk = chunk_of.get(place)
-        frame = int(bursts[place]) if len(bursts) else -1
+        frame = timeline.bursts[place] if timeline.bursts else -1
         yield (
             moment.at.isoformat(timespec="seconds") if moment and moment.at else "",
             moment.source if moment else "",
@@ -146,19 +129,19 @@ def _later_cells(
         )
 
 
-def write_csv(path: Path, rows: Iterable[Row]) -> None:
+def write_csv(report: Report, folder: Path) -> None:
     """Write the rows; the same rows give the same bytes. The file is replaced whole or not at all.
 
     Raises:
         StopRunError: it cannot be written.
     """
     with (
-        replaced(path) as new,
+        replaced(folder / CSV) as new,
         new.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for row in rows:
+        for row in report.rows:
             writer.writerow(
                 (
                     guarded(row.rel_path),
@@ -217,10 +200,8 @@ def read_csv(path: Path) -> Iterator[Row]:
             )
 
 
-def write_parquet(path: Path, rows: Sequence[Row], grouped_by: str = "") -> None:
+def write_parquet(report: Report, folder: Path) -> None:
     """Write the rows with types and the texts as they are, for Embedding Atlas and for programs.
-
-    `grouped_by` says how they were grouped; `read_grouped_by` returns it.
 
     `taken_at` is a timestamp by the clock of the place, without its offset, which the CSV has: Embedding Atlas draws a
     histogram of a timestamp, in which a span can be picked, and nothing of a text with more than 1000 values
@@ -237,38 +218,40 @@ def write_parquet(path: Path, rows: Sequence[Row], grouped_by: str = "") -> None
         import pyarrow.parquet as pq
     except ImportError as error:
         raise PackagesError(
-            f"{path.name} needs packages that are not installed (pyarrow: {error}).", extra="report-core"
+            f"{PARQUET} needs packages that are not installed (pyarrow: {error}).", extra="report-core"
         ) from None
     types = dict.fromkeys(("cluster_id", "nearest_cluster", "chunk_id"), pa.int64())
     types |= dict.fromkeys(("distance_to_centroid", "x", "y"), pa.float64())
     types["taken_at"] = pa.timestamp("s")
-    values = dict(zip(COLUMNS, zip(*rows, strict=True) if rows else [()] * len(COLUMNS), strict=True))
+    columns = zip(*report.rows, strict=True) if report.rows else [()] * len(COLUMNS)
+    values = dict(zip(COLUMNS, columns, strict=True))
     values["taken_at"] = tuple(
         datetime.fromisoformat(at).replace(tzinfo=None) if at else None for at in values["taken_at"]
     )
-    columns = {
+    arrays = {
         name: pa.array(
-            [_encodable(value) if isinstance(value, str) else value for value in column],
+            [encodable(value) if isinstance(value, str) else value for value in column],
             types.get(name, pa.string()),
         )
         for name, column in values.items()
     }
-    with replaced(path) as new:
-        pq.write_table(pa.table(columns, metadata={_GROUPED_BY: grouped_by}), new, compression="zstd")
+    with replaced(folder / PARQUET) as new:
+        pq.write_table(pa.table(arrays), new, compression="zstd")
 
 
-def read_grouped_by(path: Path) -> str | None:
-    """Return what the parquet file at `path` says of how its rows were grouped; None if it says nothing."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        return None  # `write_parquet` will say so
-    try:
-        said = (pq.read_schema(path).metadata or {}).get(_GROUPED_BY.encode())
-    except (OSError, pa.ArrowException):
-        return None
-    return said.decode() if said else None
+def read_grouped_by(path: Path) -> str:
+    """Return what the Parquet file of an older report says of how its rows were grouped.
+
+    Raises:
+        OSError: there is none, or it cannot be read.
+        ValueError: it is something else (pyarrow's own errors are ValueErrors).
+    """
+    import pyarrow.parquet as pq
+
+    said = (pq.read_schema(path).metadata or {}).get(b"grouped_by")
+    if said is None:
+        raise FileNotFoundError(path)
+    return str(said, "utf-8")
 
 
 @contextmanager
@@ -325,5 +308,6 @@ def _number(cell: str) -> float | None:
     return float(cell) if cell else None
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
+    """Return a text as UTF-8 can hold it."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -26,10 +26,11 @@ from zlib import crc32
 
 from errors import CorruptImageError, StopRunError, UnavailableImageError
 from library.moments import Moment, file_moment
-from report.vectors.embed import STREAK, ahead, photo_key
+from report.naming.naming import counted
+from report.photos import each_photo, photo_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from PIL.Image import Image
@@ -81,9 +82,9 @@ class DiskCost:
 
     def line(self) -> str:
         """Return it as a sentence for people."""
-        line = f"{_count(self.thumbnails, 'thumbnail')} ({_size(self.thumbnail_bytes)})"
+        line = f"{counted(self.thumbnails, 'thumbnail')} ({_size(self.thumbnail_bytes)})"
         if self.previews:
-            line += f", {_count(self.previews, 'preview')} of formats that browsers cannot show ({_size(self.preview_bytes)})"
+            line += f", {counted(self.previews, 'preview')} of formats that browsers cannot show ({_size(self.preview_bytes)})"
         return f"{line}."
 
 
@@ -119,14 +120,14 @@ def make_pictures(
     were not reached have no thumbnail and the file's date, and nothing is removed.
 
     Raises:
-        StopRunError: `out_dir` cannot be written, or `STREAK` photos in a row could not be read.
+        StopRunError: `out_dir` cannot be written, or too many photos in a row could not be read.
     """
     stop = stop or threading.Event()
     keys = [photo_key(photo) for photo in photos]
     folder = out_dir / FOLDER
     there = {kind: _files(folder / kind) for kind in (_THUMBNAILS, _PREVIEWS)}
     index = _Index(cache / "pictures.index")
-    known = {key: one for key in keys if key and (one := index.get(key)) and _is_there(key, one, there)}
+    known = index.still_there(keys, there)
     to_do = [
         (photo, key)
         for photo, key in zip(photos, keys, strict=True)
@@ -137,27 +138,24 @@ def make_pictures(
     def make(decoder: Decoder, item: tuple[Photo, Key | None]) -> _Known | CorruptImageError:
         return _made(decoder, *item, folder)
 
-    unread = 0
     index.open(known)
-    with closing(index), closing(ahead(to_do, make, PREVIEW, stop)) as results:
-        for (_, key), made in zip(to_do, results, strict=False):  # they end early after a stop
+    with closing(index), closing(each_photo(to_do, make, PREVIEW, stop)) as results:
+        for (_, key), made in results:
             if isinstance(made, _Known) and key:
                 known[key] = made
                 index.add(key, made)
-            unread = unread + 1 if isinstance(made, UnavailableImageError) else 0
-            if unread == STREAK:
-                raise StopRunError(
-                    f"{STREAK} photos in a row could not be read ({made.reason}); the thumbnails made so far are "
-                    "kept: see to the disk and run the same command again."
-                )
             progress(1)
     if not stop.is_set() and None not in keys:  # a photo that could not be looked at now keeps what it has
-        wanted = {_name(key) for key in keys if key}
-        for kind, names in there.items():
-            for name in set(names) - wanted:
-                with suppress(OSError):  # gone, or not to be changed: it does no harm
-                    os.unlink(_path(folder / kind, name))
+        _remove_others(folder, there, keys)
     return [_picture(key, known.get(key)) if key else Picture() for key in keys]
+
+
+def _remove_others(folder: Path, there: Mapping[str, Mapping[str, int]], keys: Iterable[Key | None]) -> None:
+    wanted = {_name(key) for key in keys if key}
+    for kind, names in there.items():
+        for name in names.keys() - wanted:
+            with suppress(OSError):  # gone, or not to be changed: it does no harm
+                os.unlink(_path(folder / kind, name))
 
 
 def disk_cost(out_dir: Path) -> DiskCost:
@@ -282,9 +280,12 @@ class _Index:
             if first == _FORMAT.encode():
                 self._lines = dict(filter(None, map(_parsed, lines)))
 
-    def get(self, key: Key) -> _Known | None:
-        """Return what is known of the photo."""
-        return self._lines.get(key)
+    def still_there(
+        self, keys: Iterable[Key | None], there: Mapping[str, Mapping[str, int]]
+    ) -> dict[Key, _Known]:
+        """Return what is known of the photos, without those whose files are gone or others."""
+        lines = self._lines
+        return {key: lines[key] for key in keys if key in lines and _is_there(key, lines[key], there)}
 
     def open(self, known: Mapping[Key, _Known]) -> None:
         """Begin anew with what is known still, so that torn lines and photos that are gone leave."""
@@ -343,10 +344,6 @@ def _parsed(line: bytes) -> tuple[Key, _Known] | None:
             side = tuple(thumbnail_size) if thumbnail_size else None
             return (rel_path, size, mtime), _Known(moment, side, thumbnail, preview, reason)
     return None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _size(number: int) -> str:

@@ -15,7 +15,6 @@ one nearest to the centroid: a photo arriving must not rename what people know b
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections import Counter
@@ -24,18 +23,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from report.files.table import read_csv
 from report.groups.stability import ARRIVED, Earlier
 from report.naming.naming import shorten
 from report.naming.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from report.naming.naming import Label
 
-_HIGHEST_ID = 10**9
 _LONGEST_HEADING = 200
 _NUMBERED = re.compile(r"Group \d+")
 _FALLBACKS = frozenset(VOCABULARY)
@@ -50,12 +46,14 @@ class Previous:
         headings: of each id.
         captioned: the photos whose label was a caption.
         distances: to a centroid, of every photo that had a vector; NaN without any group.
+        grouped_by: how its groups were asked for.
     """
 
     groups: Mapping[str, int] = field(default_factory=dict)
     headings: Mapping[int, str] = field(default_factory=dict)
     captioned: frozenset[str] = frozenset()
     distances: Mapping[str, float] = field(default_factory=dict)
+    grouped_by: str = ""
 
     def of(self, rel_paths: Sequence[str]) -> Earlier:
         """Return what it said of these photos, a row each."""
@@ -74,39 +72,6 @@ class Heirs:
 
     ids: dict[int, int]
     headings: dict[int, str]
-
-
-def read_previous(path: Path) -> tuple[Previous, str | None]:
-    """Return what the export at `path` said; nothing if there is none, and a sentence if it cannot be used."""
-    groups: dict[str, int] = {}
-    headings: dict[int, str] = {}
-    captioned = set()
-    distances: dict[str, float] = {}
-    try:
-        for row in read_csv(path):
-            if row.label_source == "caption":
-                captioned.add(row.rel_path)
-            if row.cluster_id is None:
-                continue
-            distances[row.rel_path] = (
-                math.nan if row.distance_to_centroid is None else row.distance_to_centroid
-            )
-            if row.cluster_id == -1:
-                continue
-            if not 0 <= row.cluster_id <= _HIGHEST_ID:
-                raise ValueError(f"no group has the id {row.cluster_id}")
-            if groups.setdefault(row.rel_path, row.cluster_id) != row.cluster_id:
-                raise ValueError(f"{row.rel_path!r} is in two groups")
-            if headings.setdefault(row.cluster_id, row.cluster_label) != row.cluster_label:
-                raise ValueError(f"group {row.cluster_id} has two names")
-    except FileNotFoundError:
-        return Previous(), None
-    except (OSError, ValueError, csv.Error) as error:
-        return Previous(), (
-            f"Names of the earlier report were not kept: {path.name} cannot be used ({shorten(str(error), 200)}). "
-            "Groups are numbered and named anew."
-        )
-    return Previous(groups, headings, frozenset(captioned), distances), None
 
 
 def inherit(

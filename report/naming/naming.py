@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from journal import Entry
+    from report.naming.inheritance import Heirs
 
 Match = Callable[[Sequence[str]], Sequence[str]]
 """Takes the rel_paths of photos that have a vector, returns for each the subject of `VOCABULARY` it is most like."""
@@ -38,6 +39,10 @@ _SUFFIX_TERMS = 2
 _LONGEST_TERM = 24
 _LIFT = 1.5
 """A term sets a group apart if its photos have it so much more often than all others: that drops "a" and "der" alike."""
+
+
+_Source = Literal["caption", "vocabulary", "number", "kept"]
+_Named = tuple[str, _Source]
 
 
 class Label(NamedTuple):
@@ -58,7 +63,7 @@ class Group:
 
     id: int
     heading: str
-    source: Literal["caption", "vocabulary", "number", "kept"]
+    source: _Source
     terms: tuple[str, ...]
     members: tuple[int, ...]
 
@@ -134,8 +139,7 @@ def name_groups(
     labels: Mapping[str, Label],
     *,
     match: Match | None = None,
-    ids: Mapping[int, int] | None = None,
-    kept: Mapping[int, str] | None = None,
+    heirs: Heirs | None = None,
 ) -> list[Group]:
     """Name the clusters 0 to k-1, in this order; no two headings are equal, whatever their case and punctuation.
 
@@ -145,41 +149,61 @@ def name_groups(
         distances: (n,) to the own centroid; ties go to the earlier row.
         labels: of at least those photos.
         match: None if there is no text model to ask.
-        ids: what files call each cluster, if not by its number.
-        kept: headings that clusters keep from an earlier report; they win over new ones.
+        heirs: what clusters keep from an earlier report: what files call each, if not by its number, and headings, which
+            win over new ones.
     """
     members = _members(clusters, distances)
-    ids = ids or {cluster: cluster for cluster in range(len(members))}
+    ids = heirs.ids if heirs else {cluster: cluster for cluster in range(len(members))}
     texts = [[labels[rel_paths[row]].text for row in rows] for rows in members]
     rest = [labels[rel_paths[row]].text for row in np.flatnonzero(clusters < 0).tolist()]
     terms = contrast_terms(texts, rest)
     taken = {key(UNCLUSTERED)}
-    headings: dict[int, tuple[str, Literal["caption", "vocabulary", "number", "kept"]]] = {}
-    for cluster, heading in sorted((kept or {}).items(), key=lambda item: ids[item[0]]):
-        if key(heading) not in taken:
-            taken.add(key(heading))
-            headings[cluster] = heading, "kept"
-    asked: list[int] = []
-    for cluster, rows in enumerate(members):
-        if cluster in headings:
-            continue
-        captions = (labels[rel_paths[row]] for row in (rows[:1] if match else rows))
-        heading = next((shorten(it.text) for it in captions if it.source == "caption" and it.text), "")
-        headings[cluster] = (heading, "caption") if heading else (f"Group {ids[cluster]}", "number")
-        if match and not heading:
-            asked.append(cluster)
-    for cluster, subject in _votes(asked, members, rel_paths, match):
-        headings[cluster] = subject, "vocabulary"
+    headings = _kept(heirs, taken) if heirs else {}
     # The largest first: where only numbers tell groups apart, it goes without one.
-    new = [cluster for cluster in headings if headings[cluster][1] != "kept"]
+    new = [cluster for cluster in range(len(members)) if cluster not in headings]
     new.sort(key=lambda cluster: (-len(members[cluster]), ids[cluster]))
-    unlike = _unlike([headings[cluster][0] for cluster in new], [terms[cluster] for cluster in new], taken)
+    photos = {cluster: [rel_paths[row] for row in members[cluster]] for cluster in new}
+    found = _new_headings(photos, ids, labels, match)
+    unlike = _unlike([found[cluster][0] for cluster in new], [terms[cluster] for cluster in new], taken)
     for cluster, heading in zip(new, unlike, strict=True):
-        headings[cluster] = heading, headings[cluster][1]
+        headings[cluster] = heading, found[cluster][1]
     return [
         Group(ids[cluster], *headings[cluster], tuple(terms[cluster]), tuple(rows))
         for cluster, rows in enumerate(members)
     ]
+
+
+def _kept(heirs: Heirs, taken: set[str]) -> dict[int, _Named]:
+    """Return the headings that clusters keep, no two alike and none of `taken`, which they are added to."""
+    headings: dict[int, _Named] = {}
+    for cluster, heading in sorted(heirs.headings.items(), key=lambda item: heirs.ids[item[0]]):
+        if key(heading) not in taken:
+            taken.add(key(heading))
+            headings[cluster] = heading, "kept"
+    return headings
+
+
+def _new_headings(
+    photos: Mapping[int, Sequence[str]],
+    ids: Mapping[int, int],
+    labels: Mapping[str, Label],
+    match: Match | None,
+) -> dict[int, _Named]:
+    """Return a heading for each cluster: the caption at its centre, what its centre is most like, else its number.
+
+    Without `match` the caption nearest to the centre will do.
+    """
+    headings: dict[int, _Named] = {}
+    asked: list[int] = []
+    for cluster, inside in photos.items():
+        captions = (labels[path] for path in (inside[:1] if match else inside))
+        heading = next((shorten(it.text) for it in captions if it.source == "caption" and it.text), "")
+        headings[cluster] = (heading, "caption") if heading else (f"Group {ids[cluster]}", "number")
+        if not heading:
+            asked.append(cluster)
+    for cluster, subject in _votes({cluster: photos[cluster][:_CENTRE] for cluster in asked}, match):
+        headings[cluster] = subject, "vocabulary"
+    return headings
 
 
 def name_themes(
@@ -189,14 +213,7 @@ def name_themes(
 
     Without any label there are no terms: a theme is then called by its largest group.
     """
-    gathered: dict[int, list[int]] = {}
-    for group in sorted(
-        range(len(groups)), key=lambda group: (-len(groups[group].members), groups[group].id)
-    ):
-        gathered.setdefault(int(themes[group]), []).append(group)
-    lists = list(gathered.values())
-    sizes = [sum(len(groups[group].members) for group in inside) for inside in lists]
-    lists = [lists[index] for index in sorted(range(len(lists)), key=lambda index: -sizes[index])]
+    lists = _gathered(groups, themes)
     texts = [
         [labels[rel_paths[row]].text for group in inside for row in groups[group].members] for inside in lists
     ]
@@ -209,6 +226,15 @@ def name_themes(
     ]
     unlike = _unlike(names, [best[3:] for best in terms], set())
     return [Theme(name, tuple(inside)) for name, inside in zip(unlike, lists, strict=True)]
+
+
+def _gathered(groups: Sequence[Group], themes: Sequence[int]) -> list[list[int]]:
+    """Return the groups of each theme, largest first, and the theme of most photos first."""
+    sizes = [len(group.members) for group in groups]
+    gathered: dict[int, list[int]] = {}
+    for index in sorted(range(len(groups)), key=lambda index: (-sizes[index], groups[index].id)):
+        gathered.setdefault(int(themes[index]), []).append(index)
+    return sorted(gathered.values(), key=lambda inside: -sum(sizes[index] for index in inside))
 
 
 def contrast_terms(groups: Sequence[Sequence[str]], rest: Sequence[str] = ()) -> list[list[str]]:
@@ -254,6 +280,11 @@ def shorten(text: str, length: int = HEADING_LENGTH) -> str:
 def one_line(text: str) -> str:
     """Fold white space, and drop what no text needs: control characters, half emoji, overrides of the direction."""
     return " ".join(_UNSEEN.sub("", _CONTROL.sub(" ", text)).split())
+
+
+def counted(number: int, thing: str) -> str:
+    """Return `1 photo` or `1,234 photos`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def key(heading: str) -> str:
@@ -325,15 +356,12 @@ def _members(clusters: NDArray[np.integer], distances: NDArray[np.floating]) -> 
     return [order[ends[i] : ends[i + 1]].tolist() for i in range(count)]
 
 
-def _votes(
-    asked: Sequence[int], members: Sequence[Sequence[int]], rel_paths: Sequence[str], match: Match | None
-) -> Iterator[tuple[int, str]]:
+def _votes(centres: Mapping[int, Sequence[str]], match: Match | None) -> Iterator[tuple[int, str]]:
     """Yield the subject that most of the photos around the centre of each cluster are like; a tie goes to the nearest."""
-    if match is None or not asked:
+    if match is None or not centres:
         return
-    centres = [[rel_paths[row] for row in members[cluster][:_CENTRE]] for cluster in asked]
-    subjects = iter(match([path for centre in centres for path in centre]))
-    for cluster, centre in zip(asked, centres, strict=True):
+    subjects = iter(match([path for centre in centres.values() for path in centre]))
+    for cluster, centre in centres.items():
         votes = Counter(next(subjects) for _ in centre)
         yield cluster, votes.most_common(1)[0][0]
 
@@ -347,17 +375,18 @@ def _unlike(names: Sequence[str], terms: Sequence[Sequence[str]], taken: set[str
     taken |= {key(names[index]) for index in single}
     result = list(names)
     for index, name in enumerate(names):
-        if index in single:
-            continue
-        twins = alike[key(name)]
-        theirs = {term for twin in twins if twin != index for term in terms[twin]}
-        own = [term for term in terms[index] if term not in _terms(name)]
-        apart = [term for term in own if term not in theirs] or own
-        result[index] = next(
-            candidate for candidate in _variants(name, apart[:_SUFFIX_TERMS]) if key(candidate) not in taken
-        )
-        taken.add(key(result[index]))
+        if index not in single:
+            apart = _apart(name, index, alike[key(name)], terms)
+            result[index] = next(each for each in _variants(name, apart) if key(each) not in taken)
+            taken.add(key(result[index]))
     return result
+
+
+def _apart(name: str, index: int, twins: Sequence[int], terms: Sequence[Sequence[str]]) -> list[str]:
+    """Return the terms that set one apart from its twins; its best ones where none do."""
+    theirs = {term for twin in twins if twin != index for term in terms[twin]}
+    own = [term for term in terms[index] if term not in _terms(name)]
+    return ([term for term in own if term not in theirs] or own)[:_SUFFIX_TERMS]
 
 
 def _variants(name: str, terms: Sequence[str]) -> Iterator[str]:

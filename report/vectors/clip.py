@@ -10,7 +10,6 @@ import json
 import logging
 import sys
 from contextlib import suppress
-from fnmatch import fnmatch
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from backends.hub import snapshot
 from errors import PackagesError, StopRunError
-from report.vectors.embed import Embedder, unit
+from report.vectors.base import Embedder
+from report.vectors.embed import unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +37,8 @@ _OWNER = "sentence-transformers/"
 _BATCH = 32
 _USUAL_SIDE = 224
 """Pixels a side that a model takes when its files do not say."""
-_SMALL = ("*.json", "*.jinja", "*.txt", "*.model")
-"""What says how a model is built and fed."""
 _WEIGHTS = ("*.safetensors", "*pytorch_model*.bin")
 """In the order of preference. Of a pickle (`.bin`) torch reads numbers only, and can be made to run nothing."""
-_AGAIN = ("onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*")
-"""The same weights once more, in other forms."""
 
 _log = logging.getLogger("captioner.report")
 
@@ -70,6 +67,7 @@ class ClipEmbedder(Embedder):
         # The model wants a square from the middle: of a picture twice as long as high, that is all of its height.
         self.max_side = 2 * side
         self.name = f"{self._model.name} {self.max_side}px"
+        self.says = f"pictures ({model})"
 
     def images(self, pictures: list[Image]) -> Floats:
         """Return the vectors of RGB pictures, (n, d).
@@ -100,6 +98,7 @@ class TextEmbedder(Embedder):
         """
         self._model = _Model(model, "--text-model", "or do without: --cluster-by image")
         self.name = self._model.name
+        self.says = f"captions ({model})"
 
     def images(self, pictures: list[Image]) -> Floats:
         raise NotImplementedError(f"{self.name} takes no pictures")
@@ -126,7 +125,7 @@ class _Model:
             raise StopRunError(f"{model} is neither a folder nor a model of the Hub: check {flag}.")
         else:
             full_name = model if "/" in model else _OWNER + model
-            self.folder = _fetch(full_name, flag, way_out)
+            self.folder = snapshot(full_name, flag=flag, way_out=way_out, weights=_WEIGHTS)
             self.name = f"{full_name} {self.folder.name}"  # the commit
         self._loaded: Any = None
 
@@ -170,7 +169,7 @@ class _Model:
             )
         except Exception as error:
             raise StopRunError(
-                f"{self._given} cannot be loaded ({_short(error)}): fetch its files anew if they are damaged, choose another "
+                f"{self._given} cannot be loaded ({_short(error)}): fetch its files again if they are damaged, choose another "
                 f"{self._flag}, {self._way_out}."
             ) from error
 
@@ -202,73 +201,3 @@ def _fingerprint(folder: Path) -> str:
         (path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files
     ]
     return sha256(json.dumps(state).encode()).hexdigest()[:16]
-
-
-def _fetch(model: str, flag: str, way_out: str) -> Path:
-    """Return the folder in the Hub's cache with the model's files, in sub-folders too; what is missing is downloaded.
-
-    What is in the cache is taken as it is, without asking the Hub: the vectors of a library stay those of one version.
-    `backends.model_files` has the same for models whose files lie in one folder, as safetensors.
-
-    Raises:
-        StopRunError: there is no such model, or no way to its files.
-    """
-    import httpx2
-    from huggingface_hub import constants, errors, snapshot_download
-
-    wanted: dict[str, Any] = {"ignore_patterns": list(_AGAIN)}
-    folder = (
-        f"give {flag} a folder that holds the model (on a machine with a connection: "
-        f"`uvx --from huggingface_hub hf download {model} --local-dir FOLDER`)"
-    )
-    try:
-        with suppress(errors.LocalEntryNotFoundError):
-            small_and_best = [*_SMALL, _WEIGHTS[0]]
-            cached = Path(
-                snapshot_download(model, local_files_only=True, allow_patterns=small_and_best, **wanted)
-            )
-            if _is_whole(cached):
-                return cached
-        # The weights come last: where they are, nothing is missing.
-        snapshot_download(model, allow_patterns=list(_SMALL), **wanted)
-        try:
-            files = snapshot_download(model, dry_run=True, allow_patterns=list(_WEIGHTS), **wanted)
-        except errors.DryRunError as error:
-            raise (error.__cause__ or error) from None
-        for pattern in _WEIGHTS:
-            if weights := [file for file in files if fnmatch(file.filename, pattern)]:
-                missing = sum(file.file_size or 0 for file in weights if file.will_download)
-                _log.info(
-                    f"Downloading {model}, {missing / 1e9:,.1f} GB, once, to {constants.HF_HUB_CACHE}; "
-                    "if it is interrupted, the same command goes on."
-                )
-                return Path(snapshot_download(model, allow_patterns=[pattern], **wanted))
-        raise StopRunError(f"{model} has no weights that can be read here: choose another {flag}, {way_out}.")
-    except errors.HFValidationError:
-        reason = "it is neither a folder nor the name of a model"
-    except errors.GatedRepoError:
-        reason = f"it is given only to those who have asked for it at https://huggingface.co/{model}"
-    except errors.RepositoryNotFoundError:
-        reason = "the Hugging Face Hub has no such model, or does not show it to you"
-    except (httpx2.HTTPError, OSError, RuntimeError) as error:  # RuntimeError: all that hf_xet says
-        first_line = (str(error) or type(error).__name__).splitlines()[0][:200]
-        reason = f"{constants.ENDPOINT} cannot be reached or the download broke off: {first_line}"
-    raise StopRunError(
-        f"The model {model} is not on this machine and cannot be had ({reason}): check {flag} and the connection and run "
-        f"the same command again, {folder}, {way_out}."
-    )
-
-
-def _is_whole(folder: Path) -> bool:
-    """Tell whether the weights are all there; another program may have fetched a part."""
-    for pattern in _WEIGHTS:
-        if any(folder.rglob(pattern)):
-            indexes = [
-                (path, json.loads(path.read_bytes())) for path in folder.rglob(f"{pattern}.index.json")
-            ]
-            return all(
-                (path.parent / name).exists()
-                for path, index in indexes
-                for name in index["weight_map"].values()
-            )
-    return False

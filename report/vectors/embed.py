@@ -8,67 +8,32 @@ finds them in the cache see the same numbers.
 
 from __future__ import annotations
 
-import os
 import threading
-from abc import ABC, abstractmethod
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from decoding.decoder import Decoder
-from errors import CorruptImageError, StopRunError, UnavailableImageError
+from errors import CorruptImageError, UnavailableImageError
 from library.signatures import VIDEO
+from report.photos import each_photo, photo_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from decoding.decoder import Decoder
     from library.walk import Photo
+    from report.vectors.base import Embedder
     from report.vectors.cache import EmbeddingCache, Key
 
 Floats = NDArray[np.float32]
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-
-AHEAD = 128
-"""Photos that may be decoded or waiting before the model: seconds of its work, so that one slow photo does not stop it,
-and 100 MB at CLIP's size."""
-STREAK = 20
-"""Photos in a row that cannot be read, after which it is the disk."""
 _TEXTS = 512
 """Texts between two looks at `stop`."""
-
-
-class Embedder(ABC):
-    """Turns pictures, and with `has_texts` texts, into vectors of one space.
-
-    A vector depends on its picture or text alone; what else is in the call may move its last bits. Rows have length 1.
-
-    Attributes:
-        name: what the cache is keyed by: the model, and whatever else changes its vectors.
-        max_side: pixels on the longer side that it gains from; pictures come no larger.
-        batch_size: how many pictures it takes best at once.
-    """
-
-    name: str
-    max_side: int
-    batch_size: int
-    has_texts: ClassVar[bool] = False
-
-    @abstractmethod
-    def images(self, pictures: list[Image]) -> Floats:
-        """Return the vectors of upright RGB pictures, (n, d)."""
-
-    def texts(self, texts: list[str]) -> Floats:
-        """Return the vectors of texts, (n, d), in the pictures' space."""
-        raise NotImplementedError(f"{self.name} has no texts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,59 +76,70 @@ def embed_photos(
     returns within a batch; photos that were not reached are among the missing, and what was computed is in the cache.
 
     Raises:
-        StopRunError: `STREAK` photos in a row could not be read.
+        StopRunError: too many photos in a row could not be read.
     """
     stop = stop or threading.Event()
     missing = {place: Missing(VIDEO) for place, photo in enumerate(photos) if photo.is_video}
     keys = {place: photo_key(photo) for place, photo in enumerate(photos) if place not in missing}
     rows = _Rows(len(photos))
-    wanted = {key: place for place, key in keys.items() if key}
-    for key, vector in cache.get(wanted):
-        rows.put([wanted.pop(key)], vector[np.newaxis])
+    rows.take(cache, {key: place for place, key in keys.items() if key})
     to_do = [place for place in keys if not rows.filled[place]]
     progress(len(photos) - len(to_do))
-
-    def embed(batch: list[tuple[int, Image]]) -> None:
-        places = [place for place, _ in batch]
-        vectors = embedder.images([picture for _, picture in batch]).astype(np.float16)
-        sound = np.isfinite(vectors).all(axis=1)
-        for place in np.array(places)[~sound].tolist():
-            missing[place] = Missing("the model's answer was not a vector of numbers")
-        places = np.array(places)[sound].tolist()
-        rows.put(places, vectors[sound])
-        kept = [(key, row) for place, row in zip(places, vectors[sound], strict=True) if (key := keys[place])]
-        cache.put([key for key, _ in kept], np.array([row for _, row in kept]))
-        progress(len(batch))
-
-    batch: list[tuple[int, Image]] = []
-    unread = 0
     try:
-        with closing(ahead([photos[place] for place in to_do], _load, embedder.max_side, stop)) as pictures:
-            for place, picture in zip(to_do, pictures, strict=False):  # they end early after a stop
-                if isinstance(picture, Image):
-                    unread = 0
-                    batch.append((place, picture))
-                    if len(batch) == embedder.batch_size:
-                        embed(batch)
-                        batch = []
-                    continue
-                unavailable = isinstance(picture, UnavailableImageError)
-                unread = unread + 1 if unavailable else 0
-                if unread == STREAK:
-                    raise StopRunError(
-                        f"{STREAK} photos in a row could not be read ({picture.reason}): see to the disk and run the "
-                        "same command again; what was embedded is kept."
-                    )
-                missing[place] = Missing(picture.reason, unavailable, getattr(picture, "gone", False))
-                progress(1)
-        if batch:
-            embed(batch)
+        with closing(each_photo(to_do, partial(_load, photos), embedder.max_side, stop)) as pictures:
+            for batch in _batches(pictures, embedder.batch_size, missing, progress):
+                places, vectors = _sound(batch, embedder, missing)
+                rows.put(places, vectors)
+                known = [row for row, place in enumerate(places) if keys[place]]
+                cache.put([key for place in places if (key := keys[place])], vectors[known])
+                progress(len(batch))
     finally:
         cache.flush()
-    for place in to_do:
-        if not rows.filled[place]:
-            missing.setdefault(place, Missing("the run was stopped before it", unavailable=True))
-    return Embedded(*rows.vectors(), missing, new=int(rows.filled[to_do].sum()))
+    new = rows.filled[to_do]
+    stopped = Missing("the run was stopped before it", unavailable=True)
+    missing = dict.fromkeys(np.array(to_do)[~new].tolist(), stopped) | missing
+    return Embedded(*rows.vectors(), missing, new=int(new.sum()))
+
+
+def _load(photos: Sequence[Photo], decoder: Decoder, place: int) -> Image | CorruptImageError:
+    try:
+        return decoder.load(photos[place].path)
+    except CorruptImageError as error:
+        return error
+
+
+def _batches(
+    pictures: Iterable[tuple[int, Image | CorruptImageError]],
+    size: int,
+    missing: dict[int, Missing],
+    progress: Callable[[int], None],
+) -> Iterator[list[tuple[int, Image]]]:
+    """Yield the pictures with their places, so many at once; what is none goes to `missing`, and is done."""
+    batch: list[tuple[int, Image]] = []
+    for place, picture in pictures:
+        if isinstance(picture, Image):
+            batch.append((place, picture))
+            if len(batch) == size:
+                yield batch
+                batch = []
+            continue
+        unavailable = isinstance(picture, UnavailableImageError)
+        missing[place] = Missing(picture.reason, unavailable, getattr(picture, "gone", False))
+        progress(1)
+    if batch:
+        yield batch
+
+
+def _sound(
+    batch: list[tuple[int, Image]], embedder: Embedder, missing: dict[int, Missing]
+) -> tuple[list[int], NDArray[np.float16]]:
+    """Return the places and vectors of a batch, without vectors that are not numbers; those go to `missing`."""
+    vectors = embedder.images([picture for _, picture in batch]).astype(np.float16)
+    sound = np.isfinite(vectors).all(axis=1)
+    places = np.array([place for place, _ in batch])
+    for place in places[~sound].tolist():
+        missing[place] = Missing("the model's answer was not a vector of numbers")
+    return places[sound].tolist(), vectors[sound]
 
 
 def embed_texts(
@@ -183,10 +159,9 @@ def embed_texts(
     unique = {_text_key(text): text for text in texts}
     numbers = {key: number for number, key in enumerate(unique)}
     rows = _Rows(len(unique))
-    wanted = dict(numbers)
-    for key, vector in cache.get(wanted):
-        rows.put([wanted.pop(key)], vector[np.newaxis])
+    rows.take(cache, dict(numbers))
     # The longest first: a batch is padded to its longest text, and the rate rises towards the end.
+    wanted = (key for key, number in numbers.items() if not rows.filled[number])
     new = sorted(wanted, key=lambda key: (-len(unique[key]), key))
     progress(len(texts) - len(new))
     try:
@@ -210,6 +185,11 @@ class _Rows:
     def __init__(self, count: int) -> None:
         self.filled = np.zeros(count, np.bool_)
         self._array: Floats | None = None
+
+    def take(self, cache: EmbeddingCache, wanted: dict[Key, int]) -> None:
+        """Fill in what the cache has of what is wanted, each at its place."""
+        for key, vector in cache.get(wanted):
+            self.put([wanted.pop(key)], vector[np.newaxis])
 
     def put(self, places: list[int], vectors: NDArray[np.float16]) -> None:
         if self._array is None:
@@ -235,74 +215,6 @@ def unit(rows: Floats) -> Floats:
     lengths[lengths == 0] = 1
     scaled: Floats = np.divide(rows, lengths, dtype=np.float32)
     return scaled
-
-
-def ahead(
-    items: Sequence[_Item],
-    work: Callable[[Decoder, _Item], _Result],
-    max_side: int,
-    stop: threading.Event,
-) -> Generator[_Result, None, None]:
-    """Yield what `work` makes of each item, in order, with a decoder on every core; end early after `stop`.
-
-    `work` is called from as many threads, each with a decoder to itself; what it raises is raised here in its turn.
-    """
-    count = min(_cores(), len(items))
-    decoders = [Decoder(max_side) for _ in range(count)]
-    idle: SimpleQueue[Decoder] = SimpleQueue()
-    for decoder in decoders:
-        idle.put(decoder)
-
-    def on_idle(item: _Item) -> _Result:
-        decoder = idle.get()
-        try:
-            return work(decoder, item)
-        finally:
-            idle.put(decoder)
-
-    pool = ThreadPoolExecutor(max(1, count))
-    waiting: deque[Future[_Result]] = deque()
-    source = iter(items)
-    try:
-        while not stop.is_set():
-            for item in source:
-                waiting.append(pool.submit(on_idle, item))
-                if len(waiting) >= AHEAD:
-                    break
-            if not waiting:
-                return
-            while not wait([waiting[0]], timeout=0.2).done:
-                if stop.is_set():
-                    return
-            if stop.is_set():  # what it says now may be that its decoder was ended
-                return
-            yield waiting.popleft().result()
-    finally:
-        for decoder in decoders:
-            decoder.stop()
-        pool.shutdown(cancel_futures=True)
-        for decoder in decoders:
-            decoder.close()
-
-
-def _load(decoder: Decoder, photo: Photo) -> Image | CorruptImageError:
-    try:
-        return decoder.load(photo.path)
-    except CorruptImageError as error:
-        return error
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def photo_key(photo: Photo) -> Key | None:
-    """Return what the photo is known by in the cache; None if it cannot be looked at, which decoding will explain."""
-    try:
-        status = os.stat(photo.path)
-    except OSError:
-        return None
-    return photo.rel_path, status.st_size, status.st_mtime_ns
 
 
 def _text_key(text: str) -> Key:

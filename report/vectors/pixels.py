@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from report.vectors.embed import Embedder, unit
+from report.vectors.base import Embedder
+from report.vectors.embed import unit
 
 if TYPE_CHECKING:
     from report.vectors.embed import Floats
@@ -33,6 +34,7 @@ class PixelsEmbedder(Embedder):
     name = "pixels 1"
     max_side = 2 * _SIDE
     batch_size = 32
+    says = "the layout of colours and edges (no model: it groups what looks alike, not what is on it)"
 
     def images(self, pictures: list[Image.Image]) -> Floats:
         """Return the vectors of RGB pictures, (n, d)."""

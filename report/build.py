@@ -1,0 +1,232 @@
+"""Owns the way from a library and its vectors to a report: what all outputs say, made once. Writes no file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import numpy as np
+
+from journal import is_video
+from report.events import Timeline, bursts, cut, name_chunks
+from report.files.last_report import LAST, read_previous
+from report.files.table import make_rows
+from report.groups.clustering import cluster
+from report.naming.inheritance import inherit
+from report.naming.naming import count, label_photos, name_groups, name_themes
+from report.naming.vocabulary import VOCABULARY, prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from journal import Entry
+    from library.walk import Photo
+    from report.events import Chunk
+    from report.files.table import Row
+    from report.files.thumbnails import Picture
+    from report.naming.naming import Group, Label, Match, Theme
+    from report.vectors.base import Embedder
+    from report.vectors.embed import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The files that get rows, in this order, and what is known of them; `photos_dir` is None where no file is there to open."""
+
+    photos_dir: Path | None
+    photos: list[Photo]
+    records: dict[str, Entry]
+
+    @property
+    def videos(self) -> frozenset[str]:
+        """The videos, by their records, or where there is none by their names."""
+        return frozenset(
+            photo.rel_path
+            for photo in self.photos
+            if (
+                is_video(entry["status"], entry.get("error"))
+                if (entry := self.records.get(photo.rel_path))
+                else photo.is_video
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What is clustered: photos by their place in the library, a row each; `says` are the embedders' own words for it.
+
+    `images` (n, d) are those that `embedder` made of the pictures; None where no picture was looked at.
+    """
+
+    places: list[int]
+    rows: Floats
+    says: str
+    images: Floats | None = None
+    embedder: Embedder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """How groups are asked for; without `min_cluster_size` it is by the library's size."""
+
+    min_cluster_size: int | None
+    seed: int
+    fast: bool
+
+    def line(self) -> str:
+        """Spell out what was asked for; not what came of it, such as a size that grows with the library."""
+        size = self.min_cluster_size or "by the library's size"
+        return f"groups of {size}, seed {self.seed}{', fast' if self.fast else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the outputs say.
+
+    Attributes:
+        rows: of all files.
+        groups: as they were named; those of `rows`.
+        themes: the groups gathered; may be empty.
+        chunks: events and trips in the order of time, what has no date last; those of `rows`.
+        pictures: what there is to show of each row.
+        videos: the rel_paths of those rows that are videos without a caption.
+        summary: the line with the counts.
+        method: how the groups were made, in words.
+        notes: whatever else a reader must know.
+        link: the beginning of all links to photos; None where nothing leads to them.
+        odd: what comes after `link` for those photos whose `rel_path` leads nowhere.
+        grouped_by: how groups were asked for, for the next report to compare.
+    """
+
+    rows: Sequence[Row]
+    groups: Sequence[Group] = ()
+    themes: Sequence[Theme] = ()
+    chunks: Sequence[Chunk] = ()
+    pictures: Sequence[Picture] = ()
+    videos: Collection[str] = frozenset()
+    summary: str = ""
+    method: str = ""
+    notes: Sequence[str] = ()
+    link: str | None = None
+    odd: Mapping[str, str] = field(default_factory=dict)
+    grouped_by: str = ""
+
+
+def build(
+    library: Library,
+    vectors: Vectors,
+    pictures: Sequence[Picture],
+    grouping: Grouping,
+    folder: Path,
+    say: Callable[[str], None],
+) -> Report:
+    """Group the photos, name the groups and events, and gather what there is to say.
+
+    Args:
+        library: whose files get rows.
+        vectors: of those that have any.
+        pictures: of all files.
+        grouping: how groups are asked for.
+        folder: where the report will be written, and an earlier one may lie.
+        say: gets a line per longer step.
+
+    Raises:
+        StopRunError: the vectors or a package are not as they must be.
+    """
+    rel_paths = [photo.rel_path for photo in library.photos]
+    placed = [rel_paths[place] for place in vectors.places]
+    previous, note = read_previous(folder)
+    grouped_by = f"Grouped by {vectors.says}; {grouping.line()}"
+    # Who asks for other groups gets them; names stay all the same.
+    stays = bool(previous.groups) and previous.grouped_by == grouped_by
+    if stays:
+        say(f"Photos stay in their groups of the earlier report; without its {LAST} all are grouped again.")
+    clusters = cluster(
+        vectors.rows,
+        min_cluster_size=grouping.min_cluster_size,
+        seed=grouping.seed,
+        fast=grouping.fast,
+        earlier=previous.of(placed) if stays else None,
+        say=say,
+    )
+    match = _match(placed, vectors)
+    labels = label_photos(rel_paths, library.records, placed=set(placed), match=match)
+    heirs = inherit(previous, placed, clusters.labels, labels)
+    groups = name_groups(placed, clusters.labels, clusters.distances, labels, match=match, heirs=heirs)
+    timeline = _timeline(library, vectors, pictures, labels)
+    videos = library.videos
+    return Report(
+        make_rows(labels, placed, clusters, groups, timeline),
+        groups,
+        name_themes(groups, clusters.themes.tolist(), placed, labels),
+        timeline.chunks,
+        pictures,
+        videos,
+        summary=count(labels, videos).line(),
+        method=f"Grouped by {vectors.says}; {clusters.method}",
+        notes=[*clusters.notes, *([note] if note else [])],
+        link=photos_link(library.photos_dir, folder) if library.photos_dir else None,
+        odd=odd_links(library.photos, library.photos_dir) if library.photos_dir else {},
+        grouped_by=grouped_by,
+    )
+
+
+def photos_link(photos_dir: Path, out_dir: Path) -> str | None:
+    """Return what leads from the report's folder to the photos, as the beginning of a link; None if nothing does.
+
+    Relative, although the report may travel: it is read mostly where it was made, it holds when report and photos move
+    together, and an absolute path would tell a stranger the owner's folders and work nowhere else. Where the link is
+    dead, the photo's name beside it still says which one is meant. Windows has no relative path to another drive.
+    """
+    try:
+        way = os.path.relpath(os.path.realpath(photos_dir), os.path.realpath(out_dir))
+    except ValueError:
+        return None
+    return quote(os.fsencode(way.replace(os.sep, "/"))) + "/"
+
+
+def odd_links(photos: Iterable[Photo], photos_dir: Path) -> dict[str, str]:
+    """Return what comes after `photos_link` for those photos whose name on the disk is spelled otherwise than their `rel_path`.
+
+    Such are names that a Mac wrote, with accents apart from their letters, and bytes that are no UTF-8. On a disk that tells
+    the spellings apart a link by the `rel_path` would lead nowhere.
+    """
+    start = len(os.path.join(photos_dir, ""))
+    names = ((photo.rel_path, photo.path[start:].replace(os.sep, "/")) for photo in photos)
+    return {rel_path: quote(os.fsencode(name)) for rel_path, name in names if name != rel_path}
+
+
+def _timeline(
+    library: Library, vectors: Vectors, pictures: Sequence[Picture], labels: Mapping[str, Label]
+) -> Timeline:
+    moments = [picture.moment for picture in pictures]
+    return Timeline(
+        moments,
+        name_chunks(cut(moments), moments, list(labels), labels) if library.photos_dir else [],
+        ()
+        if vectors.images is None
+        else bursts(moments, np.array(vectors.places, np.int64), vectors.images).tolist(),
+    )
+
+
+def _match(placed: Sequence[str], vectors: Vectors) -> Match | None:
+    """Return what finds the subject of the vocabulary that a photo is most like; None where the model has no texts.
+
+    The subjects are embedded when first asked for.
+    """
+    images, embedder = vectors.images, vectors.embedder
+    if images is None or embedder is None or not embedder.has_texts:
+        return None
+    number = {rel_path: row for row, rel_path in enumerate(placed)}
+    subjects: list[Floats] = []
+
+    def match(rel_paths: Sequence[str]) -> list[str]:
+        if not subjects:
+            subjects.append(embedder.texts([prompt(subject) for subject in VOCABULARY]))
+        best = (images[[number[path] for path in rel_paths]] @ subjects[0].T).argmax(axis=1)
+        return [VOCABULARY[index] for index in best.tolist()]
+
+    return match

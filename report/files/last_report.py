@@ -1,0 +1,96 @@
+"""Owns last_report.json: what a report leaves for the next one, so that photos stay in their groups and groups keep their names.
+
+    {"version": 1, "grouped_by": "Grouped by ...", "headings": {"7": "A dog on a beach"},
+     "photos": {"2019/a.jpg": [7, 0.25, true]}}
+
+`photos` holds every photo that had a vector: the id of its group (-1 for none), its distance to a centroid (null without
+any group), and whether its label was a caption.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from report.files.table import CSV, PARQUET, encodable, read_csv, read_grouped_by, replaced
+from report.naming.inheritance import Previous
+from report.naming.naming import one_line, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from report.build import Report
+    from report.files.table import Row
+
+LAST = "last_report.json"
+_Id = Annotated[int, Field(ge=-1, le=2**62)]
+"""That and the ids after it fit into the arrays of 64 bits."""
+
+
+class _Said(BaseModel):
+    version: Literal[1] = 1
+    grouped_by: str
+    headings: dict[_Id, str]
+    photos: dict[str, tuple[_Id, float | None, bool]]
+
+
+def read_previous(folder: Path) -> tuple[Previous, str | None]:
+    """Return what the report in `folder` left; nothing if there is none, and a sentence if it cannot be used."""
+    path = folder / (LAST if (folder / LAST).exists() else CSV)
+    try:
+        said = _older(folder) if path.name == CSV else _Said.model_validate_json(path.read_bytes())
+        photos, headings = said.photos, said.headings
+        groups = {name: group for name, (group, _, _) in photos.items() if group >= 0}
+        if nameless := set(groups.values()) - headings.keys():
+            raise ValueError(f"group {min(nameless)} has no name")
+    except (FileNotFoundError, ImportError):  # without pyarrow `write_parquet` will stop
+        return Previous(), None
+    except (OSError, ValueError, csv.Error) as error:
+        return Previous(), (
+            f"Names of the earlier report were not kept: {path.name} cannot be used ({shorten(one_line(str(error)), 200)}). "
+            "All groups get new numbers and names."
+        )
+    return Previous(
+        groups,
+        headings,
+        frozenset(name for name, (_, _, captioned) in photos.items() if captioned),
+        {name: math.nan if distance is None else distance for name, (_, distance, _) in photos.items()},
+        said.grouped_by,
+    ), None
+
+
+def _older(folder: Path) -> _Said:
+    """Return what a report left before there was last_report.json: in its CSV and Parquet. Goes with the next version.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is damaged (also csv.Error).
+    """
+    grouped_by = read_grouped_by(folder / PARQUET)
+    return _said(list(read_csv(folder / CSV)), grouped_by)
+
+
+def _said(rows: Sequence[Row], grouped_by: str) -> _Said:
+    headings, photos = {}, {}
+    for row in rows:
+        if row.cluster_id is not None:
+            away = None if row.distance_to_centroid is None else round(row.distance_to_centroid, 6)
+            photos[encodable(row.rel_path)] = (row.cluster_id, away, row.label_source == "caption")
+            if row.cluster_id >= 0:
+                headings[row.cluster_id] = encodable(row.cluster_label)
+    return _Said(grouped_by=grouped_by, headings=headings, photos=photos)
+
+
+def write_last(report: Report, folder: Path) -> None:
+    """Write what the next report reads. The file is replaced whole or not at all.
+
+    Raises:
+        StopRunError: it cannot be written.
+    """
+    text = _said(report.rows, report.grouped_by).model_dump_json()
+    with replaced(folder / LAST) as new:
+        new.write_text(text, encoding="utf-8")

@@ -1,0 +1,106 @@
+/* The address after the # says all that is shown, so back and forward work for a file on the disk. A click on a link changes
+   the address, and the page follows (`hashchange`). Typing and walking through photos change the page at once, and the
+   address follows a moment later, because browsers limit how often it may change. */
+
+const VIEWS = ["groups", "events", "list", "map"];
+let shownAddress = null;
+let state = null; // its parameters, without the photo that is open over the view
+let unwritten = null; // what `showAtOnce` has yet to write: { target, replace, timer }
+
+function address(parameters) {
+  const kept = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined);
+  return "#" + new URLSearchParams(kept).toString().replace(/=(?=&|$)/g, "");
+}
+/* The address of this view with some parameters changed; null removes one. */
+const addressWith = (parameters) => address({ ...Object.fromEntries(state), ...parameters });
+const photoAddress = (photo) => addressWith({ photo });
+const idInState = (name) => (state.has(name) ? Number(state.get(name)) : null);
+
+/* Show what an address says. Return whether the view changed: the photo over it does not count. */
+function show(target) {
+  if (target === shownAddress) return false;
+  const before = state?.toString();
+  shownAddress = target;
+  state = new URLSearchParams(target.slice(1));
+  const photo = idInState("photo");
+  state.delete("photo");
+  const isOtherView = state.toString() !== before;
+  if (isOtherView) showView();
+  showPhoto(photo);
+  return isOtherView;
+}
+
+function showView() {
+  const isSearch = Boolean(state.get("q") || state.get("only")), isGroup = state.has("group"), isEvent = state.has("event");
+  const shown = state.has("map") ? "map" : isSearch || isGroup || isEvent ? "list" : state.has("events") ? "events" : "groups";
+  const tab = shown === "map" ? "map" : isEvent ? "events" : isGroup ? "groups" : shown; // a search has no tab
+  for (const view of VIEWS) {
+    $(`view-${view}`).hidden = view !== shown;
+    if (view !== "list") markCurrent($(`tab-${view}`), view === tab, "page");
+  }
+  // The map shows what was found too.
+  $("tab-map").href = address({ map: "", q: state.get("q"), only: state.get("only"), theme: state.get("theme") });
+  if (document.activeElement !== $("words")) $("words").value = state.get("q") ?? "";
+  showRail();
+  showFilters();
+  ({ groups: showGroups, events: showEvents, list: showList, map: showMap })[shown]();
+}
+
+/* Go to an address as a click on a link does. */
+function follow(target) {
+  writeAddress();
+  location.hash = target;
+}
+/* Show an address now and write it later. `replace`: the browser's history gets no further entry. */
+function showAtOnce(target, replace) {
+  if (show(target)) scrollToTop();
+  clearTimeout(unwritten?.timer);
+  unwritten = { target, replace, timer: setTimeout(writeAddress, 250) };
+}
+/* Before the page goes to another address, the one before must be in the history. */
+function writeAddress() {
+  if (!unwritten) return;
+  const { target, replace, timer } = unwritten;
+  clearTimeout(timer);
+  unwritten = null;
+  if (target !== shownAddress || location.hash === target) return;
+  if (replace) location.replace(target);
+  else location.hash = target;
+}
+
+addEventListener("hashchange", () => {
+  if (show(location.hash || "#groups")) setScroll();
+});
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("a[href^='#']");
+  if (!target || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  rememberScroll();
+  if (target.dataset.replace === undefined) return writeAddress(); // the browser follows the link
+  event.preventDefault();
+  showAtOnce(target.getAttribute("href"), true);
+});
+
+/* Each entry of the history keeps how far down the page was: back returns there. */
+history.scrollRestoration = "manual";
+let scrollEnd = 0;
+addEventListener("scroll", () => {
+  clearTimeout(scrollEnd);
+  scrollEnd = setTimeout(rememberScroll, 150);
+}, { passive: true });
+function rememberScroll() {
+  clearTimeout(scrollEnd);
+  if (location.hash === shownAddress || !location.hash) history.replaceState({ y: scrollY }, "");
+}
+function setScroll() {
+  const year = $("view-events").hidden ? null : [...$("view-events").children].find(({ dataset }) => dataset.year === state.get("year"));
+  if (history.state) scrollTo(0, history.state.y);
+  else if (year) scrollToSection(year);
+  else scrollToTop();
+}
+/* A new view begins below the headline if that was out of sight. */
+const scrollToTop = () => scrollTo(0, Math.min(scrollY, document.querySelector("header").offsetHeight));
+/* Sections above are filled as they come near, which moves this one: scroll again for a few frames. */
+function scrollToSection(section, frames = 12) {
+  scrollBy(0, section.getBoundingClientRect().top - document.querySelector(".bar").offsetHeight - 18);
+  if (frames) requestAnimationFrame(() => scrollToSection(section, frames - 1));
+}

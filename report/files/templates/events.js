@@ -1,0 +1,64 @@
+/* The second view: the events, year by year. An event of one or two photos is a small square, a larger one a card. */
+
+const SMALL_EVENT = 2;
+const isLarge = (event) => events[event].members.length > SMALL_EVENT || events[event].start === null;
+const eventAddress = (event) => address({ event: events[event].id });
+const NO_YEAR = "none"; // in an address
+let years = null;
+
+function eventYears() {
+  if (years) return years;
+  years = new Map();
+  events.forEach(({ start, members }, event) => {
+    const year = start === null ? NO_YEAR : String(yearOf(start));
+    if (!years.has(year)) years.set(year, { events: [], size: 0, months: Array(12).fill(0) });
+    const entry = years.get(year);
+    entry.events.push(event);
+    entry.size += members.length;
+    if (start !== null) entry.months[new Date(start * 1000).getUTCMonth()] += members.length;
+  });
+  return years;
+}
+
+function yearLinks() {
+  const entries = [...eventYears()], most = Math.max(1, ...entries.flatMap(([, { months }]) => months));
+  return entries.map(([year, { size, months }]) => {
+    const bars = make("span", { className: "months", ariaHidden: "true" });
+    for (const value of months) {
+      const bar = bars.appendChild(document.createElement("i"));
+      bar.style.height = `${100 * Math.sqrt(value / most)}%`; // the square root, so that a quiet month is visible next to a wedding
+    }
+    const parts = year === NO_YEAR ? [make("span", {}, "No date"), make("span")] : [make("span", {}, year), bars];
+    const one = link([...parts, make("span", { className: "meta" }, formatNumber(size))], address({ events: "", year }), false, "year");
+    one.dataset.year = year;
+    return one;
+  });
+}
+
+function showEvents() {
+  const view = $("view-events");
+  if (view.firstChild) return;
+  for (const [year, entry] of eventYears()) {
+    const large = entry.events.filter(isLarge), small = entry.events.filter((event) => !isLarge(event));
+    const height = 90 + estimateHeight(large.length, 294, 275) + estimateHeight(small.length, 100, 128);
+    const note = `${quantity(entry.events.length, "event")} · ${quantity(entry.size, "photo")}`;
+    const section = lazySection(year === NO_YEAR ? "Without a date" : year, note, height, () => eventCards(large, small));
+    section.dataset.year = year;
+    view.append(section);
+  }
+  if (!view.firstChild) view.append(make("p", { className: "empty" }, "This report has no events: it was made without the photos' dates."));
+}
+
+function eventCards(large, small) {
+  const made = large.length ? [cards(large.map(eventCard))] : [];
+  if (small.length) made.push(make("p", { className: "small" }, `${quantity(small.length, "small event")} of one or two photos`), make("div", { className: "small-events" }, ...small.map(smallEvent)));
+  return made;
+}
+const eventCard = (event) => card(eventAddress(event), events[event].title, events[event].members, withDots(quantity(events[event].members.length, "photo"), eventTime(events[event])));
+
+function smallEvent(event) {
+  const { title, start, members } = events[event];
+  const box = make("div", { className: "tile-box" }, pictureOrTitle(firstFew(members, 1)[0], { loading: "lazy", alt: "" }));
+  if (members.length > 1) box.append(make("span", { className: "count" }, members.length));
+  return make("a", { className: "small-event", href: eventAddress(event), title, ariaLabel: title }, box, start === null ? title : formatDayOfYear(start));
+}

@@ -1,0 +1,32 @@
+/* The first view: the groups as cards, under their themes. */
+
+const groupAddress = (group) => address({ group: groups[group].id });
+const bySize = (a, b) => groupPhotos[b].length - groupPhotos[a].length;
+const groupCard = (group) => card(groupAddress(group), groups[group].heading, groupPhotos[group],
+  withDots(quantity(groupPhotos[group].length, "photo"), dateRange(groupPhotos[group])), withDots(...groups[group].terms.slice(0, 3)));
+
+function showGroups() {
+  if (!$("view-groups").firstChild) $("view-groups").append(...groupSections());
+  const theme = state.get("theme");
+  for (const section of $("view-groups").children) section.hidden = theme !== null && !isFlat && section.dataset.theme !== theme;
+}
+
+function groupSections() {
+  const sections = [];
+  const add = (heading, note, size, makeCards) => sections.push(lazySection(heading, note, 70 + estimateHeight(size, 294, 310), () => [cards(makeCards())]));
+  const addGroups = (heading, note, list) => add(heading, note, list.length, () => list.map(groupCard));
+  if (isFlat && themes.length) addGroups("Groups", quantity(groups.length, "group"), themes.map((theme) => theme.groups[0]));
+  else themes.forEach((theme, index) => {
+    addGroups(theme.name, `${quantity(theme.groups.length, "group")} · ${quantity(themePhotos[index].length, "photo")}`, theme.groups);
+    sections.at(-1).dataset.theme = index;
+  });
+  const others = [...groups.keys()].filter((group) => groups[group].theme < 0).sort(bySize);
+  if (others.length) addGroups(themes.length ? "More groups" : "Groups", quantity(others.length, "group"), others);
+  if (unclustered.length) {
+    add("Unclustered", "photos that fit into no group", 1, () => [card("#group=-1", "Photos in no group", unclustered, quantity(unclustered.length, "photo"), "each with its nearest group")]);
+  }
+  if (notOnMap.length) {
+    add("Not on the map", "videos, broken files and files without anything to group them by", 1, () => [card("#group=-2", "Files not on the map", notOnMap, quantity(notOnMap.length, "file"))]);
+  }
+  return sections.length ? sections : [make("p", { className: "empty" }, "This report has no photos.")];
+}
