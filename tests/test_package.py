@@ -169,7 +169,11 @@ def test_the_steps_of_the_dockerfile(installed: Installed) -> None:
         said = [installed.shell(bare + one.replace("/photos", photos), env=env) for one in commands]
         assert "Every photo has a record." in said[0]
         assert "Written to ." in said[1]
-        installed.shell(f"{bare}python -c 'import umap, hdbscan, openai, anthropic, google.genai'", env=env)
+        installed.shell(
+            f"{bare}python -c 'import umap, hdbscan, openai, anthropic, google.genai'",
+            seconds=INSTALLING,
+            env=env,
+        )
     finally:
         installed.shell(f"chmod -R u+w {installed.bin.parent}")
     assert dict(steps)["ENTRYPOINT"] == '["picture-captioner"]'
