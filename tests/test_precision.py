@@ -10,7 +10,7 @@ from backends.precision import (
     LARGEST_BATCH,
     Device,
     Weights,
-    choose,
+    choose_precision,
     default_model,
     fitting_batch,
     weights_of,
@@ -45,13 +45,13 @@ SMOL_500M = Weights(410_000_000, 97_000_000)
 def test_the_precision_is_what_fits(
     device: Device, weights: Weights, quantize: str | None, precision: str
 ) -> None:
-    chosen, reason = choose(device, weights, quantize)
+    chosen, reason = choose_precision(device, weights, quantize)
     assert chosen == precision
     assert reason
 
 
 def test_the_reason_says_what_did_not_fit() -> None:
-    _, reason = choose(RTX_3070, QWEN_3B, None)
+    _, reason = choose_precision(RTX_3070, QWEN_3B, None)
     assert reason == "bf16 would take 7.5 GB; the weights take 2.6 GB of 7.4 GB free memory"
 
 
@@ -69,7 +69,7 @@ def test_too_little_memory_says_what_to_do(
     device: Device, weights: Weights, quantize: str | None, advice: str
 ) -> None:
     with pytest.raises(StopRunError) as stop:
-        choose(device, weights, quantize)
+        choose_precision(device, weights, quantize)
     assert advice in str(stop.value)
     assert str(stop.value).endswith(".")
 
