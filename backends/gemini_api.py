@@ -96,13 +96,9 @@ class GeminiBackend(CloudBackend):
         return self._read(answer)
 
     def _read(self, answer: GenerateContentResponse) -> Caption:
-        usage = answer.usage_metadata
-        if not answer.candidates and not answer.prompt_feedback and not usage:
+        if not answer.candidates and not answer.prompt_feedback and not answer.usage_metadata:
             raise self._no_answer(answer)
-        counted: dict[str, Any] = {"answered_by": self._other(getattr(answer, "model_version", None))}
-        if usage:
-            counted["input_tokens"] = usage.prompt_token_count
-            counted["output_tokens"] = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
+        counted = self._counted(answer)
         if not answer.candidates:
             blocked = answer.prompt_feedback and answer.prompt_feedback.block_reason
             return Caption("", "blocked" if blocked else None, **counted)
@@ -112,3 +108,10 @@ class GeminiBackend(CloudBackend):
         reason = candidate.finish_reason.value if candidate.finish_reason else None
         thoughts = not text.strip() and any(part.thought for part in said)
         return Caption(text, reason, only_thoughts=thoughts, **counted)
+
+    def _counted(self, answer: GenerateContentResponse) -> dict[str, Any]:
+        counted: dict[str, Any] = {"answered_by": self._other(getattr(answer, "model_version", None))}
+        if usage := answer.usage_metadata:
+            counted["input_tokens"] = usage.prompt_token_count
+            counted["output_tokens"] = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
+        return counted
