@@ -290,7 +290,7 @@ def _summarise(options: RunOptions, found: Walk, result: Result) -> None:
             f"{_count(result.unread, 'photo')} could not be read or captioned this time: still to be done."
         )
     if result.gone:
-        log.info(f"{_count(result.gone, 'photo')} disappeared before their turn came.")
+        log.info(f"{_count(result.gone, 'photo')} vanished before their turn came.")
     if found.left_out:
         log.info(found.left_out_line())
 
