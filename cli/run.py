@@ -288,7 +288,7 @@ def _summarise(task: _Task, result: Result) -> None:
             f"{count(result.unread, 'photo')} could not be read or captioned this time: still to be done."
         )
     if result.gone:
-        log.info(f"{count(result.gone, 'photo')} disappeared before their turn came.")
+        log.info(f"{count(result.gone, 'photo')} vanished before their turn came.")
     if task.found.left_out:
         log.info(task.found.left_out_line())
 
