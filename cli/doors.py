@@ -55,7 +55,7 @@ def shard_of(text: str) -> Shard:
     """Return the part of the library that the text names."""
     parts = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", text, re.ASCII)
     if not parts or int(parts[1]) > int(parts[2]):
-        raise WrongUseError(f"--shard {text!r} is no part: the second of eight machines gives 2/8.")
+        raise WrongUseError(f"--shard {text!r} is not a shard: give N/COUNT, such as 2/8.")
     return Shard(int(parts[1]), int(parts[2]))
 
 
@@ -63,7 +63,7 @@ def server(text: str) -> str:
     """Return the address of a server, which holds no password."""
     if not re.match(r"https?://[^/\s@]+(/\S*)?$", text):
         raise WrongUseError(
-            "--base-url is no address of a server: give one like http://localhost:8000/v1, without a password in it."
+            "--base-url is not a URL: give one like http://localhost:8000/v1, without a password in it."
         )
     return text
 
@@ -75,7 +75,7 @@ def dollars(text: str) -> Decimal:
     except ArithmeticError:
         amount = Decimal(0)
     if not amount.is_finite() or amount <= 0:
-        raise WrongUseError(f"--budget {text!r} is no sum of dollars: give one like 5.00.")
+        raise WrongUseError(f"--budget {text!r} is not a dollar amount: give one like 5.00.")
     return amount
 
 

@@ -72,8 +72,8 @@ def _print_photos(options: Options, journal: CaptionJournal, found: Walk, pendin
     counted = tally(done_records(journal, found))
     if counted.errors or counted.videos:
         print(f"Already done:      {counted.line()}")
-    if found.left_out:
-        print(found.left_out_line())
+    if found.other_files:
+        print(found.other_files_line())
 
 
 def _last_model(journal: CaptionJournal, backend: str) -> str:

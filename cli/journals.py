@@ -49,8 +49,8 @@ def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
         )
         if gone := counted.total - there.total:
             lines.append(f"Records of photos that are no longer there: {gone:,}")
-        if found.left_out:
-            lines.append(found.left_out_line())
+        if found.other_files:
+            lines.append(found.other_files_line())
     lines.append(f"Last run: {_last_run(journal)}")
     lines.append(f"Malformed lines: {_malformed(journal)}")
     print(printable("\n".join(lines)))

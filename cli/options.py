@@ -51,7 +51,7 @@ class RunOptions(Options):
 
     @property
     def backend_options(self) -> dict[str, Any]:
-        """What goes to the backend's constructor besides model, settings and prompt."""
+        """The further arguments of the backend, after model, settings and prompt."""
         if self.mock:
             return self.mock_options
         if self.backend == "local":

@@ -64,9 +64,9 @@ def find_files(photos_dir: Path) -> Walk:
         StopRunError: the folder is not as it must be, or part of it could not be read: a report would forget its photos.
     """
     found = walk(photos_dir)
-    if found.unread:
+    if found.unreadable:
         raise StopRunError(
-            f"{found.unread[0]}: a report would forget the photos in it, so none was written. See to the disk, then run "
+            f"{found.unreadable[0]}: a report would forget the photos in it, so none was written. See to the disk, then run "
             "the same command again."
         )
     return found
@@ -127,8 +127,8 @@ def _photos(found: Walk | None, records: Mapping[str, Entry]) -> list[Photo]:
         return [Photo(name, name, extension(name) in VIDEO_EXTENSIONS) for name in sorted(records)]
     for warning in found.warnings:
         log.warning(warning)
-    if found.left_out:
-        log.info(found.left_out_line())
+    if found.other_files:
+        log.info(found.other_files_line())
     return found.photos
 
 

@@ -21,7 +21,7 @@ from costs.estimate import text_tokens
 from costs.prices import dollars, price_of, source
 from costs.spending import Spending
 from engines.captioning import Captioner
-from engines.checks import Alike
+from engines.checks import SameAnswerWatch
 from engines.driver import Result, drive, record
 from engines.ray.session import LOCAL, ray_cluster
 from engines.threads import caption_photos, local_decoders
@@ -124,11 +124,11 @@ def _caption(
     label = MOCK if options.mock else f"{options.backend}/{backend.model}"
     _say_what_begins(task, backend, label, workers)
     stopper.graceful = True
-    alike = Alike()
+    watch = SameAnswerWatch()
 
     def seen(outcome: Outcome) -> None:
         progress.seen(outcome)
-        if backend.checked and (warning := alike.see(outcome)):
+        if backend.checked and (warning := watch.see(outcome)):
             log.warning(warning)
 
     total = len(task.found.photos)
@@ -289,8 +289,8 @@ def _summarise(task: _Task, result: Result) -> None:
         )
     if result.gone:
         log.info(f"{count(result.gone, 'photo')} vanished before their turn came.")
-    if task.found.left_out:
-        log.info(task.found.left_out_line())
+    if task.found.other_files:
+        log.info(task.found.other_files_line())
 
 
 def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
@@ -306,7 +306,7 @@ def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
         log.warning(f"Stopped; everything written is safe. {go_on} with: {_again(options)}")
         return signalled
     batch_ended = task.left and options.restart_every and task.quota == options.restart_every != options.limit
-    if (result.unread or task.found.unread) and not (batch_ended and result.progress):
+    if (result.unread or task.found.unreadable) and not (batch_ended and result.progress):
         raise StopRunError(
             f"Not everything could be read or captioned this time; fix the cause, then try the rest with: {_again(options)}"
         )

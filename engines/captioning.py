@@ -21,7 +21,7 @@ from tenacity.nap import sleep_using_event
 
 from backends.base import Caption
 from costs.spending import Spending
-from engines.checks import folded, judged
+from engines.checks import judged, one_line
 from engines.outcome import Outcome
 from engines.pacing import Pacer
 from errors import (
@@ -116,7 +116,7 @@ class Captioner:
                 failures += outcome is None or outcome.status != "success"
                 yield outcome
         if not failures and not self.stop.is_set():
-            _log.info(f"{type(failed).__name__}: {folded(str(failed))}"[:200])
+            _log.info(f"{type(failed).__name__}: {one_line(str(failed))}"[:200])
             self._shrink(batch)  # each alone worked, so there were too many
 
     def _shrink(self, batch: Sequence[object]) -> None:
@@ -147,9 +147,9 @@ class Captioner:
         except APIError as error:
             if isinstance(error, TransientAPIError) and self.stop.is_set():
                 return None
-            return Outcome(photo, "error_api", error=folded(str(error)), model=self._model)
+            return Outcome(photo, "error_api", error=one_line(str(error)), model=self._model)
         except Exception as error:  # noqa: BLE001 - a model can raise anything
-            reason = folded(f"{type(error).__name__}: {error}")
+            reason = one_line(f"{type(error).__name__}: {error}")
             return (
                 Outcome(photo, None, stop=StopRunError(OUT_OF_FILES))
                 if out_of_files(error)
@@ -171,7 +171,7 @@ class Captioner:
         finish = answer.finish_reason if isinstance(answer, Caption) else None
         said = (answer.text if isinstance(answer, Caption) else answer) or ""  # some SDKs answer with None
         if not self.backend.checked:
-            text = folded(said)
+            text = one_line(said)
             return text, None if text else "empty caption"
         return judged(said, finish, self.backend.prompt)
 

@@ -53,14 +53,14 @@ _TIMES_OF_CHARACTERS = {1: 12, 2: 8, 3: 6, 4: 5, **dict.fromkeys(range(5, 26), 4
 _TIMES_WITHOUT_LETTERS = 40
 
 
-def folded(text: str) -> str:
+def one_line(text: str) -> str:
     """Return the text as one line."""
     return " ".join(text.split())
 
 
 def judged(said: str, finish_reason: str | None = None, prompt: str = "") -> tuple[str, str | None]:
     """Return the caption in a model's answer, as one line, and what is wrong with it or None."""
-    text = folded(unwrapped(said, prompt))
+    text = one_line(unwrapped(said, prompt))
     reason = problem(text, finish_reason)
     if reason is None and is_nothing(text):
         reason = f"no caption: the answer was {text[:60]!r}"
@@ -118,7 +118,7 @@ def is_loop(text: str, *, cut_off: bool = False) -> bool:
     )
 
 
-class Alike:
+class SameAnswerWatch:
     """Notices from a run's answers that a model does not look at the photos."""
 
     def __init__(self) -> None:

@@ -44,13 +44,13 @@ class Photo:
 class Walk:
     """What a walk found: photos sorted by rel_path, the number of other files, and warnings.
 
-    `unread` names the folders and files that could not be read because of the disk, not because of permissions: photos may
+    `unreadable` names the folders and files that could not be read because of the disk, not because of permissions: photos may
     be missing from the list.
     """
 
     photos: list[Photo] = field(default_factory=list)
-    left_out: int = 0
-    unread: list[str] = field(default_factory=list)
+    other_files: int = 0
+    unreadable: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def add_error(self, path: str, error: OSError) -> None:
@@ -64,13 +64,13 @@ class Walk:
         sentence = f"{path!r} cannot be read ({error.strerror})"
         # ELOOP: links that lead to each other.
         if error.errno not in {errno.EACCES, errno.EPERM, errno.ELOOP}:
-            self.unread.append(sentence)
+            self.unreadable.append(sentence)
         self.warnings.append(f"{sentence}; its photos are left out.")
 
-    def left_out_line(self) -> str:
+    def other_files_line(self) -> str:
         """Return the sentence about the files that are neither pictures nor videos."""
-        what = "file that is not a picture" if self.left_out == 1 else "files that are not pictures"
-        return f"Left out {self.left_out:,} {what}."
+        what = "file that is not a picture" if self.other_files == 1 else "files that are not pictures"
+        return f"Left out {self.other_files:,} {what}."
 
 
 def portable_name(name: str) -> str:
@@ -123,7 +123,7 @@ def walk(photos_dir: Path) -> Walk:
     if not found.photos:
         warning = "".join(f" {sentence}" for sentence in found.warnings[:1])
         raise StopRunError(
-            f"The photos folder {photos_dir} holds no photos ({found.left_out} other files).{warning} "
+            f"The photos folder {photos_dir} holds no photos ({found.other_files} other files).{warning} "
             "Check --photos-dir, or mount the disk."
         )
     return found
@@ -160,7 +160,7 @@ def _files(root: str, found: Walk) -> Iterator[Photo]:
                     if is_video or _is_photo(kind, entry.path):
                         yield Photo(portable_name(prefix + name), entry.path, is_video)
                     else:
-                        found.left_out += 1
+                        found.other_files += 1
             except OSError as error:
                 found.add_error(entry.path, error)
         folders += reversed(below)

@@ -30,10 +30,10 @@ UNDATED = "Without a date"
 """Label of the chunk -1."""
 
 # PhotoTOC (Platt, Czerwinski, Field, MSR-TR-2002-17): an event ends where the log of a gap is so much above the mean of
-# the logs around it, so many to each side and its own among them.
+# the logs around it, the same number to each side, its own among them.
 _ABOVE_MEAN = math.log(17)
 _NEIGHBOURS = 10
-# Journeys (github.com/thrillfall/journeys): and after so long, or so far from the last photo with a place.
+# Journeys (github.com/thrillfall/journeys): and after a time, or at a distance from the last photo with a place.
 _LONGEST_GAP = 24 * 3600.0
 _FARTHEST = 100.0
 # Ours, in seconds.
@@ -51,7 +51,7 @@ _EARTH = 6371.0
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - of wall clocks
 _TITLE_TERMS = 3
 _VOICES = 9
-"""So many captions, spread over an event, find its words: two of them that agree are a consensus, two of a hundred are
+"""This number of captions, spread over an event, find its words: two of them that agree are a consensus, two of a hundred are
 not, and among thousands of events the weights favour what is rare."""
 _MONTHS = (
     "January February March April May June July August September October November December".split()
@@ -244,7 +244,7 @@ def _jumps(times: Floats, points: Floats) -> Ints:
     """Return the photos after which the place is another, at the widest gap between the last photo here and the first there.
 
     A place counts if the photo with a place before or after agrees, so that a GPS gone astray once cuts nothing, and
-    pictures from a train or a plane are not an event each. The first and the last have nobody to contradict them.
+    pictures from a train or a plane are not an event each. The first and the last have no neighbour to contradict them.
     """
     located = np.flatnonzero(~np.isnan(points[:, 0]))
     far = _distances(points[located]) > _FARTHEST

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from caption import DEFAULT_PROMPT
 from engines.answers import is_nothing, unwrapped
-from engines.checks import folded, judged
+from engines.checks import judged, one_line
 from tests.conftest import ROOT
 
 PROMPT = "Describe this photo in one detailed sentence."
@@ -48,7 +48,7 @@ def test_there_are_many_examples_of_each_kind() -> None:
 
 @pytest.mark.parametrize("example", GOOD, ids=lambda example: f"{example['language']}: {example['note']}")
 def test_a_good_caption_stays_as_it_is(example: dict[str, Any]) -> None:
-    assert judged(example["text"], example["finish"], PROMPT) == (folded(example["text"]), None)
+    assert judged(example["text"], example["finish"], PROMPT) == (one_line(example["text"]), None)
 
 
 def test_nearly_all_others_are_cut_to_the_caption_or_refused() -> None:

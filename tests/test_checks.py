@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.checks import ALIKE, Alike, folded, is_loop, problem
+from engines.checks import ALIKE, SameAnswerWatch, is_loop, one_line, problem
 from engines.outcome import Outcome
 from engines.refusals import WAYS, is_refusal, matching
 from library.walk import Photo
@@ -22,7 +22,7 @@ EXAMPLES = [
     for line in (ROOT / "tests" / "caption_examples.jsonl").read_text("utf-8").splitlines()
     if "caption" not in (example := json.loads(line))  # those with something around them: test_answers.py
 ]
-GOOD = [folded(example["text"]) for example in EXAMPLES if example["verdict"] == "good"]
+GOOD = [one_line(example["text"]) for example in EXAMPLES if example["verdict"] == "good"]
 KINDS = {
     "good": "good",
     "content filter": "content filter",
@@ -48,12 +48,12 @@ HEADINGS = {
 
 
 def judged(text: str, finish: str | None) -> str:
-    return KINDS[problem(folded(text), finish) or "good"]
+    return KINDS[problem(one_line(text), finish) or "good"]
 
 
 def lines(text: str) -> str:
     """Return which lines of refusals.txt the text begins with, for the message of a failed test."""
-    return f"engines/refusals.txt: {[(line.number, line.language) for line in matching(folded(text))]}"
+    return f"engines/refusals.txt: {[(line.number, line.language) for line in matching(one_line(text))]}"
 
 
 def test_there_are_many_examples() -> None:
@@ -80,12 +80,12 @@ REFUSALS = [
 
 @pytest.mark.parametrize("example", REFUSALS, ids=lambda example: f"{example['language']}: {example['note']}")
 def test_a_refusal_is_found_under_the_heading_of_its_language(example: dict[str, str]) -> None:
-    languages = {line.language for line in matching(folded(example["text"]))}
+    languages = {line.language for line in matching(one_line(example["text"]))}
     assert HEADINGS[example["language"]] in languages, lines(example["text"])
 
 
 def test_every_way_to_refuse_has_an_example() -> None:
-    met = {line.number for example in REFUSALS for line in matching(folded(example["text"]))}
+    met = {line.number for example in REFUSALS for line in matching(one_line(example["text"]))}
     assert [way.phrase for way in WAYS if way.phrase.number not in met] == []
 
 
@@ -106,9 +106,9 @@ def test_a_good_caption_stays_good_when_another_follows(one: str, other: str) ->
 
 @given(st.text())
 def test_folding_leaves_one_line(text: str) -> None:
-    line = folded(text)
+    line = one_line(text)
     assert line.splitlines() in ([], [line])
-    assert folded(line) == line.strip() == line
+    assert one_line(line) == line.strip() == line
 
 
 @given(
@@ -116,7 +116,7 @@ def test_folding_leaves_one_line(text: str) -> None:
     st.sampled_from([None, "stop", "length", "content_filter", "refusal", "tool_calls"]),
 )
 def test_any_text_is_judged(text: str, finish: str | None) -> None:
-    assert (problem(folded(text), finish) or "good").split(" while ")[0].split(" before ")[0] in KINDS
+    assert (problem(one_line(text), finish) or "good").split(" while ")[0].split(" before ")[0] in KINDS
     problem(text, finish)
 
 
@@ -207,7 +207,7 @@ def test_an_end_that_repeats_is_a_loop_only_when_it_is_long_or_cut_off() -> None
 )  # fmt: skip
 def test_no_text_takes_long(text: str) -> None:
     start = time.process_time()
-    problem(folded(text), "length")
+    problem(one_line(text), "length")
     is_refusal(text)
     assert time.process_time() - start < 0.2
 
@@ -221,7 +221,7 @@ def unusable(reason: str) -> Outcome:
 
 
 def warnings(outcomes: list[Outcome]) -> list[str]:
-    alike = Alike()
+    alike = SameAnswerWatch()
     return [warning for outcome in outcomes if (warning := alike.see(outcome))]
 
 

@@ -176,7 +176,7 @@ def test_what_is_done_is_told_apart(library: Product) -> None:
 def test_wrong_use(library: Product) -> None:
     assert "leave out" in estimate(library, "--all", "--backend", "openai", code=64)
     assert "--backend" in estimate(library, code=64)
-    assert "no address" in estimate(library, "--backend", "openai", "--base-url", "localhost:8000", code=64)
+    assert "is not a URL" in estimate(library, "--backend", "openai", "--base-url", "localhost:8000", code=64)
     assert "leave it out" in estimate(
         library, "--backend", "mock", "--base-url", "http://localhost:8000", code=64
     )

@@ -23,7 +23,7 @@ from backends.precision import Device
 from caption import DEFAULT_PROMPT
 from config import Settings
 from engines.answers import unwrapped
-from engines.checks import folded, problem
+from engines.checks import one_line, problem
 from errors import StopRunError
 from image_loader import load_image
 from tests.conftest import ROOT, Product, wait_for
@@ -176,7 +176,9 @@ def test_thoughts_are_no_caption(models: Callable[[str], Path], tmp_path: Path) 
     template = folder / "chat_template.jinja"
     template.write_text(template.read_text().replace("assistant\n", "assistant\n<think>\n"))
     answer = load(folder).caption(examples()[0])
-    assert problem(unwrapped(answer.text), answer.finish_reason) == "cut off by the token limit while thinking"
+    assert (
+        problem(unwrapped(answer.text), answer.finish_reason) == "cut off by the token limit while thinking"
+    )
     template.write_text(template.read_text().replace("<think>", "{% if enable_thinking %}<think>{% endif %}"))
     assert load(folder).caption(examples()[0]).text
 
@@ -193,7 +195,7 @@ def test_marks_of_thoughts_that_are_special_tokens_are_no_caption(tmp_path: Path
     said = f"{marks[0]}A dog? A cat!{marks[1]}A dog.<|im_end|>"
     answer = backend._answer(backend._processor.tokenizer(said).input_ids, 1)
     assert answer.text.startswith(marks[0])
-    assert folded(unwrapped(answer.text)) == "A dog."
+    assert one_line(unwrapped(answer.text)) == "A dog."
 
 
 def test_large_tiles_do_not_enlarge_pictures(models: Callable[[str], Path], tmp_path: Path) -> None:

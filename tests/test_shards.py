@@ -105,4 +105,4 @@ def test_a_shard_without_photos_is_done(product: Product, tmp_path: Path) -> Non
 def test_a_part_of_nothing_is_wrong_use(product: Product, shard: str) -> None:
     for command in (["run"], ["estimate"]):
         flags = ["--backend", "mock", "--photos-dir", str(product.photos), f"--shard={shard}"]
-        assert "the second of eight machines gives 2/8" in product.call(*command, *flags, code=64).stderr
+        assert "is not a shard: give N/COUNT, such as 2/8" in product.call(*command, *flags, code=64).stderr

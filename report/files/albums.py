@@ -135,7 +135,7 @@ class _Names:
 
 
 def _at_most(name: str, size: int) -> str:
-    """Cut a name to so many bytes, never inside a character."""
+    """Cut a name to a number of bytes, never inside a character."""
     while len(os.fsencode(name)) > size:
         name = name[:-1]
     return name
@@ -201,7 +201,7 @@ def _read(path: Path) -> _Made:
         if made["version"] == _VERSION and all(map(_is_album, albums)) and _are_names(links):
             return _Made(links, list(folders))
     raise StopRunError(
-        f"{path} is damaged, and without it nobody knows which links are ours: give {_FLAG} a new folder."
+        f"{path} is damaged, and without it the program cannot tell which links are its own: give {_FLAG} a new folder."
     )
 
 

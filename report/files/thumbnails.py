@@ -288,7 +288,7 @@ class _Index:
         return {key: lines[key] for key in keys if key in lines and _is_there(key, lines[key], there)}
 
     def open(self, known: Mapping[Key, _Known]) -> None:
-        """Begin anew with what is known still, so that torn lines and photos that are gone leave."""
+        """Start over with what is still known, so that torn lines and photos that are gone leave."""
         aside = self._path.with_name(f"{self._path.name}.tmp")
         try:
             aside.parent.mkdir(parents=True, exist_ok=True)

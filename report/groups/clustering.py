@@ -70,7 +70,7 @@ class _Found:
 
 
 def check_fast() -> None:
-    """Raise StopRunError if `fast` lacks its package; at once, so that no vector is made in vain."""
+    """Raise StopRunError if `fast` lacks its package; at once, so that no vector is made for nothing."""
     if importlib.util.find_spec("evoc") is None:
         raise PackagesError(
             "--fast needs packages that are not installed (evoc): leave --fast out, or get them.",
@@ -257,7 +257,7 @@ def _by_evoc(vectors: Floats, copies: Ints, size: int, seed: int, say: Say) -> _
 
 
 def _by_size(labels: Ints) -> Ints:
-    """Number groups anew, by size, then by first member."""
+    """Number the groups, by size, then by first member."""
     present, first, sizes = np.unique(labels, return_index=True, return_counts=True)
     kept = present >= 0
     order = np.lexsort((first[kept], -sizes[kept]))

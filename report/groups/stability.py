@@ -1,7 +1,7 @@
 """Owns which photos stay in the groups of an earlier report. Finds no group itself, and names none.
 
 UMAP and HDBSCAN move a photo in ten when a hundred arrive among thousands: where density ends, and whether two dense
-places are one, hangs on a few photos. So the groups that people know stay as they are, and a cluster found anew counts
+places are one, hangs on a few photos. So the groups that people know stay as they are, and a newly found cluster counts
 only where it holds something new: a tenth of it or more arrived, and half of it or less was in groups. What arrived
 in a cluster that does not count joins the nearest of the earlier groups that make up a tenth of it, or none.
 

@@ -5,10 +5,10 @@ first, each old group at most once. Where a group was split its largest part goe
 largest one does; a pair counts only if it shares more than half of the smaller of the two, so that no id passes to a
 group that merely brushed the old one. All others get new ids above all old ones.
 
-A heading stays with its id as long as something in the group vouches for it, although its photo may no longer be the
-one nearest to the centroid: a photo arriving must not rename what people know by name. It is made anew when
+A heading stays with its id as long as something in the group supports it, although its photo may no longer be the
+one nearest to the centroid: a photo arriving must not rename what people know by name. It is made again when
 
-- it was a caption, and no photo of the group has this caption any more (gone, moved, captioned anew);
+- it was a caption, and no photo of the group has this caption any more (gone, moved, captioned again);
 - it was a mock's caption, and the group has real ones now;
 - it was a vocabulary match or a number, and a photo that was in the group has a caption now and had none then.
 """
@@ -116,7 +116,7 @@ def inherit(
 
 
 def _stands(previous: Previous, old: int, members: Iterable[str], labels: Mapping[str, Label]) -> bool:
-    """Tell whether something in the group still vouches for the heading of the old one."""
+    """Tell whether something in the group still supports the heading of the old one."""
     heading = previous.headings[old]
     if not heading or len(heading) > _LONGEST_HEADING:
         return False

@@ -42,7 +42,7 @@ _log = logging.getLogger("captioner.report")
 class EmbeddingCache:
     """The vectors of one embedder, whose `name` changes whenever its vectors would. Used by one thread at a time.
 
-    Trouble with the disk costs the cache, never the run: it is said once, and the vectors are made anew next time.
+    Trouble with the disk costs the cache, never the run: it is said once, and the vectors are computed again next time.
     """
 
     def __init__(self, folder: Path, name: str) -> None:

@@ -114,7 +114,7 @@ def _batches(
     missing: dict[int, Missing],
     progress: Callable[[int], None],
 ) -> Iterator[list[tuple[int, Image]]]:
-    """Yield the pictures with their places, so many at once; what is none goes to `missing`, and is done."""
+    """Yield the pictures with their places, in batches; what is none goes to `missing`, and is done."""
     batch: list[tuple[int, Image]] = []
     for place, picture in pictures:
         if isinstance(picture, Image):
