@@ -504,7 +504,7 @@ def test_without_the_package(product: Product, tmp_path: Path) -> None:
     said = product.run("--ray", code=1)
     assert "Get them with: uv run --extra ray python" in said
     assert not product.lines()
-    assert said.count("leave out --ray.") == 1
+    assert said.count("leave out --ray,") == 1
     assert "will be gone in the next version: leave it out." in product.run("--engine", "threads")
 
 
