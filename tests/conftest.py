@@ -156,6 +156,12 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where a journal may be written."""
+    return tmp_path / "captions.jsonl"
+
+
+@pytest.fixture
 def product(tmp_path: Path, photos: Path) -> Product:
     folder = tmp_path / "work"
     folder.mkdir()

@@ -27,8 +27,8 @@ from engines.checks import one_line, problem
 from errors import StopRunError
 from image_loader import load_image
 from tests.conftest import ROOT, Product, wait_for
+from tests.helpers.journals import mountable
 from tests.hub import Hub
-from tests.test_journal import mountable
 from tests.test_run_loop import batch_done, copy_project, loop
 from tests.tiny_model import build, build_with_custom_code
 from tests.warm import WarmProcess

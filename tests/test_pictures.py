@@ -25,7 +25,7 @@ from library.walk import Photo, walk
 from report.files.thumbnails import FOLDER, DiskCost, Picture, disk_cost, make_pictures
 from report.photos import STREAK
 from tests.conftest import ROOT, draw
-from tests.test_journal import needs_mount
+from tests.helpers.journals import needs_mount
 
 pillow_heif.register_heif_opener()
 
