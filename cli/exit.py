@@ -60,7 +60,7 @@ def prepare_streams() -> None:
 def leave(work: Callable[[], ExitCode], *, prints: bool = False) -> None:
     """Do the work and end the process with its exit code. Every error becomes an exit code here and nowhere else.
 
-    `prints`: the command only prints, and whoever reads its output may close the pipe early.
+    `prints`: the command only prints, and the reader of its output may close the pipe early.
     """
     from cli.log import log
 

@@ -68,9 +68,15 @@ class Product:
         return [sys.executable, str(ROOT / "caption.py"), *arguments]
 
     def call(self, *arguments: str, code: int = 0, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
-        """Run to the end; the exit code must be `code`, and no traceback may show."""
+        """Run the program to the end; see `complete`."""
+        return self.complete(self.command(*arguments), code=code, timeout=timeout)
+
+    def complete(
+        self, command: list[str], code: int = 0, timeout: float = PATIENCE
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to the end; the exit code must be `code`, and no traceback may show."""
         done = subprocess.run(
-            self.command(*arguments),
+            command,
             cwd=self.folder,
             env=self.env,
             capture_output=True,

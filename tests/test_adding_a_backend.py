@@ -78,7 +78,7 @@ def test_the_pages_own_text_makes_a_working_backend(tmp_path: Path) -> None:
 
 
 def test_five_files_are_enough() -> None:
-    """What the test above has changed, and what the steps tell to change besides: nothing else knows a provider."""
+    """What the test above has changed, and what the steps tell to change as well: nothing else knows a provider."""
     steps = (
         (ROOT / "docs" / "adding_a_backend.md").read_text().partition("## The steps")[2].partition("\n## ")[0]
     )

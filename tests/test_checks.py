@@ -101,7 +101,7 @@ def test_a_good_caption_in_quotes_or_bold_is_good(text: str) -> None:
 
 @given(st.sampled_from(GOOD), st.sampled_from(GOOD))
 def test_a_good_caption_stays_good_when_another_follows(one: str, other: str) -> None:
-    assert problem(f"{one}. {other}", "stop") is None  # Thai has no full stop of its own
+    assert problem(f"{one}. {other}", "stop") is None  # Thai has no full stop
 
 
 @given(st.text())

@@ -202,9 +202,9 @@ def test_broken_photos_neither_count_in_a_streak_nor_end_it(library: Library) ->
 
 
 def test_trouble_of_the_account_stops_the_run(library: Library) -> None:
-    refused = StopRunError("The key is refused: mend it in config.env.")
+    refused = StopRunError("The key is refused: fix it in config.env.")
     result, backend = library.run(by_turn(lambda turn: "fine" if turn != 20 else fail(refused)))
-    assert str(result.stopped) == "The key is refused: mend it in config.env."
+    assert str(result.stopped) == "The key is refused: fix it in config.env."
     assert library.statuses() == {"success": 20}
     assert len(backend.calls) == 21, "nothing more is begun"
 

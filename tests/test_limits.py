@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from tests.conftest import Product
 
 NEEDED = 64 + 8 * cores()
-FILES = ("cluster_export.csv", "cluster_report.md", "cluster_report.html", "cluster_export.parquet", "last_report.json")
+FILES = (
+    "cluster_export.csv",
+    "cluster_report.md",
+    "cluster_report.html",
+    "cluster_export.parquet",
+    "last_report.json",
+)
 REFUSALS = ("ENOSPC", "EDQUOT", "EROFS", "EACCES")
 
 # From the chosen moment on no file can be opened any more: what the process may open is open.
@@ -111,22 +117,6 @@ def caption(product: Product, *arguments: str) -> list[str]:
     return product.command("run", "--backend", "mock", "--photos-dir", str(product.photos), *arguments)
 
 
-def tell(product: Product, command: list[str], code: int) -> str:
-    """Run the command; return what it said."""
-    done = subprocess.run(
-        command,
-        cwd=product.folder,
-        env=product.env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
-
-
 def made(product: Product) -> dict[str, bytes]:
     return {name: path.read_bytes() for name in FILES if (path := product.folder / name).exists()}
 
@@ -180,11 +170,11 @@ def test_a_report_that_may_open_no_more_files(product: Product, shim: Path, mome
     product.run()
     shim.write_text(FULL)
     product.env["MOMENT"] = moment
-    said = tell(product, report_command(product), 1)
+    said = product.complete(report_command(product), 1).stderr
     assert "raise the limit with `ulimit -n 4096`" in said.splitlines()[-1]
     assert not list(product.folder.rglob("*.tmp"))
     del product.env["PYTHONPATH"]
-    said = tell(product, report_command(product), 0)
+    said = product.complete(report_command(product), 0).stderr
     assert len(made(product)) == len(FILES)
     assert "10 thumbnails" in said
 
@@ -200,7 +190,7 @@ def test_a_connection_that_may_not_be_opened_is_no_photos_error(
         flags = ["--backend", dialect, "--base-url", provider.base_url, "--photos-dir", str(product.photos)]
         # Four calls at once take four connections; none or two of them get through.
         provider.script = lambda number, request: Reply(delay=1.0, body=provider.good().body)
-        said = tell(product, product.command("run", *flags, "--max-workers", "4"), 1)
+        said = product.complete(product.command("run", *flags, "--max-workers", "4"), 1).stderr
         assert "raise the limit with `ulimit -n 4096`" in said.splitlines()[-1]
         assert {record["status"] for record in product.lines()} <= {"success", "error_corrupt"}
         del product.env["PYTHONPATH"]
@@ -213,9 +203,7 @@ def test_a_worker_that_may_open_no_more_files_leaves_the_photo_open(product: Pro
     shim.write_text(FULL)
     product.env["MOMENT"] = "start"
     photo = str(product.photos / "cover.bmp")
-    program = (
-        f"from engines.ray.workers import DecodingWorker\nprint(repr(DecodingWorker(64, 1).load({photo!r})[0]))"
-    )
+    program = f"from engines.ray.workers import DecodingWorker\nprint(repr(DecodingWorker(64, 1).load({photo!r})[0]))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=product.env, capture_output=True, text=True, check=True
     )
@@ -248,19 +236,19 @@ def test_a_disk_that_fails_in_the_middle_of_a_report(
     product: Product, shim: Path, refusal: str, where: str
 ) -> None:
     product.run()
-    tell(product, report_command(product), 0)
+    product.complete(report_command(product), 0).stderr
     before = made(product)
     shutil.rmtree(product.folder / "cluster_report_files")
     shim.write_text(REFUSING)
     product.env |= {"REFUSAL": refusal, "WHERE": where}
-    last = tell(product, report_command(product), 1).splitlines()[-1]
+    last = product.complete(report_command(product), 1).stderr.splitlines()[-1]
     assert where in last
     assert f"cannot be written ({os.strerror(getattr(errno, refusal))})" in last
     assert "free the disk, or give another --out-dir" in last
     assert made(product) == before
     assert not list(product.folder.rglob("*.tmp"))
     del product.env["PYTHONPATH"]
-    assert "10 thumbnails" in tell(product, report_command(product), 0)
+    assert "10 thumbnails" in product.complete(report_command(product), 0).stderr
     assert made(product) == before
 
 
@@ -272,6 +260,6 @@ def test_a_cache_that_cannot_be_written_costs_no_report(
     shim.write_text(REFUSING)
     # The log is opened before; each of its lines is lost.
     product.env |= {"REFUSAL": refusal, "WHERE": where, "SKIPPED": str(int(where.endswith(".log")))}
-    said = tell(product, report_command(product), 0)
+    said = product.complete(report_command(product), 0).stderr
     assert ("cannot be written" in said) == (not where.endswith(".log"))
     assert len(made(product)) == len(FILES)

@@ -26,16 +26,7 @@ def install(product: Product) -> Path:
 
 
 def call(product: Product, *command: str, code: int = 0) -> str:
-    done = subprocess.run(
-        command,
-        cwd=product.folder,
-        env=product.env,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
+    done = product.complete(list(command), code)
     return done.stdout + done.stderr
 
 
