@@ -236,7 +236,7 @@ def test_a_disk_that_fails_in_the_middle_of_a_report(
     product: Product, shim: Path, refusal: str, where: str
 ) -> None:
     product.run()
-    product.complete(report_command(product), 0).stderr
+    product.complete(report_command(product), 0)
     before = made(product)
     shutil.rmtree(product.folder / "cluster_report_files")
     shim.write_text(REFUSING)
