@@ -236,7 +236,7 @@ def read_pictures(options: ReportOptions, library: Library, stopper: Stopper) ->
         )
     if stopper.event.is_set():
         raise StoppedError
-    log.info(disk_cost(options.out_dir).line())
+    log.info(disk_cost(options.out_dir))
     return pictures
 
 

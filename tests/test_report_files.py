@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from library.moments import Moment
 from report.build import Report, photos_link
 from report.events import UNDATED, Chunk, Timeline
 from report.files.markdown import MARKDOWN, escaped, write_markdown
-from report.files.table import COLUMNS, Row, guarded, make_rows, plain, read_csv, write_csv, write_parquet
+from report.files.table import COLUMNS, Row, guarded, make_rows, write_csv, write_parquet
 from report.groups.clustering import Clusters
 from report.naming.naming import UNCLUSTERED, Group, Label, Theme, one_line
 
@@ -90,13 +91,23 @@ def tables(draw: st.DrawFn) -> list[Row]:
     ]
 
 
-def rounded(row: Row) -> Row:
-    def near(value: float | None, digits: int) -> float | None:
-        return None if value is None else round(value, digits)
+def plain(cell: str) -> str:
+    """Take the apostrophe off, as a program does that reads the CSV."""
+    return cell[1:] if re.match("'+[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]", cell) else cell
 
-    return row._replace(
-        distance_to_centroid=near(row.distance_to_centroid, 6), x=near(row.x, 4), y=near(row.y, 4)
+
+def spelled(row: Row) -> list[str]:
+    """Return the row's cells as a program reads them."""
+
+    def number(value: float | None, digits: int) -> str:
+        return "" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
+
+    cells = row._replace(
+        distance_to_centroid=number(row.distance_to_centroid, 6),  # type: ignore[arg-type]
+        x=number(row.x, 4),  # type: ignore[arg-type]
+        y=number(row.y, 4),  # type: ignore[arg-type]
     )
+    return ["" if cell is None else str(cell) for cell in cells]
 
 
 def clusters(
@@ -127,13 +138,12 @@ def test_the_csv_gives_back_what_was_written_and_is_the_same_again(
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "cluster_export.csv"
     write_csv(Report(rows), path.parent)
-    assert list(read_csv(path)) == [rounded(row) for row in rows]
     first = path.read_bytes()
-    write_csv(Report(list(read_csv(path))), path.parent)
+    write_csv(Report(rows), path.parent)
     assert path.read_bytes() == first
     cells = list(csv.reader(io.StringIO(first.decode(), newline=""), strict=True))
     assert cells[0] == list(COLUMNS)
-    assert {len(line) for line in cells} == {len(COLUMNS)}
+    assert [[plain(cell) for cell in line] for line in cells[1:]] == [spelled(row) for row in rows]
     for line in cells[1:]:
         for column in (0, 2, 3, 12, 13):
             assert line[column][:1] not in set("=+-@\t\r")
@@ -189,28 +199,6 @@ def test_every_file_has_its_time_its_chunk_and_its_burst() -> None:
         ("2019-07-12T12:00:00", "file", -1, UNDATED, ""),
         ("", "", -1, UNDATED, ""),
     ]
-
-
-def test_an_export_from_before_there_were_chunks_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "cluster_export.csv"
-    path.write_text(",".join(COLUMNS[:9]) + "\r\na,7,b,c,caption,0.5,7,0,0\r\n")
-    assert list(read_csv(path)) == [Row("a", 7, "b", "c", "caption", 0.5, 7, 0, 0)]
-    path.write_text(",".join(COLUMNS[:8]) + "\r\n")
-    with pytest.raises(ValueError, match="no column y"):
-        list(read_csv(path))
-
-
-def test_later_columns_and_a_byte_order_mark_do_not_hinder_reading(tmp_path: Path) -> None:
-    path = tmp_path / "cluster_export.csv"
-    path.write_text("\ufeffmore," + ",".join(COLUMNS) + "\r\n1,a,7,'=x,y,caption,0.5,7,0,0,,,2,'=z,\r\n")
-    assert list(read_csv(path)) == [Row("a", 7, "=x", "y", "caption", 0.5, 7, 0, 0, "", "", 2, "=z", "")]
-
-
-def test_a_caption_beyond_all_measure_is_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "cluster_export.csv"
-    row = Row("a", 0, "a", "x" * 200_000, "caption", 0.0, 0, 0.0, 0.0)
-    write_csv(Report([row]), tmp_path)
-    assert list(read_csv(path)) == [row]
 
 
 def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path: Path) -> None:

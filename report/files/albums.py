@@ -151,17 +151,13 @@ def _wanted(rows: Sequence[Row], photos: Mapping[str, str], chunks: Sequence[Chu
                 clusters.setdefault(row.cluster_id, []).append(row)
             if row.chunk_id in by_chunk:
                 by_chunk[row.chunk_id].append(row)
-    links: _Links = {}
-    names = _Names()
-    for _, inside in sorted(clusters.items()):
-        album = names.unlike(safe_name(inside[0].cluster_label))
-        links[f"{_CLUSTERS}/{album}"] = _album(inside, photos)
-    names = _Names()
-    for chunk in chunks:
-        if by_chunk[chunk.id]:
-            album = names.unlike(safe_name(_dated(chunk)))
-            links[f"{_CHUNKS}/{album}"] = _album(by_chunk[chunk.id], photos)
-    return links
+    albums = [(_CLUSTERS, inside[0].cluster_label, inside) for _, inside in sorted(clusters.items())]
+    albums += [(_CHUNKS, _dated(chunk), by_chunk[chunk.id]) for chunk in chunks if by_chunk[chunk.id]]
+    names = {_CLUSTERS: _Names(), _CHUNKS: _Names()}
+    return {
+        f"{top}/{names[top].unlike(safe_name(title))}": _album(inside, photos)
+        for top, title, inside in albums
+    }
 
 
 def _dated(chunk: Chunk) -> str:

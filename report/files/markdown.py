@@ -7,6 +7,7 @@ page says nothing of when it was made: the same input gives the same bytes.
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
@@ -49,7 +50,8 @@ def write_markdown(report: Report, folder: Path) -> None:
 
 def escaped(text: str) -> str:
     """Return a text as it reads in a heading or a table cell, and as nothing else."""
-    return _PIPE.sub(_spelled, _MARKUP.sub(r"\\\g<0>", one_line(text)))
+    plain = html.escape(_MARKUP.sub(r"\\\g<0>", one_line(text)), quote=False)
+    return plain.replace("|", "&#124;")  # behind a backslash it is still a pipe to some readers
 
 
 _MARKUP = re.compile(
@@ -59,17 +61,13 @@ _MARKUP = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_PIPE = re.compile("[&<>|]")
-"""As entities: a pipe behind a backslash is still a pipe to some readers."""
-
-
-def _spelled(match: re.Match[str]) -> str:
-    return {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"}[match[0]]
 
 
 def _lines(report: Report) -> Iterator[str]:
     def link(rel_path: str) -> str | None:
-        return None if report.link is None else report.link + (report.odd.get(rel_path) or _url(rel_path))
+        if report.link is None:
+            return None
+        return report.link + (report.odd.get(rel_path) or quote(rel_path.encode("utf-8", "backslashreplace")))
 
     groups, themes = report.groups, report.themes
     by_group: dict[int | None, list[Row]] = defaultdict(list)
@@ -312,10 +310,6 @@ def _photo(row: Row, link: _Link, frames: int = 1) -> str:
     burst = f" (\u00d7{frames})" if frames > 1 else ""
     target = link(row.rel_path)
     return (name if target is None else f"[{name}]({target})") + burst
-
-
-def _url(path: str) -> str:
-    return quote(path.encode("utf-8", "backslashreplace"))
 
 
 def _label(row: Row) -> str:

@@ -2,10 +2,9 @@
 
 The CSV is RFC 4180 (commas, CRLF, quotes doubled) in UTF-8 without a byte order mark. A spreadsheet takes a cell that
 begins with `=`, `+`, `-`, `@`, a tab or a line break for a formula, so such a text gets an apostrophe before it: it is read
-as text, and shows at worst that apostrophe. So that a program gets back exactly what was written, a text that has
-apostrophes before such a character gets one more: `plain` takes one apostrophe away from what matches
-`'+[=+-@...]`, and from nothing else. Numbers are left as they are: -1 is a number and no formula. Labels and headings
-are one line each (report/naming/naming.py); a line break in a file's name stays, in quotes, because the name is the key.
+as text, and shows at worst that apostrophe. A text that has apostrophes before such a character gets one more, so that a
+program can get back exactly what was written. Numbers are left as they are: -1 is a number and no formula. Labels and
+headings are one line each (report/naming/naming.py); a line break in a file's name stays, in quotes, because the name is the key.
 """
 
 from __future__ import annotations
@@ -63,8 +62,6 @@ class Row(NamedTuple):
 
 
 COLUMNS = Row._fields
-_FIRST_COLUMNS = frozenset(COLUMNS) - Row._field_defaults.keys()
-"""Those of the first version; an export without the later ones still gives its names on."""
 
 
 def make_rows(
@@ -162,44 +159,6 @@ def write_csv(report: Report, folder: Path) -> None:
             )
 
 
-def read_csv(path: Path) -> Iterator[Row]:
-    """Yield the rows of a CSV that `write_csv` made, now or before there were chunks, with the texts as they were.
-
-    Columns that it does not know are ignored.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is damaged, or something else (also csv.Error).
-    """
-    csv.field_size_limit(
-        1 << 30
-    )  # the usual 131,072 would refuse one overlong caption, and with it the whole file
-    with path.open(encoding="utf-8-sig", newline="") as file:  # Excel adds a mark when it saves
-        reader = csv.DictReader(file, strict=True)
-        missing = _FIRST_COLUMNS - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(f"it has no column {min(missing)}")
-        for cells in reader:
-            if None in cells or None in cells.values():
-                raise ValueError(f"line {reader.line_num} has another number of columns")
-            yield Row(
-                plain(cells["rel_path"]),
-                _integer(cells["cluster_id"]),
-                plain(cells["cluster_label"]),
-                plain(cells["label"]),
-                cells["label_source"],
-                _number(cells["distance_to_centroid"]),
-                _integer(cells["nearest_cluster"]),
-                _number(cells["x"]),
-                _number(cells["y"]),
-                cells.get("taken_at", ""),
-                cells.get("taken_from", ""),
-                _integer(cells.get("chunk_id", "")),
-                plain(cells.get("chunk_label", "")),
-                plain(cells.get("burst_of", "")),
-            )
-
-
 def write_parquet(report: Report, folder: Path) -> None:
     """Write the rows with types and the texts as they are, for Embedding Atlas and for programs.
 
@@ -239,21 +198,6 @@ def write_parquet(report: Report, folder: Path) -> None:
         pq.write_table(pa.table(arrays), new, compression="zstd")
 
 
-def read_grouped_by(path: Path) -> str:
-    """Return what the Parquet file of an older report says of how its rows were grouped.
-
-    Raises:
-        OSError: there is none, or it cannot be read.
-        ValueError: it is something else (pyarrow's own errors are ValueErrors).
-    """
-    import pyarrow.parquet as pq
-
-    said = (pq.read_schema(path).metadata or {}).get(b"grouped_by")
-    if said is None:
-        raise FileNotFoundError(path)
-    return str(said, "utf-8")
-
-
 @contextmanager
 def replaced(path: Path, flag: str = "--out-dir") -> Iterator[Path]:
     """Lend the name of a new file that takes the place of `path` when the block ends well, at once and whole.
@@ -286,11 +230,6 @@ def guarded(text: str) -> str:
     return "'" + text if _FORMULA.match(text) else text
 
 
-def plain(cell: str) -> str:
-    """Return the text that `guarded` was given."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
-
-
 def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -298,14 +237,6 @@ def _known(value: float) -> float | None:
 def _fixed(value: float | None, digits: int) -> str:
     """Spell a number the same way always: no exponent, and no minus before a zero."""
     return "" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
-
-
-def _integer(cell: str) -> int | None:
-    return int(cell) if cell else None
-
-
-def _number(cell: str) -> float | None:
-    return float(cell) if cell else None
 
 
 def encodable(text: str) -> str:

@@ -72,23 +72,6 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class DiskCost:
-    """How many thumbnails and previews there are, and their bytes."""
-
-    thumbnails: int
-    thumbnail_bytes: int
-    previews: int
-    preview_bytes: int
-
-    def line(self) -> str:
-        """Return it as a sentence for people."""
-        line = f"{counted(self.thumbnails, 'thumbnail')} ({_size(self.thumbnail_bytes)})"
-        if self.previews:
-            line += f", {counted(self.previews, 'preview')} of formats that browsers cannot show ({_size(self.preview_bytes)})"
-        return f"{line}."
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
     """What the index remembers of a photo.
 
@@ -134,12 +117,9 @@ def make_pictures(
         if not photo.is_video and (key is None or key not in known)
     ]
     progress(len(photos) - len(to_do))
-
-    def make(decoder: Decoder, item: tuple[Photo, Key | None]) -> _Known | CorruptImageError:
-        return _made(decoder, *item, folder)
-
     index.open(known)
-    with closing(index), closing(each_photo(to_do, make, PREVIEW, stop)) as results:
+    look = each_photo(to_do, lambda decoder, item: _made(decoder, *item, folder), PREVIEW, stop)
+    with closing(index), closing(look) as results:
         for (_, key), made in results:
             if isinstance(made, _Known) and key:
                 known[key] = made
@@ -158,10 +138,13 @@ def _remove_others(folder: Path, there: Mapping[str, Mapping[str, int]], keys: I
                 os.unlink(_path(folder / kind, name))
 
 
-def disk_cost(out_dir: Path) -> DiskCost:
-    """Count the thumbnails and previews that lie in the report's folder."""
-    thumbnails, previews = (_files(out_dir / FOLDER / kind) for kind in (_THUMBNAILS, _PREVIEWS))
-    return DiskCost(len(thumbnails), sum(thumbnails.values()), len(previews), sum(previews.values()))
+def disk_cost(out_dir: Path) -> str:
+    """Return the sentence that says how many thumbnails and previews lie in the report's folder, and their bytes."""
+    thumbnails, previews = (_files(out_dir / FOLDER / kind).values() for kind in (_THUMBNAILS, _PREVIEWS))
+    line = f"{counted(len(thumbnails), 'thumbnail')} ({_size(sum(thumbnails))})"
+    if previews:
+        line += f", {counted(len(previews), 'preview')} of formats that browsers cannot show ({_size(sum(previews))})"
+    return f"{line}."
 
 
 def _made(decoder: Decoder, photo: Photo, key: Key | None, folder: Path) -> _Known | CorruptImageError:
@@ -249,10 +232,8 @@ def _files(folder: Path) -> dict[str, int]:
 
 
 def _is_there(key: Key, known: _Known, there: Mapping[str, Mapping[str, int]]) -> bool:
-    name = _name(key)
-    return (there[_THUMBNAILS].get(name, 0) == known.thumbnail or not known.thumbnail) and (
-        there[_PREVIEWS].get(name, 0) == known.preview or not known.preview
-    )
+    name, sizes = _name(key), {_THUMBNAILS: known.thumbnail, _PREVIEWS: known.preview}
+    return all(there[kind].get(name) == size for kind, size in sizes.items() if size)
 
 
 def _picture(key: Key, known: _Known | None) -> Picture:
