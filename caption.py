@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import sys
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cli.exit import leave
 from cli.exit import main as start
@@ -46,14 +45,6 @@ RAY_HERE = "local"
 """What `--ray` alone means, in Ray's own word: a Ray that is started for this run on this machine."""
 
 
-class Precision(StrEnum):
-    """How many bits a local model's weights have."""
-
-    none = "none"
-    int8 = "int8"
-    int4 = "int4"
-
-
 app = typer.Typer(
     help="Caption every photo of a library once, into captions.jsonl. Flags without a command mean `run`.",
     add_completion=False,
@@ -61,18 +52,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-JournalOption = Annotated[
-    Path, typer.Option("--captions-jsonl", parser=home_expanded, metavar="PATH", help="The journal.")
-]
-BackendOption = Annotated[
-    str | None, typer.Option("--backend", help=f"Backend to use (required): {', '.join(BACKENDS)}.")
-]
-ModelOption = Annotated[str | None, typer.Option("--model", help="Model to use; each backend has a default.")]
-PromptOption = Annotated[str, typer.Option("--prompt", help="What to ask of each photo.")]
+JournalOption = Annotated[Path, typer.Option(parser=home_expanded, metavar="PATH", help="The journal.")]
+BackendOption = Annotated[str | None, typer.Option(help=f"Backend to use (required): {', '.join(BACKENDS)}.")]
+ModelOption = Annotated[str | None, typer.Option(help="Model to use; each backend has a default.")]
+PromptOption = Annotated[str, typer.Option(help="What to ask of each photo.")]
 BaseUrlOption = Annotated[
     str | None,
     typer.Option(
-        "--base-url",
         parser=server,
         metavar="URL",
         help="Another server that speaks the backend's dialect, as http://localhost:8000/v1.",
@@ -80,14 +66,12 @@ BaseUrlOption = Annotated[
 ]
 WorkersOption = Annotated[
     int | None,
-    typer.Option("--max-workers", min=1, help="Concurrent requests; each backend has a default."),
+    typer.Option(min=1, help="Concurrent requests; each backend has a default."),
 ]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Attempt at most this many photos.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Attempt at most this many photos.")]
 RetryOption = Annotated[
     str | None,
-    typer.Option(
-        "--retry-status", help="Try photos with these statuses again, such as error_api,error_model."
-    ),
+    typer.Option(help="Try photos with these statuses again, such as error_api,error_model."),
 ]
 BudgetOption = Annotated[
     Decimal | None,
@@ -98,7 +82,6 @@ BudgetOption = Annotated[
 ShardOption = Annotated[
     Shard | None,
     typer.Option(
-        "--shard",
         parser=shard_of,
         metavar="PART/PARTS",
         help="Only this part of the library, as in 2/8: for machines that share nothing.",
@@ -154,7 +137,7 @@ def run_command(
     engine: Annotated[str | None, typer.Option(hidden=True)] = None,
     ray_address: Annotated[str | None, typer.Option(hidden=True)] = None,
     quantize: Annotated[
-        Precision | None,
+        Literal["none", "int8", "int4"] | None,
         typer.Option(help="Precision of a local model; by default what fits the card."),
     ] = None,
     trust_remote_code: Annotated[
@@ -186,7 +169,7 @@ def run_command(
         restart_every=restart_every,
         shard=shard,
         ray=_cluster(ray, engine, ray_address),
-        quantize=quantize.value if quantize else None,
+        quantize=quantize,
         trust_remote_code=trust_remote_code,
         mock_options={
             name: value
