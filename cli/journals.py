@@ -135,6 +135,4 @@ def _cell(entry: Entry) -> str:
 
 def _escaped(cell: str) -> str:
     text = " ".join(cell.split())
-    for character, spelled in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|")):
-        text = text.replace(character, spelled)
-    return printable(text)
+    return printable(text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|"))

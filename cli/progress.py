@@ -17,7 +17,6 @@ from journal import is_video
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
     from decimal import Decimal
-    from types import TracebackType
 
     from engines.outcome import Outcome
 
@@ -59,9 +58,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.close()
         self._line()
 

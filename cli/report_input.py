@@ -97,14 +97,14 @@ def _records(options: ReportOptions) -> dict[str, Entry]:
     """Return what the journals say; of a photo that several hold, the last one's word."""
     records: dict[str, Entry] = {}
     for path in options.journals or (_JOURNAL,):
-        if warning := copies_warning(CaptionJournal(path).path, options.journals):
+        journal = CaptionJournal(path)
+        if warning := copies_warning(journal.path, options.journals):
             log.warning(warning)
         if not path.exists():
             if options.journals:
                 raise StopRunError(f"{path} does not exist: check --captions-jsonl.")
             log.info(f"There is no {path}: no photo has a caption.")
             continue
-        journal = CaptionJournal(path)
         records |= journal.load()
         if warning := malformed_warning(journal):
             log.warning(warning)
@@ -171,10 +171,8 @@ def _read_images(options: ReportOptions, library: Library, stopper: Stopper) -> 
     photos = library.photos
     embedder = load_embedder(options.embedder, options.clip_model)
     cache = EmbeddingCache(options.out_dir / CACHE, embedder.name)
-    with progress_bar("Embedding", len(photos)) as update:
+    with _progress(stopper, "Embedding", len(photos)) as update:
         images = embed_photos(photos, embedder, cache, stop=stopper.event, progress=update)
-    if stopper.event.is_set():
-        raise StoppedError
     log.info(f"{len(images.vectors):,} photos have a vector, {images.new:,} new.")
     unread = []
     for place, missing in sorted(images.missing.items()):
@@ -201,10 +199,8 @@ def _read_captions(options: ReportOptions, library: Library, stopper: Stopper) -
     }
     embedder = TextEmbedder(options.text_model)
     cache = EmbeddingCache(options.out_dir / CACHE, embedder.name)
-    with progress_bar("Embedding", len(captions), "captions") as update:
+    with _progress(stopper, "Embedding", len(captions), "captions") as update:
         texts = embed_texts(list(captions.values()), embedder, cache, stop=stopper.event, progress=update)
-    if texts is None:
-        raise StoppedError
     return Vectors(list(captions), texts, embedder.says)
 
 
@@ -213,11 +209,8 @@ def _side_by_side(pictured: Vectors, captioned: Vectors) -> Vectors:
     width = pictured.rows.shape[1]
     rows = np.zeros((len(pictured.rows), width + captioned.rows.shape[1]), np.float32)
     rows[:, :width] = pictured.rows
-    number = {place: row for row, place in enumerate(pictured.places)}
-    both = [(number[place], text) for text, place in enumerate(captioned.places) if place in number]
-    if both:
-        at, of = (list(side) for side in zip(*both, strict=True))
-        rows[at, width:] = captioned.rows[of]
+    _, at, of = np.intersect1d(pictured.places, captioned.places, return_indices=True)
+    rows[at, width:] = captioned.rows[of]
     return replace(pictured, rows=unit(rows), says=f"{pictured.says} and {captioned.says}")
 
 
@@ -230,25 +223,23 @@ def read_pictures(options: ReportOptions, library: Library, stopper: Stopper) ->
     """
     if library.photos_dir is None:
         return [Picture()] * len(library.photos)
-    with progress_bar("Thumbnails of", len(library.photos)) as update:
+    with _progress(stopper, "Thumbnails of", len(library.photos)) as update:
         pictures = make_pictures(
             library.photos, options.out_dir, options.out_dir / CACHE, stop=stopper.event, progress=update
         )
-    if stopper.event.is_set():
-        raise StoppedError
     log.info(disk_cost(options.out_dir))
     return pictures
 
 
 @contextmanager
-def progress_bar(doing: str, total: int, what: str = "photos") -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; elsewhere one line at the end."""
+def _progress(
+    stopper: Stopper, doing: str, total: int, what: str = "photos"
+) -> Iterator[Callable[[int], object]]:
+    """Log what is done, with a bar on a terminal; raise StoppedError at the end of the block if a signal came."""
     with tqdm(
         total=total, unit=f" {what}", file=sys.stderr, mininterval=0.2, disable=not sys.stderr.isatty()
     ) as bar:
-
-        def update(done: int) -> None:
-            bar.update(done)
-
         log.info(f"{doing} {total:,} {what}.")
-        yield update
+        yield bar.update
+    if stopper.event.is_set():
+        raise StoppedError

@@ -94,7 +94,7 @@ def make_pictures(
     cache: Path,
     *,
     stop: threading.Event | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> list[Picture]:
     """Return what there is to show of every photo, in their order: found in `out_dir`, or made and put there.
 

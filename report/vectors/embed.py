@@ -68,7 +68,7 @@ def embed_photos(
     cache: EmbeddingCache,
     *,
     stop: threading.Event | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> Embedded:
     """Return the photos' vectors, from `cache` or computed and put there; videos are not opened.
 
@@ -112,7 +112,7 @@ def _batches(
     pictures: Iterable[tuple[int, Image | CorruptImageError]],
     size: int,
     missing: dict[int, Missing],
-    progress: Callable[[int], None],
+    progress: Callable[[int], object],
 ) -> Iterator[list[tuple[int, Image]]]:
     """Yield the pictures with their places, in batches; what is none goes to `missing`, and is done."""
     batch: list[tuple[int, Image]] = []
@@ -148,12 +148,12 @@ def embed_texts(
     cache: EmbeddingCache,
     *,
     stop: threading.Event | None = None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> Floats | None:
+    progress: Callable[[int], object] = lambda _: None,
+) -> Floats:
     """Return the texts' vectors, (n, d), each of length 1, from `cache` or computed and put there.
 
     Texts that are alike get one vector. `progress` is told how many more texts are done, first of those that need no
-    work. None after `stop` was set; what was computed is in the cache.
+    work. Without a row after `stop` was set; what was computed is in the cache.
     """
     stop = stop or threading.Event()
     unique = {_text_key(text): text for text in texts}
@@ -167,7 +167,7 @@ def embed_texts(
     try:
         for start in range(0, len(new), _TEXTS):
             if stop.is_set():
-                return None
+                return np.empty((0, 0), np.float32)
             keys = new[start : start + _TEXTS]
             vectors = embedder.texts([unique[key] for key in keys]).astype(np.float16)
             rows.put([numbers[key] for key in keys], vectors)
