@@ -31,6 +31,7 @@ from errors import (
     RateLimitError,
     StopRunError,
     TransientAPIError,
+    chain,
     out_of_files,
 )
 
@@ -179,7 +180,7 @@ class CloudBackend(CaptionBackend):
         if isinstance(cause, httpx2.TransportError):
             return self._translate_network_error(cause)
         unreadable = (json.JSONDecodeError, UnicodeDecodeError, httpx2.DecodingError, zlib.error)
-        if any(isinstance(one, unreadable) for one in _chain(error)) or isinstance(response, httpx2.Response):
+        if any(isinstance(one, unreadable) for one in chain(error)) or isinstance(response, httpx2.Response):
             return TransientAPIError("the server's answer is not the JSON it should be", billed=True)
         return None
 
@@ -219,21 +220,18 @@ class CloudBackend(CaptionBackend):
 
     def _redirected(self, response: httpx2.Response) -> StopRunError:
         """Return the error that names the address to use. Pixels go only where the user sends them."""
-        target = urlsplit(urljoin(str(response.request.url), response.headers.get("location", "")))
+        location = response.headers.get("location")
+        target = urlsplit(urljoin(str(response.request.url), location or ""))
         address = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
         base, found, _ = address.partition(self.request_path)
         what = f"{self.host} sends requests on to another address (HTTP {response.status_code})"
-        if not response.headers.get("location") or not found or base == self.base_url:
-            where = self._clean(address) if response.headers.get("location") else "which it does not name"
+        if self.own_server and location and found and base != self.base_url:
             return StopRunError(
-                f"{what}, {where}: check {'--base-url' if self.own_server else 'the network'}, and run the same command again."
+                f"{what}: if you trust it, run the same command again with --base-url {self._clean(base)}"
             )
-        if not self.own_server:
-            return StopRunError(
-                f"{what}, {self._clean(address)}: check the network, and run the same command again."
-            )
+        where = self._clean(address) if location else "which it does not name"
         return StopRunError(
-            f"{what}: if you trust it, run the same command again with --base-url {self._clean(base)}"
+            f"{what}, {where}: check {'--base-url' if self.own_server else 'the network'}, and run the same command again."
         )
 
     def _error_for_status(self, status: int, body: object, headers: Mapping[str, str]) -> Exception:
@@ -358,15 +356,6 @@ def _check_text(response: httpx2.Response) -> None:
     """Raise for a good answer that is not UTF-8: some SDKs would put other letters in place of what is damaged."""
     if response.status_code == 200:
         response.read().decode()
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield the error and the errors that led to it."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _json(response: httpx2.Response) -> object:
