@@ -10,7 +10,7 @@ from cli.log import log
 from cli.selection import done_records, keep_shard, load_records, pending_photos, photos_folder
 from cli.words import count
 from config import load_settings
-from costs.estimate import Estimate, estimate, sample_sizes
+from costs.estimate import Estimate, Work, estimate, sample_sizes
 from costs.pace import pace
 from costs.prices import dollars, is_priced, source
 from image_loader import sent_size
@@ -38,23 +38,15 @@ def print_estimate(options: Options) -> ExitCode:
     keep_shard(found, options.shard)
     pending = pending_photos(journal, found)
     _print_photos(options, journal, found, len(pending))
-    photos, sizes = sample_sizes(pending[: options.limit], sent_size)
+    sample = sample_sizes(pending[: options.limit], sent_size)
+    work = Work(*sample, options.prompt, options.max_workers, options.base_url)
 
     def row(name: str) -> Estimate:
         model = options.model or BACKENDS[name].default_model or _last_model(journal, name)
         label = MOCK if name == MOCK else f"{name}/{model}"
-        workers = options.max_workers
-        return estimate(
-            name,
-            model,
-            photos=photos,
-            sizes=sizes,
-            prompt=options.prompt,
-            workers=workers,
-            # The journal does not say with how many workers its pace was measured.
-            pace=pace(journal.stamps.get(label, ())) if workers is None else None,
-            base_url=options.base_url,
-        )
+        # The journal does not say with how many workers its pace was measured.
+        measured = pace(journal.stamps.get(label, ())) if options.max_workers is None else None
+        return estimate(name, model, work, measured)
 
     if options.backend:
         _print_one(row(options.backend))
