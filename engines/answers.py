@@ -14,7 +14,7 @@ import json
 import re
 from contextlib import suppress
 
-from engines.phrases import read
+from engines.phrases import any_of, read
 
 _LONGEST = 4_000
 """A text with more characters than this, without its thoughts, is not a caption with something around it."""
@@ -23,7 +23,7 @@ _PHRASES = read("answers.txt")
 
 def _any(kind: str) -> str:
     """Return a pattern for the phrases of this kind in any language."""
-    return "(?:" + "|".join(f"(?:{phrase.pattern})" for phrase in _PHRASES if phrase.kind == kind) + ")"
+    return f"(?:{any_of(_PHRASES[kind])})"
 
 
 def _words(words: str) -> str:
