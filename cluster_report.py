@@ -127,7 +127,6 @@ def report(
 
 
 def main() -> None:
-    """Run the command line."""
     start(app)
 
 

@@ -15,7 +15,7 @@ from cli.copies import copies_warning
 from cli.log import log
 from cli.selection import malformed_warning, photos_folder, spell_as_recorded
 from config import load_settings
-from errors import StopRunError
+from errors import StopRunError, UnavailableImageError
 from journal import CaptionJournal
 from library.walk import VIDEO_EXTENSIONS, Photo, extension, walk
 from report.build import Library, Vectors
@@ -178,7 +178,7 @@ def _read_images(options: ReportOptions, library: Library, stopper: Stopper) -> 
     for place, missing in sorted(images.missing.items()):
         if not photos[place].is_video:
             log.warning("not embedded", extra={"rel_path": photos[place].rel_path, "error": missing.reason})
-        if missing.unavailable and not missing.gone:
+        if isinstance(missing, UnavailableImageError) and not missing.gone:
             unread.append(photos[place].rel_path)
     if unread:
         raise StopRunError(

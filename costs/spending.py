@@ -58,7 +58,10 @@ class Spending:
             yield self._book
         except Exception as error:
             if _may_be_billed(error):
-                self._book_lost()
+                with self._changed:
+                    self.lost += 1
+                    if self._budget is not None:
+                        self.cost += self._most
             raise
         finally:
             if self._budget is not None:
@@ -84,12 +87,6 @@ class Spending:
                     )
                 self._changed.wait(0.2)
             self._in_flight += 1
-
-    def _book_lost(self) -> None:
-        with self._changed:
-            self.lost += 1
-            if self._budget is not None:
-                self.cost += self._most
 
     def _lost_words(self) -> str:
         if not self.lost:

@@ -89,11 +89,7 @@ def _said(rows: Iterable[Row], grouped_by: str) -> _Said:
 
 
 def write_last(report: Report, folder: Path) -> None:
-    """Write what the next report reads. The file is replaced whole or not at all.
-
-    Raises:
-        StopRunError: it cannot be written.
-    """
+    """Write what the next report reads, as the writers of `report/files` do."""
     text = _said(report.rows, report.grouped_by).model_dump_json()
     with replaced(folder / LAST) as new:
         new.write_text(text, encoding="utf-8")

@@ -38,11 +38,6 @@ _CHUNKS_BY_THEME = 100
 
 
 def write_markdown(report: Report, folder: Path) -> None:
-    """Write the report; the same input gives the same bytes. The file is replaced whole or not at all.
-
-    Raises:
-        StopRunError: it cannot be written.
-    """
     text = "\n".join(_lines(report)) + "\n"
     with replaced(folder / MARKDOWN) as new:
         new.write_bytes(text.encode("utf-8", "backslashreplace"))

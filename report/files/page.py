@@ -50,11 +50,7 @@ _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 
 def write_page(report: Report, folder: Path) -> None:
-    """Write the page; the thumbnails' paths are relative to `folder`. The file is replaced whole or not at all.
-
-    Raises:
-        StopRunError: it cannot be written, or a package of the report is missing.
-    """
+    """Write the page; the thumbnails' paths are relative to `folder`."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from markupsafe import Markup

@@ -127,11 +127,6 @@ def _later_cells(
 
 
 def write_csv(report: Report, folder: Path) -> None:
-    """Write the rows; the same rows give the same bytes. The file is replaced whole or not at all.
-
-    Raises:
-        StopRunError: it cannot be written.
-    """
     with (
         replaced(folder / CSV) as new,
         new.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
@@ -168,9 +163,6 @@ def write_parquet(report: Report, folder: Path) -> None:
 
     Files without a place have nulls in `x` and `y`, which Embedding Atlas (0.26) would draw: leave them out with
     `--query "SELECT * FROM data WHERE x IS NOT NULL"`.
-
-    Raises:
-        StopRunError: it cannot be written, or pyarrow is missing.
     """
     try:
         import pyarrow as pa

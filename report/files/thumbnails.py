@@ -283,7 +283,6 @@ class _Index:
             self._give_up(error)
 
     def add(self, key: Key, known: _Known) -> None:
-        """Remember one photo more."""
         try:
             if self._file:
                 self._file.write(_line(key, known))
@@ -291,7 +290,6 @@ class _Index:
             self._give_up(error)
 
     def close(self) -> None:
-        """Close the file."""
         if self._file:
             with suppress(OSError):
                 self._file.close()

@@ -129,11 +129,7 @@ class ClipEmbedder(TextEmbedder):
     """A model with pictures and texts in one space: CLIP, SigLIP and their like."""
 
     def __init__(self, model: str = CLIP_MODEL) -> None:
-        """Find or fetch the files of `model`, a name on the Hub or a folder.
-
-        Raises:
-            StopRunError: they cannot be had, or are not those of a model that takes pictures.
-        """
+        """Find or fetch the files; StopRunError also for those of a model that takes no pictures."""
         super().__init__(model, "--clip-model", "or do without: --embedder pixels, or --cluster-by caption")
         side = _picture_side(self._folder)
         if side is None:
