@@ -47,7 +47,7 @@ def read_previous(folder: Path) -> tuple[Previous, str | None]:
             raise ValueError(f"group {min(nameless)} has no name")
     except (FileNotFoundError, ImportError):  # without pyarrow `write_parquet` will stop
         return Previous(), None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:  # the last two: no table of ours
         return Previous(), (
             f"Names of the earlier report were not kept: {path.name} cannot be used ({shorten(one_line(str(error)), 200)}). "
             "All groups get new numbers and names."
