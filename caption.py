@@ -153,6 +153,7 @@ def run_command(
     from cli.run import run
     from journal import MOCK
 
+    mock_flags = {"error_rate": mock_error_rate, "latency": mock_latency}
     options = RunOptions(
         backend=_known_backend(backend),
         model=model,
@@ -171,11 +172,7 @@ def run_command(
         ray=_cluster(ray, engine, ray_address),
         quantize=quantize,
         trust_remote_code=trust_remote_code,
-        mock_options={
-            name: value
-            for name, value in (("error_rate", mock_error_rate), ("latency", mock_latency))
-            if value is not None
-        },
+        mock_options={name: value for name, value in mock_flags.items() if value is not None},
     )
     _check_flags_for_cloud(backend, base_url, budget)
     if not prompt.strip():
@@ -318,11 +315,10 @@ def _known_statuses(text: str | None) -> frozenset[Status]:
     from journal import STATUSES
 
     names = [name.strip() for name in text.split(",")] if text is not None else []
-    # A success would be retried for ever.
-    errors = [status for status in STATUSES if status != "success"]
-    unknown = [name for name in names if name not in errors]
-    if unknown:
-        raise WrongUseError(f"--retry-status cannot retry {unknown[0]!r}. Choose from: {', '.join(errors)}.")
+    errors = [status for status in STATUSES if status != "success"]  # a success would be retried for ever
+    for name in names:
+        if name not in errors:
+            raise WrongUseError(f"--retry-status cannot retry {name!r}. Choose from: {', '.join(errors)}.")
     return frozenset(status for status in errors if status in names)
 
 

@@ -71,13 +71,7 @@ def source(name: str) -> str:
 
 
 def _check_lines(path: Path) -> None:
-    """Stop at a line that sets nothing: it would be ignored, and may be a key without its name.
-
-    Raises:
-        StopRunError: there is one.
-        OSError: the file cannot be read, or is a folder.
-        UnicodeDecodeError: it is not text.
-    """
+    """Stop at a line that sets nothing: it would be ignored, and may be a key without its name."""
     with path.open(encoding="utf-8-sig") as file:
         for line in parse_stream(file):
             if line.error or (line.key is not None and line.value is None):

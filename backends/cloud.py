@@ -187,7 +187,10 @@ class CloudBackend(CaptionBackend):
     def _translate_response(self, response: httpx2.Response) -> Exception | Caption:
         if response.status_code < 400:
             return self._redirected(response)
-        body = _json(response)
+        try:
+            body = response.json()
+        except ValueError:
+            body = response.text
         filtered = _FILTERED.intersection(_values(body, _CODE_FIELDS))
         if filtered or "SAFETY_CHECK_TYPE_" in response.text[:5000]:  # xAI's codes stand in its text
             return Caption("", "content_filter")
@@ -356,13 +359,6 @@ def _check_text(response: httpx2.Response) -> None:
     """Raise for a good answer that is not UTF-8: some SDKs would put other letters in place of what is damaged."""
     if response.status_code == 200:
         response.read().decode()
-
-
-def _json(response: httpx2.Response) -> object:
-    try:
-        return response.json()
-    except ValueError:
-        return response.text
 
 
 def _retry_after(headers: Mapping[str, str], body: object) -> float | None:

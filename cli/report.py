@@ -92,11 +92,7 @@ def _make_report(options: ReportOptions, photos_dir: Path | None, stopper: Stopp
 
 @contextmanager
 def _alone_in(out_dir: Path) -> Iterator[None]:
-    """Hold the report's folder for this report alone, until the block ends or the process dies.
-
-    Raises:
-        StopRunError: another report is at work there, or the folder cannot be written.
-    """
+    """Hold the report's folder for this report alone, until the block ends or the process dies."""
     lock = FileLock(out_dir / LOCK, timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()

@@ -20,7 +20,7 @@ import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from errors import StopRunError
 from library.walk import folded
@@ -45,6 +45,8 @@ _EXTENSION_LENGTH = 10
 _UNSAFE = re.compile(r'[\\/:*?"<>|]')
 """What Windows and its file systems refuse; a photo viewer on another machine may look at the folder."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
+_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\0]+")
+_ALBUM = re.compile(f"(?:{_CLUSTERS}|{_CHUNKS})/{_NAME.pattern}")
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 _Links = dict[str, dict[str, str]]
@@ -178,12 +180,7 @@ def _album(rows: Iterable[Row], photos: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read(path: Path) -> _Made:
-    """Return what earlier runs made here.
-
-    Raises:
-        OSError: it cannot be read.
-        StopRunError: somebody changed it: its links could lead a removal anywhere.
-    """
+    """Return what earlier runs made here; refuse what somebody changed: its links could lead a removal anywhere."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -194,27 +191,17 @@ def _read(path: Path) -> _Made:
         made = json.loads(text)
         links, folders = made["links"], made["folders"]
         albums = [*links, *(name for name in folders if name not in {_CLUSTERS, _CHUNKS})]
-        if made["version"] == _VERSION and all(map(_is_album, albums)) and _are_names(links):
+        names = [name for album in links.values() for name in album]
+        targets = [target for album in links.values() for target in album.values()]
+        if (
+            made["version"] == _VERSION
+            and all(map(_ALBUM.fullmatch, albums))
+            and all(map(_NAME.fullmatch, names))
+            and all(isinstance(target, str) for target in targets)
+        ):
             return _Made(links, list(folders))
     raise StopRunError(
         f"{path} is damaged, and without it the program cannot tell which links are its own: give {_FLAG} a new folder."
-    )
-
-
-def _is_album(name: str) -> bool:
-    top, _, album = name.partition("/")
-    return top in {_CLUSTERS, _CHUNKS} and _is_name(album)
-
-
-def _is_name(name: str) -> bool:
-    return name not in {"", ".", ".."} and "/" not in name and "\x00" not in name
-
-
-def _are_names(links: Any) -> bool:  # noqa: ANN401 - as it was read
-    return all(
-        _is_name(name) and isinstance(target, str)
-        for album in links.values()
-        for name, target in album.items()
     )
 
 

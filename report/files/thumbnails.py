@@ -192,11 +192,7 @@ def _path(folder: Path, name: str) -> str:
 
 
 def _write(folder: Path, name: str, picture: Image) -> int:
-    """Write the picture as JPEG, whole or not at all; return its bytes.
-
-    Raises:
-        StopRunError: the disk does not take it.
-    """
+    """Write the picture as JPEG, whole or not at all; return its bytes."""
     packed = BytesIO()
     picture.save(packed, "JPEG", quality=_QUALITY)
     path = _path(folder, name)
