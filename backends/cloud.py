@@ -366,17 +366,15 @@ def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
             return _bounded(float(milliseconds) / 1000)
-        if (value := headers.get("retry-after")) is not None:
-            try:
-                return _bounded(float(value))
-            except ValueError:
-                moment = parsedate_to_datetime(value)
-                return _bounded((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-        for delay in _values(body, ("retryDelay",)):  # Gemini: "19s"
-            return _bounded(float(delay.removesuffix("s")))
+        gemini = next(_values(body, ("retryDelay",)), "").removesuffix("s")  # as in "19s"
+        value = headers.get("retry-after") or gemini
+        try:
+            return _bounded(float(value))
+        except ValueError:
+            moment = parsedate_to_datetime(value)
+            return _bounded((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         return None
-    return None
 
 
 def _bounded(seconds: float) -> float | None:
@@ -404,11 +402,11 @@ def _texts(body: object) -> Iterator[str]:
     """Yield the body's texts for people, the most useful first."""
     if isinstance(body, str):
         yield body
-    for name in ("message", "error", "detail"):
-        if isinstance(body, dict) and isinstance(text := body.get(name), str):
-            yield text
-    if isinstance(body, dict):
+    elif isinstance(body, dict):
+        yield from (
+            text for name in ("message", "error", "detail") if isinstance(text := body.get(name), str)
+        )
         yield from _texts(body.get("error"))
-    if isinstance(body, list):
+    elif isinstance(body, list):
         for item in body:
             yield from _texts(item)

@@ -52,7 +52,8 @@ def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
         if found.other_files:
             lines.append(found.other_files_line())
     lines.append(f"Last run: {_last_run(journal)}")
-    lines.append(f"Malformed lines: {_malformed(journal)}")
+    malformed = f" (line {first_numbers(journal.malformed)})" if journal.malformed else ""
+    lines.append(f"Malformed lines: {len(journal.malformed):,}{malformed}")
     print(printable("\n".join(lines)))
     return ExitCode.DONE
 
@@ -117,11 +118,6 @@ def _last_run(journal: CaptionJournal) -> str:
     except ValueError:
         return stamp
     return f"{when:%Y-%m-%d %H:%M:%S} UTC{mark}"
-
-
-def _malformed(journal: CaptionJournal) -> str:
-    count = len(journal.malformed)
-    return f"{count:,} (line {first_numbers(journal.malformed)})" if count else "0"
 
 
 def _heading(path: Path, table: dict[str, Entry]) -> str:

@@ -91,20 +91,10 @@ def make_rows(
         if row is None:
             table.append(Row(rel_path, None, "", label.text, label.source, None, None, None, None, *cells))
             continue
-        table.append(
-            Row(
-                rel_path,
-                ids[of[row]],
-                headings[of[row]],
-                label.text,
-                label.source,
-                _known(distances[row]),
-                ids[nearest[row]] if nearest[row] >= 0 else None,
-                _known(xy[row][0]),
-                _known(xy[row][1]),
-                *cells,
-            )
-        )
+        group, near, (x, y) = of[row], nearest[row], xy[row]
+        said = (rel_path, ids[group], headings[group], label.text, label.source)
+        place = (_known(distances[row]), ids[near] if near >= 0 else None, _known(x), _known(y))
+        table.append(Row._make((*said, *place, *cells)))
     return table
 
 

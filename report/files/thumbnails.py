@@ -48,6 +48,7 @@ _THUMBNAILS, _PREVIEWS = "thumbnails", "previews"
 _QUALITY = 80
 """With colours at half size (4:2:0) 12 kB a thumbnail and 100 a preview; `optimize` would save 4 % and double the time."""
 _OURS = re.compile(r"([0-9a-f]{2})[0-9a-f]{18}\.jpg(\.tmp)?")
+_INDEX = "pictures.index"
 _FORMAT = "cluster_report pictures 1"
 # What browsers show, by the first bytes: JPEG, PNG, GIF, BMP, ICO. WebP and AVIF have theirs further on.
 _SHOWN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"\0\0\1\0")
@@ -109,17 +110,16 @@ def make_pictures(
     keys = [photo_key(photo) for photo in photos]
     folder = out_dir / FOLDER
     there = {kind: _files(folder / kind) for kind in (_THUMBNAILS, _PREVIEWS)}
-    index = _Index(cache / "pictures.index")
-    known = index.still_there(keys, there)
+    past = _remembered(cache / _INDEX)
+    known = {key: past[key] for key in keys if key in past and _is_there(key, past[key], there)}
     to_do = [
         (photo, key)
         for photo, key in zip(photos, keys, strict=True)
         if not photo.is_video and (key is None or key not in known)
     ]
     progress(len(photos) - len(to_do))
-    index.open(known)
     look = each_photo(to_do, lambda decoder, item: _made(decoder, *item, folder), PREVIEW, stop)
-    with closing(index), closing(look) as results:
+    with closing(_Index(cache / _INDEX, known)) as index, closing(look) as results:
         for (_, key), made in results:
             if isinstance(made, _Known) and key:
                 known[key] = made
@@ -245,34 +245,29 @@ def _picture(key: Key, known: _Known | None) -> Picture:
     return Picture(link(_THUMBNAILS, known.thumbnail), link(_PREVIEWS, known.preview), known.size, moment)
 
 
+def _remembered(index: Path) -> dict[Key, _Known]:
+    """Return what was known after the last run."""
+    with suppress(OSError):
+        first, *lines = index.read_bytes().split(b"\n")
+        if first == _FORMAT.encode():
+            return dict(filter(None, map(_parsed, lines)))
+    return {}
+
+
 class _Index:
-    """What was known after the last run. Trouble with the disk costs the index, never the run: it is said once."""
+    """What the next run will remember. Trouble with the disk costs the index, never the run: it is said once."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lines: dict[Key, _Known] = {}
-        self._file: TextIO | None = None
-        with suppress(OSError):
-            first, *lines = path.read_bytes().split(b"\n")
-            if first == _FORMAT.encode():
-                self._lines = dict(filter(None, map(_parsed, lines)))
-
-    def still_there(
-        self, keys: Iterable[Key | None], there: Mapping[str, Mapping[str, int]]
-    ) -> dict[Key, _Known]:
-        """Return what is known of the photos, without those whose files are gone or others."""
-        lines = self._lines
-        return {key: lines[key] for key in keys if key in lines and _is_there(key, lines[key], there)}
-
-    def open(self, known: Mapping[Key, _Known]) -> None:
+    def __init__(self, path: Path, known: Mapping[Key, _Known]) -> None:
         """Start over with what is still known, so that torn lines and photos that are gone leave."""
-        aside = self._path.with_name(f"{self._path.name}.tmp")
+        self._path = path
+        self._file: TextIO | None = None
+        aside = path.with_name(f"{path.name}.tmp")
         try:
             aside.parent.mkdir(parents=True, exist_ok=True)
             with aside.open("w", encoding="ascii") as file:
                 file.writelines([f"{_FORMAT}\n", *(_line(key, one) for key, one in known.items())])
-            os.replace(aside, self._path)
-            self._file = self._path.open("a", buffering=1, encoding="ascii")  # a kill loses no line
+            os.replace(aside, path)
+            self._file = path.open("a", buffering=1, encoding="ascii")  # a kill loses no line
         except OSError as error:
             with suppress(OSError):
                 aside.unlink()
