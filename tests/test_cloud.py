@@ -25,7 +25,7 @@ from costs.spending import Spending
 from engines import captioning, pacing
 from engines.captioning import Captioner
 from library.walk import Photo
-from tests.provider import DIALECTS, KEYS, Provider, Reply, Request, closed_port
+from tests.helpers.provider import DIALECTS, KEYS, Provider, Reply, Request, closed_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

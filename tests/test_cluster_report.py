@@ -16,8 +16,8 @@ from PIL import Image
 from pyarrow import parquet
 
 from tests.conftest import ROOT, Product, draw, wait_for
-from tests.tiny_clip import build
-from tests.warm import WarmProcess
+from tests.helpers.tiny_clip import build
+from tests.helpers.warm import WarmProcess
 
 EXAMPLES = ROOT / "examples" / "photos"
 FILES = ("cluster_export.csv", "cluster_report.md", "cluster_export.parquet")

@@ -30,8 +30,8 @@ from report.vectors.clip import ClipEmbedder, TextEmbedder
 from report.vectors.embed import Embedded, Floats, embed_photos, embed_texts, unit
 from report.vectors.pixels import PixelsEmbedder
 from tests.conftest import ROOT, draw
-from tests.hub import Hub
-from tests.tiny_clip import DIMENSIONS, SIDE, build, build_siglip
+from tests.helpers.hub import Hub
+from tests.helpers.tiny_clip import DIMENSIONS, SIDE, build, build_siglip
 
 
 def vector(number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float16]]:

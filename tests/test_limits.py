@@ -14,7 +14,7 @@ import pytest
 
 from engines.threads import cores
 from tests.conftest import PATIENCE, ROOT
-from tests.provider import DIALECTS, KEYS, Provider, Reply
+from tests.helpers.provider import DIALECTS, KEYS, Provider, Reply
 from tests.test_machines import report_command
 
 if TYPE_CHECKING:

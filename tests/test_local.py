@@ -27,11 +27,11 @@ from engines.checks import one_line, problem
 from errors import StopRunError
 from image_loader import load_image
 from tests.conftest import ROOT, Product, wait_for
+from tests.helpers.hub import Hub
 from tests.helpers.journals import mountable
-from tests.hub import Hub
+from tests.helpers.tiny_model import build, build_with_custom_code
+from tests.helpers.warm import WarmProcess
 from tests.test_run_loop import batch_done, copy_project, loop
-from tests.tiny_model import build, build_with_custom_code
-from tests.warm import WarmProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable

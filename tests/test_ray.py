@@ -37,9 +37,9 @@ from errors import RateLimitError, StopRunError, TransientAPIError, UnavailableI
 from journal import CaptionJournal
 from library.walk import walk
 from tests.conftest import Product, draw, wait_for
-from tests.provider import Provider, closed_port
-from tests.ray_cluster import LOOPBACK, RayNodes
-from tests.tiny_model import build
+from tests.helpers.provider import Provider, closed_port
+from tests.helpers.ray_cluster import LOOPBACK, RayNodes
+from tests.helpers.tiny_model import build
 
 pytestmark = pytest.mark.slow
 KEY = "sk-secret-0123456789abcdef"
@@ -58,7 +58,7 @@ def joined(nodes: RayNodes) -> Iterator[RayNodes]:
         for name, value in LOOPBACK.items():
             patch.setenv(name, value)
         for name in ("fragile", "fragile-batches"):
-            patch.setitem(BACKENDS, name, BackendInfo("tests.fragile", _class(name), None, None, "fragile"))
+            patch.setitem(BACKENDS, name, BackendInfo("tests.helpers.fragile", _class(name), None, None, "fragile"))
         with ray_cluster(nodes.address, max_workers=None, max_side=64, stop=threading.Event()):
             yield nodes
 
@@ -131,7 +131,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     if request.param == "ray":
         request.getfixturevalue("joined")
     for name in ("fragile", "fragile-batches"):
-        monkeypatch.setitem(BACKENDS, name, BackendInfo("tests.fragile", _class(name), None, None, "fragile"))
+        monkeypatch.setitem(BACKENDS, name, BackendInfo("tests.helpers.fragile", _class(name), None, None, "fragile"))
     return Run(tmp_path, request.param)
 
 

@@ -1,6 +1,6 @@
 """Owns a Ray cluster of several nodes on this machine, in a process of its own, so that pytest has none of it.
 
-    python -m tests.ray_cluster NODES
+    python -m tests.helpers.ray_cluster NODES
 
 Prints a line of JSON: the address and the process ids of the raylets. A line `add` on its stdin adds a node, whose
 raylet it prints; the end of its stdin ends it all.
@@ -43,12 +43,12 @@ class RayNodes:
     def __enter__(self) -> Self:
         for _ in range(3):  # on a busy machine Ray gives up on a node that is only slow
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.ray_cluster", str(self._nodes)],
+                [sys.executable, "-m", "tests.helpers.ray_cluster", str(self._nodes)],
                 cwd=ROOT,
                 # What the workers need to find the backends of the tests, beside what they find by themselves.
                 env=os.environ
                 | _ENVIRONMENT
-                | {"PYTHONPATH": f"{ROOT / 'tests' / 'in_workers'}{os.pathsep}{ROOT}"},
+                | {"PYTHONPATH": f"{ROOT / 'tests' / 'helpers' / 'in_workers'}{os.pathsep}{ROOT}"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
