@@ -13,10 +13,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+
 from tests.conftest import ROOT
+from tests.helpers.provider import Provider
 
 CPUS, GPUS = 2, 1
 """Of each node, in Ray's books: a card is only a number there, which a model on the processor does not miss."""
@@ -89,6 +93,18 @@ class RayNodes:
                 if line.startswith(f"ray::{kind}".encode()) and int(parent) == raylet:
                     found.append(int(folder.name))
         return found
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[RayNodes]:
+    with RayNodes(2) as running:
+        yield running
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider("openai").serve() as running:
+        yield running
 
 
 def main() -> None:
