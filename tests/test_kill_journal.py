@@ -33,8 +33,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL"),
 ]
-
-
 PHOTOS = tuple(f"2023/IMG_{'0' * (number % 5)}{number} ü.jpg" for number in range(4))
 OLD = b'{"rel_path": "old.jpg", "caption": "here before", "status": "success"}\n'
 STARTS = {"no file": b"", "a torn line": OLD + b'{"rel_path": "torn.jpg", "cap'}

@@ -29,8 +29,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL"),
 ]
-
-
 PLAN_CHECK = """
 import json
 lines = [json.loads(l) for l in open('captions.jsonl')]
