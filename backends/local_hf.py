@@ -319,11 +319,7 @@ def _files(model: str, *weights: str) -> Path:
 
 
 def _check_code(folder: Path, model: str, *, trusted: bool) -> None:
-    """Check that transformers has the code of this model, or that the user trusts the model's own code.
-
-    Raises:
-        StopRunError: the model does not take pictures, or it would run its own code.
-    """
+    """Check that the model takes pictures, and that transformers has its code or the user trusts the model's own."""
     from transformers import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 

@@ -1,4 +1,7 @@
-"""Owns the commands that look at journals: stats, compare, compact. Opens no photo, reads no settings."""
+"""Owns the commands that look at journals: stats, compare, compact. Opens no photo, reads no settings.
+
+Each raises StopRunError where there is no journal, or it is not as it must be.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,7 @@ if TYPE_CHECKING:
 
 
 def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
-    """Print counts by status and model, the share done, the last run and the malformed lines.
-
-    Raises:
-        StopRunError: there is no journal or no photos folder.
-    """
+    """Print counts by status and model, the share done, the last run and the malformed lines."""
     journal = _existing(path)
     records = journal.load()
     counted = tally(records.values())
@@ -59,11 +58,7 @@ def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
 
 
 def print_comparison(paths: list[Path]) -> ExitCode:
-    """Print the photos that all journals hold as a Markdown table, a column a journal.
-
-    Raises:
-        StopRunError: a journal is missing, or they have no photo in common.
-    """
+    """Print the photos that all journals hold as a Markdown table, a column a journal."""
     tables = [_existing(path).load() for path in paths]
     common = sorted(set.intersection(*(set(table) for table in tables)))
     if not common:
@@ -79,11 +74,7 @@ def print_comparison(paths: list[Path]) -> ExitCode:
 
 
 def rewrite(path: Path) -> ExitCode:
-    """Compact the journal and print the result.
-
-    Raises:
-        StopRunError: there is no journal, it is in use, or it cannot be written.
-    """
+    """Compact the journal and print the result."""
     journal = _existing(path)
     with journal.lock():
         outcome = journal.compact()

@@ -1,4 +1,7 @@
-"""Owns what a report is made of: the library's files, what the journals say of them, vectors, pictures. Decides no group."""
+"""Owns what a report is made of: the library's files, what the journals say of them, vectors, pictures. Decides no group.
+
+All of it raises StopRunError where a folder, a journal, a model or the disk is not as it must be.
+"""
 
 from __future__ import annotations
 
@@ -54,15 +57,11 @@ class ReportOptions:
 
 
 class StoppedError(Exception):
-    """A signal came while vectors or thumbnails were made."""
+    """A signal came while vectors or thumbnails were made; those made so far are kept."""
 
 
 def find_files(photos_dir: Path) -> Walk:
-    """Find the library's files.
-
-    Raises:
-        StopRunError: the folder is not as it must be, or part of it could not be read: a report would forget its photos.
-    """
+    """Find the library's files, all of them: a report would forget the photos of a part that cannot be read."""
     found = walk(photos_dir)
     if found.unreadable:
         raise StopRunError(
@@ -73,11 +72,7 @@ def find_files(photos_dir: Path) -> Walk:
 
 
 def read_library(options: ReportOptions, photos_dir: Path | None, found: Walk | None) -> Library:
-    """Bring the files together with what the journals say of them; without `found` the journals say what there is.
-
-    Raises:
-        StopRunError: a journal is not as it must be.
-    """
+    """Bring the files together with what the journals say of them; without `found` the journals say what there is."""
     records = _records(options)
     if found and photos_dir:
         spell_as_recorded(found, records, photos_dir)
@@ -153,12 +148,7 @@ def _say_what_does_not_match(
 
 
 def read_vectors(options: ReportOptions, library: Library, stopper: Stopper) -> Vectors:
-    """Return what to cluster by.
-
-    Raises:
-        StoppedError: a signal came; what was made so far is in the cache.
-        StopRunError: a model or the disk is not as it must be.
-    """
+    """Return what to cluster by; StoppedError after a signal."""
     if options.cluster_by == "caption":
         return _read_captions(options, library, stopper)
     pictured = _read_images(options, library, stopper)
@@ -215,12 +205,7 @@ def _side_by_side(pictured: Vectors, captioned: Vectors) -> Vectors:
 
 
 def read_pictures(options: ReportOptions, library: Library, stopper: Stopper) -> list[Picture]:
-    """Return what there is to show of every file; nothing where no file is there to open.
-
-    Raises:
-        StoppedError: a signal came; the thumbnails made so far stay.
-        StopRunError: the disk is not as it must be.
-    """
+    """Return what there is to show of every file, nothing where no file is there to open; StoppedError after a signal."""
     if library.photos_dir is None:
         return [Picture()] * len(library.photos)
     with _progress(stopper, "Thumbnails of", len(library.photos)) as update:

@@ -71,14 +71,9 @@ def make_rows(
     groups: Sequence[Group],
     timeline: Timeline = _NO_TIMES,
 ) -> list[Row]:
-    """Join what is known of every file, in the order of `labels`.
+    """Join what is known of every file, in the order of `labels`, which are of all files as `timeline` is.
 
-    Args:
-        labels: of all walked files.
-        rel_paths: the clustered photos, a row each in the arrays of `clusters`.
-        clusters: which count as `groups` does.
-        groups: with their ids and headings.
-        timeline: of all of `labels`.
+    `rel_paths` are the clustered photos, a row each in the arrays of `clusters`, which count as `groups` does.
     """
     rows = {rel_path: row for row, rel_path in enumerate(rel_paths)}
     ids = {-1: -1} | {index: group.id for index, group in enumerate(groups)}

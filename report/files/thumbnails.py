@@ -148,11 +148,7 @@ def disk_cost(out_dir: Path) -> str:
 
 
 def _made(decoder: Decoder, photo: Photo, key: Key | None, folder: Path) -> _Known | CorruptImageError:
-    """Make the files of one photo; return why there are none where that may be otherwise next time.
-
-    Raises:
-        StopRunError: they cannot be written.
-    """
+    """Make the files of one photo; return why there are none where that may be otherwise next time."""
     head = _head(photo.path)
     picture, moment = decoder.look(photo.path, THUMBNAIL if _browsers_show(head) else PREVIEW)
     moment = moment or Moment()

@@ -12,16 +12,7 @@ import numpy as np
 from scipy.cluster.hierarchy import cut_tree, linkage
 
 from errors import PackagesError, StopRunError
-from report.groups.layout import (
-    MAP,
-    MAP_NEIGHBOURS,
-    NEIGHBOURS,
-    SPACE,
-    lay_out,
-    load_umap,
-    project,
-    timed,
-)
+from report.groups.layout import MAP, MAP_NEIGHBOURS, NEIGHBOURS, SPACE, lay_out, load_umap, project, timed
 from report.groups.neighbours import distinct_rows, measured_graph, nearest_centroid, neighbour_graph
 from report.groups.stability import ARRIVED, Earlier, keep_groups
 
