@@ -269,9 +269,7 @@ def unwrapped(text: str, prompt: str = "") -> str:
 def is_nothing(text: str) -> bool:
     """Tell whether an answer, as one line, only says that there is no caption: `null`, a file name, an error message."""
     text = text[:4_000].strip()
-    if _NOTHING.fullmatch(text):
-        return True
-    return bool(_ERROR.fullmatch(text)) and not _WRITTEN.search(text)
+    return bool(_NOTHING.fullmatch(text) or (_ERROR.fullmatch(text) and not _WRITTEN.search(text)))
 
 
 def _repeated(prompt: str) -> re.Pattern[str] | None:

@@ -191,14 +191,9 @@ def _read(path: Path) -> _Made:
         made = json.loads(text)
         links, folders = made["links"], made["folders"]
         albums = [*links, *(name for name in folders if name not in {_CLUSTERS, _CHUNKS})]
-        names = [name for album in links.values() for name in album]
-        targets = [target for album in links.values() for target in album.values()]
-        if (
-            made["version"] == _VERSION
-            and all(map(_ALBUM.fullmatch, albums))
-            and all(map(_NAME.fullmatch, names))
-            and all(isinstance(target, str) for target in targets)
-        ):
+        named = (link for album in links.values() for link in album.items())
+        sound = all(_NAME.fullmatch(name) and isinstance(target, str) for name, target in named)
+        if made["version"] == _VERSION and sound and all(map(_ALBUM.fullmatch, albums)):
             return _Made(links, list(folders))
     raise StopRunError(
         f"{path} is damaged, and without it the program cannot tell which links are its own: give {_FLAG} a new folder."

@@ -301,14 +301,9 @@ def _parsed(line: bytes) -> tuple[Key, _Known] | None:
     with suppress(ValueError, TypeError):
         checksum, _, text = line.partition(b" ")
         if int(checksum, 16) == crc32(text):
-            rel_path, size, mtime, at, place, thumbnail_size, thumbnail, preview, reason = json.loads(text)
-            moment = Moment(
-                datetime.fromisoformat(at) if at else None,
-                "exif" if at else "",
-                tuple(place) if place else None,
-            )
-            side = tuple(thumbnail_size) if thumbnail_size else None
-            return (rel_path, size, mtime), _Known(moment, side, thumbnail, preview, reason)
+            rel_path, size, mtime, at, place, sides, thumbnail, preview, reason = json.loads(text)
+            moment = Moment(at and datetime.fromisoformat(at), "exif" if at else "", place and tuple(place))
+            return (rel_path, size, mtime), _Known(moment, sides and tuple(sides), thumbnail, preview, reason)
     return None
 
 

@@ -110,7 +110,8 @@ def cluster(
     else:
         size = min_cluster_size or max(15, round(math.sqrt(len(vectors)) / 8))
         found = (_by_evoc if fast else _by_density)(distinct, copies, size, seed, say)
-    _group_copies(found.labels, copies, size)
+    alone = np.flatnonzero((found.labels < 0) & (copies >= size))  # equal rows, enough of them for a group
+    found.labels[alone] = found.labels.max(initial=-1) + 1 + np.arange(len(alone))
     if earlier:
         found.labels = keep_groups(distinct, found.labels, _of_distinct(earlier, of, len(first)), size)
 
@@ -131,12 +132,6 @@ def _of_distinct(earlier: Earlier, of: Ints, count: int) -> Earlier:
     np.maximum.at(groups, of[of >= 0], earlier.groups[of >= 0])
     np.fmax.at(distances, of[of >= 0], earlier.distances[of >= 0])
     return Earlier(groups, distances)
-
-
-def _group_copies(labels: Ints, copies: Ints, size: int) -> None:
-    """Make groups of the unclustered vectors that are there often enough to be one alone."""
-    alone = np.flatnonzero((labels < 0) & (copies >= size))
-    labels[alone] = labels.max(initial=-1) + 1 + np.arange(len(alone))
 
 
 def _few(vectors: Floats, copies: Ints, size: int) -> _Found:
