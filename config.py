@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 from dotenv.parser import parse_stream
-from pydantic import SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -30,16 +31,11 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    PHOTOS_DIR: Path | None = None
+    PHOTOS_DIR: Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))] | None = None
     OPENAI_API_KEY: SecretStr = SecretStr("")
     ANTHROPIC_API_KEY: SecretStr = SecretStr("")
     GEMINI_API_KEY: SecretStr = SecretStr("")
     XAI_API_KEY: SecretStr = SecretStr("")
-
-    @field_validator("PHOTOS_DIR")
-    @classmethod
-    def _expand_home(cls, value: Path | None) -> Path | None:
-        return Path(os.path.expanduser(value)) if value else value
 
 
 def load_settings() -> Settings:

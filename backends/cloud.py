@@ -116,10 +116,7 @@ class CloudBackend(CaptionBackend):
         )
         self._connect(key or "none")  # an SDK wants some key even for a server that wants none
 
-    def caption(self, image: Image) -> Caption:
-        return self._caption(image)
-
-    def _caption(self, image: Image, **sampling: Any) -> Caption:
+    def caption(self, image: Image, **sampling: Any) -> Caption:
         jpeg = encode(image)
         try:
             caption = self._request(jpeg, **sampling)

@@ -135,10 +135,9 @@ class _Page:
     def group(self, group: Group) -> Iterator[str]:
         """Show the photos nearest to the centroid and the oddest; in a small group a photo is one or the other."""
         inside = self.by_group[group.id]
-        yield from _heading(f"## {escaped(group.heading)}")
         terms = f" Set apart by: {escaped(', '.join(group.terms))}." if group.terms else ""
-        yield f"{counted(len(inside), 'photo')}, group {group.id}.{terms}"
-        yield ""
+        size = f"{counted(len(inside), 'photo')}, group {group.id}.{terms}"
+        yield from _heading(f"## {escaped(group.heading)}", size)
         stacks = _stacks(inside)
         odd = stacks[::-1][: min(_ODDEST, len(stacks) // 2)]
         near = stacks[: min(_NEAREST, len(stacks) - len(odd))]
@@ -149,16 +148,14 @@ class _Page:
 
     def unclustered(self) -> Iterator[str]:
         rows = self.by_group[-1]
-        yield from _heading(f"## {UNCLUSTERED}")
         if not rows:
-            yield "None."
+            yield from ("", f"## {UNCLUSTERED}", "", "None.")
             return
         stacks = _stacks(rows)
         shown = stacks[:_UNCLUSTERED_SHOWN]
-        yield f"{counted(len(rows), 'photo')} in no group, in `{CSV}` with `cluster_id` -1." + (
-            f" Here the {len(shown)} that come nearest to one." if len(shown) < len(stacks) else ""
-        )
-        yield ""
+        cut = f" Here the {len(shown)} that come nearest to one." if len(shown) < len(stacks) else ""
+        where = f"{counted(len(rows), 'photo')} in no group, in `{CSV}` with `cluster_id` -1.{cut}"
+        yield from _heading(f"## {UNCLUSTERED}", where)
         yield from _head("Photo", "Label", "Nearest group", "Distance")
         for row, frames in shown:
             nearest = self.headings.get(row.nearest_cluster, "") if row.nearest_cluster is not None else ""
@@ -166,12 +163,8 @@ class _Page:
 
     def chunks(self) -> Iterator[str]:
         """List the events, the oldest first as their ids count: the end of the list is where it grows."""
-        yield from _heading("## Chunks")
-        yield (
-            "Events and trips: photos that follow one another without a large gap in time or place."
-            + self.cut_short(_CHUNKS_SHOWN)
-        )
-        yield ""
+        about = "Events and trips: photos that follow one another without a large gap in time or place."
+        yield from _heading("## Chunks", about + self.cut_short(_CHUNKS_SHOWN))
         yield from _head("Chunk", "Id", "Photos", "From", "To", "Most of them in")
         for chunk in self.largest_chunks(_CHUNKS_SHOWN):
             inside = self.by_chunk[chunk.id]
@@ -186,9 +179,8 @@ class _Page:
 
     def chunks_by_theme(self) -> Iterator[str]:
         themes = [theme.name for theme in self.report.themes]
-        yield from _heading("## Chunks by theme")
-        yield "How many photos of a chunk are of which theme." + self.cut_short(_CHUNKS_BY_THEME)
-        yield ""
+        about = "How many photos of a chunk are of which theme."
+        yield from _heading("## Chunks by theme", about + self.cut_short(_CHUNKS_BY_THEME))
         yield from _head("Chunk", *map(escaped, themes), UNCLUSTERED, "Without a picture")
         for chunk in self.largest_chunks(_CHUNKS_BY_THEME):
             counts = Counter(
@@ -214,11 +206,9 @@ class _Page:
     def unplaced(self) -> Iterator[str]:
         rows = self.by_group[None]
         shown = rows[:_UNPLACED_SHOWN]
-        yield from _heading("## Without a picture")
-        yield f"{counted(len(rows), 'file')} on no map, in `{CSV}` with an empty `cluster_id`." + (
-            f" Here the first {len(shown)}." if len(shown) < len(rows) else ""
-        )
-        yield ""
+        cut = f" Here the first {len(shown)}." if len(shown) < len(rows) else ""
+        where = f"{counted(len(rows), 'file')} on no map, in `{CSV}` with an empty `cluster_id`.{cut}"
+        yield from _heading("## Without a picture", where)
         yield from _head("File", "Label")
         for row in shown:
             yield _line(self.photo(row), _label(row))
@@ -260,8 +250,10 @@ def _stacks(rows: Sequence[Row]) -> list[tuple[Row, int]]:
     ]
 
 
-def _heading(text: str) -> Iterator[str]:
+def _heading(text: str, *below: str) -> Iterator[str]:
     yield from ("", text, "")
+    for paragraph in below:
+        yield from (paragraph, "")
 
 
 def _head(*cells: str) -> Iterator[str]:
