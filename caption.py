@@ -65,13 +65,11 @@ BaseUrlOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[
-    int | None,
-    typer.Option(min=1, help="Concurrent requests; each backend has a default."),
+    int | None, typer.Option(min=1, help="Concurrent requests; each backend has a default.")
 ]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Attempt at most this many photos.")]
 RetryOption = Annotated[
-    str | None,
-    typer.Option(help="Try photos with these statuses again, such as error_api,error_model."),
+    str | None, typer.Option(help="Try photos with these statuses again, such as error_api,error_model.")
 ]
 BudgetOption = Annotated[
     Decimal | None,

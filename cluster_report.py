@@ -26,14 +26,7 @@ from report.vectors.base import EMBEDDERS
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-class EmbedderName(StrEnum):
-    """What looks at the pictures: one of the table of embedders."""
-
-    _ignore_ = ["name"]  # noqa: RUF012 - enum wants a list
-    for name in EMBEDDERS:
-        vars()[name] = name
-
-
+EmbedderName = StrEnum("EmbedderName", {name: name for name in EMBEDDERS})  # type: ignore[misc]  # not written out
 DEFAULT_EMBEDDER = EmbedderName(next(iter(EMBEDDERS)))
 
 
@@ -49,8 +42,7 @@ def report(
         ),
     ] = None,
     out_dir: Annotated[
-        Path,
-        typer.Option(parser=home_expanded, metavar="PATH", help="Where the report goes."),
+        Path, typer.Option(parser=home_expanded, metavar="PATH", help="Where the report goes.")
     ] = Path(),
     cluster_by: Annotated[
         Literal["image", "caption", "both"], typer.Option(help="What makes photos alike.")
@@ -60,22 +52,18 @@ def report(
         typer.Option(
             help="Image embedder: "
             + "; ".join(f"`{name}`, {info.about}" for name, info in EMBEDDERS.items())
-            + ".",
+            + "."
         ),
     ] = DEFAULT_EMBEDDER,
     clip_model: Annotated[
-        str,
-        typer.Option(help="CLIP model: a name on the Hub or a folder."),
+        str, typer.Option(help="CLIP model: a name on the Hub or a folder.")
     ] = "clip-ViT-B-32",
     text_model: Annotated[
         str, typer.Option(help="Text model, for --cluster-by caption or both.")
     ] = "all-MiniLM-L6-v2",
     min_cluster_size: Annotated[
         int | None,
-        typer.Option(
-            min=2,
-            help="Fewest photos in a group; by default it grows with the library.",
-        ),
+        typer.Option(min=2, help="Fewest photos in a group; by default it grows with the library."),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, help="Random seed; another seed gives slightly different groups.")

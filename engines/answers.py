@@ -405,14 +405,12 @@ def _tagged(text: str) -> str:
 
 def _announced(text: str) -> str:
     """Take off what only announces the caption: courtesies, headings, labels."""
+    peels = (_without_option, _without_heading, _without_announcement, _without_label)
     for _ in range(6):
-        before = text
-        for peel in (_without_option, _without_heading, _without_announcement, _without_label):
-            if (rest := peel(text)) is not None:
-                text = rest.strip()
-                break
-        if text == before:
+        rest = next((rest for peel in peels if (rest := peel(text)) is not None), None)
+        if rest is None:
             break
+        text = rest.strip()
     return text
 
 

@@ -187,11 +187,8 @@ def replaced(path: Path, flag: str = "--out-dir") -> Iterator[Path]:
     new = path.with_name(f"{path.name}.tmp")
     try:
         yield new
-        descriptor = os.open(new, os.O_RDWR)
-        try:
-            os.fsync(descriptor)  # else a power cut could leave the name on an empty file
-        finally:
-            os.close(descriptor)
+        with new.open("r+b") as file:
+            os.fsync(file.fileno())  # else a power cut could leave the name on an empty file
         os.replace(new, path)
     except OSError as error:
         raise StopRunError(
