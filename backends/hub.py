@@ -88,11 +88,8 @@ def _sentence(error: BaseException, model: str, flag: str) -> str | None:
         case errors.RepositoryNotFoundError():
             return f"The Hugging Face Hub has no model {model}, or does not show it to you: check {flag}"
         case (
-            httpx2.HTTPError()
-            | errors.HfHubHTTPError()
-            | errors.LocalEntryNotFoundError()
-            | ConnectionError()
-        ):
+            httpx2.HTTPError() | errors.LocalEntryNotFoundError() | ConnectionError()
+        ):  # the Hub's are HTTPErrors
             return (
                 f"The files of {model} are not all on this machine, and {constants.ENDPOINT} cannot be reached "
                 f"({first_line}): connect and run the same command again, or {elsewhere}"

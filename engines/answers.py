@@ -26,11 +26,6 @@ def _any(kind: str) -> str:
     return f"(?:{any_of(_PHRASES[kind])})"
 
 
-def _words(words: str) -> str:
-    """Return a pattern for any of the words."""
-    return "|".join(words.split())
-
-
 def _of(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
@@ -114,17 +109,15 @@ _FENCE = _of(
     r"(?P<inside>.*?)\s*(?:(?:```|~~~)(?P<after>.*))?$"
 )
 _BARE_FENCE = _of(r"(?:```|~~~)[^\n{\[]*$|[^\n]*\s(?:```|~~~)\w*[^\n]*$")
-_TAGS = _words(
-    "conclusion caption answer final_answer description response output final result p alt text image_description "
-    "tool_call photo_caption sentence"
+_TAGS = (
+    "conclusion|caption|answer|final_answer|description|response|output|final|result|p|alt|text|image_description|"
+    "tool_call|photo_caption|sentence"
 )
 _TAG = _of(
     rf"(?P<before>.{{0,4000}}?)(?:^|\n)\s*[<\[](?P<name>{_TAGS})(?:\s[^>]*)?[>\]]\s*"
     r"(?P<inside>.*?)\s*(?:[<\[]/(?P=name)[>\]].*)?$"
 )
-_ELEMENTS = _words(
-    r"p b i u em strong div span figure figcaption h\d blockquote q section article center font code pre li ul"
-)
+_ELEMENTS = r"p|b|i|u|em|strong|div|span|figure|figcaption|h\d|blockquote|q|section|article|center|font|code|pre|li|ul"
 _HTML = _of(
     rf"(?:<br ?/?>\s*)*<(?P<name>{_ELEMENTS})(?:\s[^>]*)?>(?P<inside>.*)</(?P=name)>(?:\s*<br ?/?>)*"
     r"|<br ?/?>(?P<rest>.*)"
@@ -166,7 +159,7 @@ _PUT_THERE = re.compile(
 )
 _WITHOUT_ARTICLES = r"[\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 _ARTICLE = _of(rf"(?:{_any('article')})(?![^\W\d_])|{_WITHOUT_ARTICLES}")
-_FOR = _words("for of in to zum zur zu für des der von de du della dell do da van voor til av af к для про")
+_FOR = "for|of|in|to|zum|zur|zu|für|des|der|von|de|du|della|dell|do|da|van|voor|til|av|af|к|для|про"
 _LABEL = _of(
     rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}"
     rf"(?:(?:(?:[^\s:：]+ ){{1,3}}?|[^\s:：]{{0,12}}?){_NOUN}|photo|image|picture)"

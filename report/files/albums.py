@@ -64,7 +64,6 @@ class Albums:
     foreign: int
 
     def line(self) -> str:
-        """Return it as a sentence for people."""
         line = (
             f"{self.albums:,} albums with {self.links:,} links ({self.made:,} made, {self.removed:,} removed)"
         )

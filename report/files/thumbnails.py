@@ -149,7 +149,11 @@ def disk_cost(out_dir: Path) -> str:
 
 def _made(decoder: Decoder, photo: Photo, key: Key | None, folder: Path) -> _Known | CorruptImageError:
     """Make the files of one photo; return why there are none where that may be otherwise next time."""
-    head = _head(photo.path)
+    try:
+        with open(photo.path, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:  # decoding will explain it
+        head = b""
     picture, moment = decoder.look(photo.path, THUMBNAIL if _browsers_show(head) else PREVIEW)
     moment = moment or Moment()
     if isinstance(picture, CorruptImageError):
@@ -164,14 +168,6 @@ def _made(decoder: Decoder, photo: Photo, key: Key | None, folder: Path) -> _Kno
         preview = _write(folder / _PREVIEWS, name, picture)
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
     return _Known(moment, picture.size, _write(folder / _THUMBNAILS, name, picture), preview)
-
-
-def _head(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(_HEAD_BYTES)
-    except OSError:  # decoding will explain it
-        return b""
 
 
 def _browsers_show(head: bytes) -> bool:
