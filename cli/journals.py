@@ -65,10 +65,7 @@ def print_comparison(paths: list[Path]) -> ExitCode:
         raise StopRunError("The journals have no photo in common: compare runs over the same photos folder.")
     header = ["Photo", *(_heading(path, table) for path, table in zip(paths, tables, strict=True))]
     rows = [
-        [
-            f"`{name}`" if "`" not in name else name,
-            *(table[name]["caption"] or f"*{table[name]['status']}*" for table in tables),
-        ]
+        [f"`{name}`" if "`" not in name else name, *(_cell(table[name]) for table in tables)]
         for name in common
     ]
     for row in [header, ["---"] * len(header), *rows]:
@@ -117,6 +114,10 @@ def _last_run(journal: CaptionJournal) -> str:
 def _heading(path: Path, table: dict[str, Entry]) -> str:
     models = {entry["model"] for entry in table.values() if "model" in entry}
     return models.pop() if len(models) == 1 else path.name
+
+
+def _cell(entry: Entry) -> str:
+    return entry["caption"] or f"*{entry['status']}*"
 
 
 def _escaped(cell: str) -> str:

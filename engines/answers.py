@@ -469,16 +469,11 @@ def _parsed(text: str) -> str:
     if not text.startswith(("{", "[")):
         return text
     text = re.sub("[“”]", '"', text) if text.startswith(("{“", "{ “")) else text
-    try:
+    with suppress(ValueError, RecursionError):
         value, end = json.JSONDecoder(strict=False).raw_decode(text)
-    except (ValueError, RecursionError):
-        pass
-    else:
         return text if re.match(r" *[^\s}\]]", text[end:]) else _text_in(value)
-    try:
+    with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         return _text_in(ast.literal_eval(text))
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        pass
     if found := _PAIR.search(text):
         said = found["value"].rstrip("\"' \n}]")
         try:
