@@ -364,7 +364,7 @@ def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
             return _bounded(float(milliseconds) / 1000)
         gemini = next(_values(body, ("retryDelay",)), "").removesuffix("s")  # as in "19s"
-        value = headers.get("retry-after") or gemini
+        value = headers.get("retry-after", gemini)
         try:
             return _bounded(float(value))
         except ValueError:
