@@ -148,6 +148,7 @@ def record(outcome: Outcome, prompt: str | None = None) -> CaptionRecord:
         model=outcome.model,
         error=outcome.error,
         prompt=prompt if outcome.model else None,
+        content=outcome.photo.content,
     )
 
 
