@@ -10,7 +10,7 @@ import sys
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cli.exit import leave
 from cli.exit import main as start
@@ -35,9 +35,6 @@ from cli.doors import (
     server,
     shard_of,
 )
-
-if TYPE_CHECKING:
-    from journal import Status
 
 DEFAULT_PROMPT = (
     "Describe this photo in one or two sentences. Focus on the main subject, setting, and activity."
@@ -86,7 +83,8 @@ LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Attempt
 RetryOption = Annotated[
     str | None,
     typer.Option(
-        "--retry-status", help="Try photos with these statuses again, such as error_api,error_model."
+        "--retry-status",
+        help="Try photos with these statuses again, such as error_api,error_model; replaced: whose file is another one now.",
     ),
 ]
 BudgetOption = Annotated[
@@ -331,16 +329,17 @@ def _cluster(ray: str | None, engine: str | None, address: str | None) -> str | 
     return ray
 
 
-def _known_statuses(text: str | None) -> frozenset[Status]:
+def _known_statuses(text: str | None) -> frozenset[str]:
+    from engines.known import REPLACED
     from journal import STATUSES
 
     names = [name.strip() for name in text.split(",")] if text is not None else []
     # A success would be retried for ever.
-    errors = [status for status in STATUSES if status != "success"]
-    unknown = [name for name in names if name not in errors]
+    known = [*(status for status in STATUSES if status != "success"), REPLACED]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise WrongUseError(f"--retry-status cannot retry {unknown[0]!r}. Choose from: {', '.join(errors)}.")
-    return frozenset(status for status in errors if status in names)
+        raise WrongUseError(f"--retry-status cannot retry {unknown[0]!r}. Choose from: {', '.join(known)}.")
+    return frozenset(names)
 
 
 def main() -> None:

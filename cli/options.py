@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.doors import Shard
-    from journal import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,7 @@ class Options:
     base_url: str | None
     max_workers: int | None
     limit: int | None
-    retry_statuses: frozenset[Status]
+    retry_statuses: frozenset[str]
     shard: Shard | None
 
 
