@@ -184,7 +184,9 @@ def _caption(
     with Progress(task.total, done=done, quota=task.turns.quota, spent=_spent(spending)) as progress:
         result = drive(
             batches(),
-            _keep_dry_run(journal) if options.dry_run else _keep(task, progress),
+            _keep_dry_run(journal)
+            if options.dry_run
+            else _keep(journal, task.prompt, task.turns, progress.carried),
             stop=stopper.event,
             photos_dir=task.photos_dir,
             redone=frozenset(journal.redo),
@@ -297,14 +299,19 @@ def _used_tokens(spending: Spending) -> str:
     return f"{tokens}: {dollars(spending.cost)} at the list prices of {source()}."
 
 
-def _keep(task: _Task, progress: Progress) -> Callable[[list[Outcome]], int]:
-    """Write records, and with a caption those of the photos with the same content."""
+def _keep(
+    journal: CaptionJournal,
+    prompt: str | None = None,
+    turns: Turns | None = None,
+    carried: Callable[[int], None] = lambda _: None,
+) -> Callable[[list[Outcome]], int]:
+    """Write records, and with a new caption those of the photos with the same content; tell `carried` how many."""
 
     def keep(outcomes: list[Outcome]) -> int:
-        records = [record(outcome, task.prompt) for outcome in outcomes]
-        copies = [copy for made in records for copy in task.turns.copies_of(made)]
-        task.journal.write_many(records + copies)
-        progress.carried(len(copies))
+        records = [record(outcome, prompt) for outcome in outcomes]
+        copies = [copy for made in records for copy in turns.copies_of(made)] if turns else []
+        journal.write_many(records + copies)
+        carried(len(copies))
         return len(copies)
 
     return keep
