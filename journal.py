@@ -12,6 +12,7 @@ import threading
 from array import array
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -65,7 +66,7 @@ class CaptionJournal:
         repeated: good lines that a later line of the same photo has replaced.
         newest: the newest `at`, or None.
         stamps: the times of each model's records, in whole seconds since 1970; filled only by `load(with_stamps=True)`.
-        times: when each photo's last record was made, likewise; filled only by `load(with_times=True)`.
+        times: the `at` of each photo's last record; filled only by `load(with_times=True)`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -78,7 +79,7 @@ class CaptionJournal:
         self.repeated = 0
         self.newest: str | None = None
         self.stamps: dict[str, array[int]] = {}
-        self.times: dict[str, int] = {}
+        self.times: dict[str, str] = {}
         self._blank = 0
         # The records in the file that do not count.
         self._not_counted: dict[str, Entry] = {}
@@ -148,18 +149,22 @@ class CaptionJournal:
             if rel_path in records:
                 del records[rel_path]
             records[rel_path] = entry_of(record, shared)
-            if (at := record.get("at")) and at > newest:
-                newest = at
-            if (with_stamps or with_times) and (second := seconds_of(record)) is not None:
+            if at := record.get("at"):
+                newest = max(newest, at)
                 if with_times:
-                    self.times[rel_path] = second
+                    self.times[rel_path] = shared.setdefault(at, at)
                 # For a copy no model was asked.
-                if with_stamps and (model := record.get("model")) and not record.get("copy_of"):
+                model = record.get("model") if with_stamps and not record.get("copy_of") else None
+                if model and (second := seconds_of(at)) is not None:
                     self.stamps.setdefault(model, array("q")).append(second)
         self.repeated = good - len(records)
         self.newest = newest or None
         self._leave_out(retry_statuses, redo_mock=redo_mock)
         return records
+
+    def time_of(self, rel_path: str) -> int | None:
+        """Return when the photo's last record was made, in whole seconds since 1970; None if that is not known."""
+        return _seconds(self.times.get(rel_path))
 
     def is_done(self, rel_path: str) -> bool:
         """Tell whether the photo has a record that counts."""
@@ -400,6 +405,12 @@ class CaptionJournal:
             number += 1
             backup = self.path.with_name(f"{self.path.name}.{stamp}-{number}.bak")
         return backup
+
+
+@cache
+def _seconds(at: str | None) -> int | None:
+    """Many records are made in the same second."""
+    return seconds_of(at)
 
 
 def _now() -> datetime:

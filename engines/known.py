@@ -128,15 +128,17 @@ def replaced(journal: CaptionJournal, photos: Iterable[Photo]) -> list[str]:
 
     A file of the same size is read only if it is newer than its record. A journal loaded without times shows none of these.
     """
-    records, times = journal.records, journal.times
+    records = journal.records
     changed, newer = [], []
     for photo, status in _with_stat(
         photo for photo in photos if "content" in records.get(photo.rel_path, ())
     ):
         same_size = status.st_size == size_in(records[photo.rel_path]["content"])
-        if same_size and status.st_mtime > times.get(photo.rel_path, status.st_mtime):
-            newer.append(photo)
-        elif not same_size and status.st_size:  # an empty file stands for one that is elsewhere
+        if same_size:
+            made = journal.time_of(photo.rel_path)
+            if made is not None and status.st_mtime > made:
+                newer.append(photo)
+        elif status.st_size:  # an empty file stands for one that is elsewhere
             changed.append(photo.rel_path)
     if len(newer) <= MANY:
         changed += [name for name, now in _contents(newer).items() if now != records[name]["content"]]
@@ -173,7 +175,7 @@ def _without_content(
     return [
         (photo, status.st_size)
         for photo, status in _with_stat(filter(is_old, library))
-        if status.st_size in sizes and status.st_mtime <= journal.times.get(photo.rel_path, 0)
+        if status.st_size in sizes and status.st_mtime <= (journal.time_of(photo.rel_path) or 0)
     ]
 
 

@@ -122,10 +122,10 @@ def entry_of(record: Fields, shared: dict[str, str]) -> Entry:
     return entry
 
 
-def seconds_of(record: Fields) -> int | None:
-    """Return when the record was made, in whole seconds since 1970; None if it has no readable time."""
+def seconds_of(at: str | None) -> int | None:
+    """Return a record's time in whole seconds since 1970; None if it is not readable."""
     try:
-        time = datetime.fromisoformat(record.get("at") or "")
+        time = datetime.fromisoformat(at or "")
     except ValueError:
         return None
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
