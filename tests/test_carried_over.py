@@ -18,7 +18,7 @@ from PIL import Image
 
 from library.identity import content_of
 from tests.conftest import Product, draw, wait_for
-from tests.provider import KEYS, Provider, Request
+from tests.helpers.provider import KEYS, Provider, Request
 
 KEY = "sk-secret-0123456789abcdef"
 FREE = "carried over from moved or copied photos"
