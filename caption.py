@@ -330,7 +330,7 @@ def _cluster(ray: str | None, engine: str | None, address: str | None) -> str | 
 
 
 def _known_statuses(text: str | None) -> frozenset[str]:
-    from engines.known import REPLACED
+    from cli.options import REPLACED
     from journal import STATUSES
 
     names = [name.strip() for name in text.split(",")] if text is not None else []

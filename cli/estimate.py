@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from backends import BACKENDS
 from cli.exit import ExitCode
 from cli.log import log
+from cli.options import REPLACED
 from cli.selection import (
     done_records,
     keep_shard,
@@ -22,7 +23,7 @@ from config import load_settings
 from costs.estimate import Estimate, estimate, sample_sizes
 from costs.pace import pace
 from costs.prices import dollars, is_priced, source
-from engines.known import REPLACED, Known, find_copies, replaced
+from engines.known import Known, find_copies, replaced
 from engines.turns import Turns
 from image_loader import sent_size
 from journal import MOCK, CaptionJournal, prompt_mark, tally

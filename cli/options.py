@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from cli.doors import Shard
 
+REPLACED = "replaced"
+"""What `--retry-status` calls the photos whose file is another one than the one that their record is about."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:

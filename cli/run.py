@@ -12,6 +12,7 @@ from cli.copies import copies_warning
 from cli.exit import ExitCode
 from cli.log import log, start_log
 from cli.open_files import allow_open_files
+from cli.options import REPLACED
 from cli.progress import Progress
 from cli.selection import (
     done_records,
@@ -31,7 +32,7 @@ from costs.spending import Spending
 from engines.captioning import Captioner
 from engines.checks import SameAnswerWatch
 from engines.driver import Result, drive, record
-from engines.known import REPLACED, Known, find_copies, replaced
+from engines.known import Known, find_copies, replaced
 from engines.ray.session import LOCAL, ray_cluster
 from engines.threads import caption_photos, local_decoders
 from engines.turns import Turns

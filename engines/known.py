@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from journal import CaptionJournal, Entry
     from library.walk import Photo
 
-REPLACED = "replaced"
-"""What `--retry-status` calls the photos whose file is another one than the one that their record is about."""
 MANY = 1_000
 """If more photos than these are newer than their records, the library was copied, and dates say nothing."""
 
