@@ -9,7 +9,7 @@ import re
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from cli.exit import leave
 from cli.exit import main as start
@@ -34,9 +34,6 @@ from cli.doors import (
     server,
     shard_of,
 )
-
-if TYPE_CHECKING:
-    from journal import Status
 
 DEFAULT_PROMPT = (
     "Describe this photo in one or two sentences. Focus on the main subject, setting, and activity."
@@ -69,7 +66,10 @@ WorkersOption = Annotated[
 ]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Attempt at most this many photos.")]
 RetryOption = Annotated[
-    str | None, typer.Option(help="Try photos with these statuses again, such as error_api,error_model.")
+    str | None,
+    typer.Option(
+        help="Try photos with these statuses again, such as error_api,error_model; replaced: whose file is another one now.",
+    ),
 ]
 BudgetOption = Annotated[
     Decimal | None,
@@ -309,15 +309,17 @@ def _cluster(ray: str | None, engine: str | None, address: str | None) -> str | 
     return ray
 
 
-def _known_statuses(text: str | None) -> frozenset[Status]:
+def _known_statuses(text: str | None) -> frozenset[str]:
+    from cli.options import REPLACED
     from journal import STATUSES
 
     names = [name.strip() for name in text.split(",")] if text is not None else []
-    errors = [status for status in STATUSES if status != "success"]  # a success would be retried for ever
-    for name in names:
-        if name not in errors:
-            raise WrongUseError(f"--retry-status cannot retry {name!r}. Choose from: {', '.join(errors)}.")
-    return frozenset(status for status in errors if status in names)
+    # A success would be retried for ever.
+    known = [*(status for status in STATUSES if status != "success"), REPLACED]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise WrongUseError(f"--retry-status cannot retry {unknown[0]!r}. Choose from: {', '.join(known)}.")
+    return frozenset(names)
 
 
 def main() -> None:

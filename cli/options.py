@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.doors import Shard
-    from journal import Status
+
+REPLACED = "replaced"
+"""What `--retry-status` calls the photos whose file is another one than the one that their record is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class Options:
     base_url: str | None
     max_workers: int | None
     limit: int | None
-    retry_statuses: frozenset[Status]
+    retry_statuses: frozenset[str]
     shard: Shard | None
 
 
