@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from backends import BACKENDS
 from cli.exit import ExitCode
 from cli.log import log
-from cli.selection import done_records, keep_shard, load_records, pending_photos, photos_folder
+from cli.selection import (
+    done_records,
+    keep_shard,
+    leave_out_stand_ins,
+    load_records,
+    pending_photos,
+    photos_folder,
+)
 from cli.words import count
 from config import load_settings
 from costs.estimate import Estimate, estimate, sample_sizes
@@ -29,13 +36,14 @@ def print_estimate(options: Options) -> ExitCode:
         StopRunError: a folder or journal is not as it must be, or the model is not known.
     """
     folder = photos_folder(options.photos_dir, load_settings())
-    found = walk(folder)
+    found = walk(folder, options.exclude)
     journal = CaptionJournal(options.captions_jsonl)
     for warning in found.warnings:
         log.warning(warning)
     redo_mock = options.backend != MOCK
     load_records(journal, found, folder, options.retry_statuses, redo_mock=redo_mock, with_stamps=True)
     keep_shard(found, options.shard)
+    leave_out_stand_ins(found, journal.records)
     pending = pending_photos(journal, found)
     _print_photos(options, journal, found, len(pending))
     photos, sizes = sample_sizes(pending[: options.limit], sent_size)
@@ -72,8 +80,8 @@ def _print_photos(options: Options, journal: CaptionJournal, found: Walk, pendin
     counted = tally(done_records(journal, found))
     if counted.errors or counted.videos:
         print(f"Already done:      {counted.line()}")
-    if found.other_files:
-        print(found.other_files_line())
+    for line in found.left_out(journal.records):
+        print(line)
 
 
 def _last_model(journal: CaptionJournal, backend: str) -> str:

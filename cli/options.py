@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cli.doors import Shard
     from journal import Status
+    from library.exclusion import Exclusion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Options:
     limit: int | None
     retry_statuses: frozenset[Status]
     shard: Shard | None
+    exclude: Exclusion | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

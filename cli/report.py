@@ -57,7 +57,7 @@ def make_report(options: ReportOptions) -> ExitCode:
 
 
 def _make_report(options: ReportOptions, photos_dir: Path | None, stopper: Stopper) -> ExitCode:
-    found = find_files(photos_dir) if photos_dir else None
+    found = find_files(photos_dir, options.exclude) if photos_dir else None
     start_log(options.out_dir / "cluster_report.log", "--out-dir")
     library = read_library(options, photos_dir, found)
     stopper.graceful = True
