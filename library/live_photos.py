@@ -40,6 +40,9 @@ def belongs(video: str, path: str, pictures: dict[str, str]) -> bool:
     """Tell whether a video belongs to one of the pictures in its folder; both are named alike.
 
     A camera may have made both by itself, so a long video stands alone.
+
+    Raises:
+        OSError: the disk cannot be read.
     """
     beside = next((pictures[stem] for stem in _stems(video.lower()) if stem in pictures), None)
     if beside is None:
@@ -52,7 +55,7 @@ def belongs(video: str, path: str, pictures: dict[str, str]) -> bool:
             return True
         with open(path, "rb", buffering=0) as file:
             seconds = _seconds(file)
-    except OSError:
+    except (PermissionError, FileNotFoundError):
         return True
     return small if seconds is None else seconds <= _LONGEST
 

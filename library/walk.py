@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from errors import OUT_OF_FILES, StopRunError, out_of_files
+from library.links import Taken
 from library.live_photos import MOVING, belongs, pictures_by_stem
 from library.photo_programs import holds_copies, originals
 from library.placeholders import named_after, sentences
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from library.exclusion import Exclusion
+    from library.links import Inodes
 
 PICTURE_EXTENSIONS = frozenset(
     "jpg jpeg jpe jfif jfi jif jps pjp pjpeg insp mpo png apng gif webp tif tiff bmp dib heic heif heics heifs hif avif avifs "
@@ -37,12 +39,9 @@ _PICTURES_AND_VIDEOS = _PICTURES | VIDEO_EXTENSIONS
 _SYSTEM_FOLDERS = frozenset(
     {"@eadir", "#recycle", "$recycle.bin", "system volume information", "__macosx", "lost+found"}
 )
-_NO_INODES: dict[int, Photo | None] = dict.fromkeys((0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF))
-"""What file systems without inodes give to every file, which makes no two of them one."""
 _BY_NAME = attrgetter("rel_path")
 _LINKS = "links to photos that are here under another name"
 _PREVIEWS = "previews and copies inside photo programs' libraries"
-_SAME = ("st_dev", "st_ino", "st_nlink", "st_size", "st_mtime_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ def walk(photos_dir: Path, exclude: Exclusion | None = None) -> Walk:
     found = Walk()
     walker = _Walker(found, exclude)
     walker.walk(os.fspath(photos_dir))
-    found.photos = sorted(walker.by_name.values(), key=_BY_NAME)
+    found.photos = sorted(walker.taken.by_name.values(), key=_BY_NAME)
     if not found.photos and not found.away:
         why = " ".join(["holds no photos.", *found.warnings[:1], *found.left_out()])
         raise StopRunError(f"The photos folder {photos_dir} {why} Check --photos-dir, or mount the disk.")
@@ -182,24 +181,22 @@ class _Walker:
     """One walk, folder by folder; linked folders last, and linked files after them, so that the real ones give the names."""
 
     def __init__(self, found: Walk, exclude: Exclusion | None) -> None:
-        self.by_name: dict[str, Photo] = {}
+        self.taken = Taken(found)
         self._found = found
         self._exclude = exclude
         self._prefixes: dict[tuple[int, int], str] = {}  # of the folders read, by device and inode
-        self._inodes: dict[int, dict[int, Photo | None]] = {}  # by device
         self._originals: set[str] = set()
         self._linked_folders: list[_Folder] = []
-        self._linked: list[Photo] = []
-        self._past_real = False
+        self._links: list[Photo] = []
 
     def walk(self, root: str) -> None:
         folders = [self._folder("", root, copies=False)]
         while folders or self._linked_folders:
-            self._past_real = self._past_real or not folders
+            self.taken.keep_first = self.taken.keep_first or not folders
             folders += reversed(self._read(folders.pop() if folders else self._linked_folders.pop(0)))
-        targets: dict[str, str] = {}
-        for photo in sorted(self._linked, key=_BY_NAME):
-            self._add_linked(photo, targets)
+        self.taken.keep_first = True
+        for photo in sorted(self._links, key=_BY_NAME):
+            self._add_link(photo)
 
     def _folder(self, prefix: str, path: str, *, copies: bool) -> _Folder:
         """Return a folder that was met, which may be the library of a photo program."""
@@ -229,7 +226,7 @@ class _Walker:
         for entry in entries:
             try:
                 if entry.name[0] == ".":
-                    if entry.name.endswith(".icloud"):
+                    if entry.name.endswith(".icloud") and not folder.copies:
                         files.append(entry)
                 elif entry.is_dir():
                     self._enter(folder, entry, below)
@@ -242,7 +239,7 @@ class _Walker:
         if folder.copies:
             self._count(files)
         else:
-            self._take(folder.prefix, files, self._inodes.setdefault(status.st_dev, dict(_NO_INODES)))
+            self._take(folder.prefix, files, self.taken.inodes(status.st_dev))
         return below
 
     def _enter(self, folder: _Folder, entry: os.DirEntry[str], below: list[_Folder]) -> None:
@@ -274,7 +271,7 @@ class _Walker:
             else:
                 self._found.other_files += 1
 
-    def _take(self, prefix: str, files: list[os.DirEntry[str]], inodes: dict[int, Photo | None]) -> None:
+    def _take(self, prefix: str, files: list[os.DirEntry[str]], inodes: Inodes) -> None:
         """Take the photos among the files of one folder. `inodes` are those of its disk."""
         pictures: list[str] = []
         videos: list[tuple[str, os.DirEntry[str]]] = []
@@ -294,15 +291,29 @@ class _Walker:
         if videos:
             beside = pictures_by_stem([*pictures, *(name for name, _ in away)])
             for kind, entry in videos:
-                name = portable_name(prefix + entry.name)
-                if kind in MOVING and belongs(entry.name, entry.path, beside):
-                    self._found.live_videos.add(name)
-                elif kind in VIDEO_EXTENSIONS:
-                    self._add(Photo(name, entry.path, is_video=True), entry, inodes)
-                else:
-                    self._found.other_files += 1
+                self._add_video(prefix, kind, entry, beside, inodes)
+        if away:
+            self._add_away(prefix, away, {*pictures})
+
+    def _add_video(
+        self, prefix: str, kind: str, entry: os.DirEntry[str], beside: dict[str, str], inodes: Inodes
+    ) -> None:
+        """Take a video, unless it belongs to one of the pictures `beside` it."""
+        name = portable_name(prefix + entry.name)
+        try:
+            if kind in MOVING and belongs(entry.name, entry.path, beside):
+                self._found.live_videos.add(name)
+            elif kind in VIDEO_EXTENSIONS:
+                self._add(Photo(name, entry.path, is_video=True), entry, inodes)
+            else:
+                self._found.other_files += 1
+        except OSError as error:
+            self._found.add_error(entry.path, error)
+
+    def _add_away(self, prefix: str, away: list[tuple[str, str]], here: set[str]) -> None:
+        """Note the pictures that are only in a cloud, by their placeholders."""
         for name, service in away:
-            if extension(name) in _PICTURES and name not in pictures and not self._excluded(prefix + name):
+            if extension(name) in _PICTURES and name not in here and not self._excluded(prefix + name):
                 self._found.away[portable_name(prefix + name)] = service
 
     def _begins_like_a_picture(self, path: str) -> bool:
@@ -316,60 +327,19 @@ class _Walker:
             self._found.add_error(path, error)
             return False
 
-    def _add(self, photo: Photo, entry: os.DirEntry[str], inodes: dict[int, Photo | None]) -> None:
+    def _add(self, photo: Photo, entry: os.DirEntry[str], inodes: Inodes) -> None:
         """Take a photo; a link waits until all real files are known."""
         if entry.is_symlink():
-            self._linked.append(photo)
-        elif self._is_new(photo):
-            self._join(photo, entry.inode(), inodes)
+            self._links.append(photo)
+        else:
+            self.taken.add(photo, entry.inode(), inodes)
 
-    def _add_linked(self, photo: Photo, targets: dict[str, str]) -> None:
-        """Take a link to a photo that has no other name here. `targets` are those of the links before."""
+    def _add_link(self, photo: Photo) -> None:
         try:
             target = os.path.realpath(photo.path)
-            folder, status = os.stat(os.path.dirname(target)), os.stat(target)
+            folder = os.stat(os.path.dirname(target))
+            prefix = self._prefixes.get((folder.st_dev, folder.st_ino))
+            name = None if prefix is None else portable_name(prefix + os.path.basename(target))
+            self.taken.add_link(photo, target, name)
         except OSError as error:
             self._found.add_error(photo.path, error)
-            return
-        prefix = self._prefixes.get((folder.st_dev, folder.st_ino))
-        name = None if prefix is None else portable_name(prefix + os.path.basename(target))
-        if name is None or (name not in self.by_name and name not in self._found.live_videos):
-            name = targets.setdefault(target, photo.rel_path)
-        if name != photo.rel_path:
-            self._found.links.setdefault(name, []).append(photo.rel_path)
-        elif self._is_new(photo):
-            self._join(photo, status.st_ino, self._inodes.setdefault(status.st_dev, dict(_NO_INODES)))
-
-    def _is_new(self, photo: Photo) -> bool:
-        """Take a photo, unless another has its name: names that differ on the disk can be one in the journal."""
-        if self.by_name.setdefault(photo.rel_path, photo) is photo:
-            return True
-        self._found.warnings.append(
-            f"Two files have the name {photo.rel_path!r}; only the first is captioned: rename one."
-        )
-        return False
-
-    def _join(self, photo: Photo, inode: int, inodes: dict[int, Photo | None]) -> None:
-        """Let a photo with several names go by the first of them, a real one before one in a linked folder."""
-        other = inodes.setdefault(inode, photo)
-        if other is None or other is photo or not _are_one_file(other.path, photo.path):
-            return
-        if photo.rel_path < other.rel_path and not self._past_real:
-            inodes[inode], photo, other = photo, other, photo
-        links = self._found.links
-        del self.by_name[photo.rel_path]
-        links[other.rel_path] = [
-            *links.get(other.rel_path, ()),
-            *links.pop(photo.rel_path, ()),
-            photo.rel_path,
-        ]
-
-
-def _are_one_file(path: str, other: str) -> bool:
-    """Ask the disk. An inode alone is no proof: some drives make them up, even one for all files."""
-    try:
-        one, two = os.stat(path), os.stat(other)
-    except OSError:
-        return False
-    same = all(getattr(one, field) == getattr(two, field) for field in _SAME)
-    return same and one.st_nlink > 1

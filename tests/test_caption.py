@@ -269,7 +269,7 @@ def test_a_disk_error_on_one_photo_does_not_end_the_loop(product: Product) -> No
 
 
 def test_a_file_name_cannot_forge_a_line(product: Product) -> None:
-    (product.photos / "a\nerror_api  forged.jpg").write_bytes(b"")
+    (product.photos / "a\nerror_api  forged.jpg").write_bytes(b"x")
     assert "\nerror_api" not in product.run()
 
 
@@ -410,7 +410,6 @@ def test_what_is_walked(product: Product) -> None:
         "cover.bmp",
         "no_extension",
         "drawing.svg",
-        "a_link.jpg",
     }
     assert "SVG" in product.records()["drawing.svg"]["error"]
 
@@ -532,7 +531,7 @@ def test_the_plans_phases(tmp_path: Path) -> None:
     for number in range(150):
         target = home / "icloud_photos" / f"{2020 + number % 5}" / f"IMG_{number:04}.JPG"
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(large, target)
+        shutil.copy(large, target)
     env = os.environ | {
         "HOME": str(home),
         "UV_PROJECT_ENVIRONMENT": sys.prefix,

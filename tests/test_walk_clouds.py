@@ -136,7 +136,11 @@ def test_a_library_that_is_all_in_the_cloud(tmp_path: Path) -> None:
     library.mkdir()
     (library / ".IMG_1.HEIC.icloud").write_bytes(ICLOUD)
     product = Product(tmp_path, library)
-    for arguments in (["run", "--backend", "mock"], ["estimate", "--backend", "mock"], ["run", "--backend", "mock", "--dry-run"]):
+    for arguments in (
+        ["run", "--backend", "mock"],
+        ["estimate", "--backend", "mock"],
+        ["run", "--backend", "mock", "--dry-run"],
+    ):
         done = product.call(*arguments, "--photos-dir", str(library))
         assert "1 photo is only in iCloud: download it first." in done.stdout + done.stderr
     (library / ".IMG_1.HEIC.icloud").unlink()
@@ -149,7 +153,9 @@ def test_a_shard_counts_its_own(tmp_path: Path) -> None:
     for number in range(20):
         (tmp_path / f"library/.IMG_{number}.HEIC.icloud").write_bytes(ICLOUD)
     product = Product(tmp_path, tmp_path / "library")
-    lines = [line for part in "12" for line in product.run("--shard", f"{part}/2").splitlines() if "iCloud" in line]
+    lines = [
+        line for part in "12" for line in product.run("--shard", f"{part}/2").splitlines() if "iCloud" in line
+    ]
     assert sum(int(line.split(" photo")[0].split()[-1]) for line in lines) == 20
 
 

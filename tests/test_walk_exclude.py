@@ -31,7 +31,15 @@ from tests.conftest import Product, draw
     ],
 )
 def test_patterns(tmp_path: Path, pattern: str, left_out: set[str]) -> None:
-    names = {"a.png", "2023/b.PNG", "2023/Trash/c.png", "2023/Trash/d.jpg", "Zo\u00eb/e.jpg", "#recycle/f.jpg", "keep.jpg"}
+    names = {
+        "a.png",
+        "2023/b.PNG",
+        "2023/Trash/c.png",
+        "2023/Trash/d.jpg",
+        "Zo\u00eb/e.jpg",
+        "#recycle/f.jpg",
+        "keep.jpg",
+    }
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"\xff\xd8\xff")
@@ -72,7 +80,9 @@ def test_run_estimate_and_stats(product: Product) -> None:
     assert "Left out by --exclude: 1 folder and 1 file." in said
     assert "Photos left: 3." in said
     assert "--exclude 2023/ --exclude '*.MOV'" in said.splitlines()[-1], "the command that goes on"
-    estimate = product.call("estimate", "--backend", "mock", "--photos-dir", str(product.photos), *flags).stdout
+    estimate = product.call(
+        "estimate", "--backend", "mock", "--photos-dir", str(product.photos), *flags
+    ).stdout
     assert "Photos remaining:  3 / 4 (1 already done)" in estimate
     assert "Left out by --exclude: 1 folder and 1 file." in estimate
     said = product.run(*flags)

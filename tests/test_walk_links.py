@@ -55,7 +55,9 @@ def test_photos_outside_that_are_linked_count_once(root: Path, tmp_path: Path) -
     assert names(walk(root)) == ["2023/a.jpg", "2023/b.jpg", "chain.jpg"]
     (root / "disk").symlink_to(outside.parent)
     found = walk(root)
-    assert names(found) == ["2023/a.jpg", "2023/b.jpg", "disk/c.jpg"], "a real file in a linked folder comes first"
+    assert names(found) == ["2023/a.jpg", "2023/b.jpg", "disk/c.jpg"], (
+        "a real file in a linked folder comes first"
+    )
     assert "5 links" in found.left_out()[0]
 
 
@@ -75,20 +77,20 @@ def test_copies_are_no_links(root: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abcde"), st.booleans()), max_size=12))
-def test_every_file_has_one_name(tmp_path_factory: pytest.TempPathFactory, links: list[tuple[int, str, bool]]) -> None:
+def test_every_file_has_one_name(
+    tmp_path_factory: pytest.TempPathFactory, links: list[tuple[int, str, bool]]
+) -> None:
     """However photos are linked, each is there once, and real names and links are all accounted for."""
     root = tmp_path_factory.mktemp("library")
     for number in range(4):
         (root / f"{number}.jpg").write_bytes(b"%d" % number)
-    made = 0
-    for number, folder, hard in links:
+    for made, (number, folder, hard) in enumerate(links):
         (root / folder).mkdir(exist_ok=True)
         path = root / folder / f"{made}.jpg"
         if hard:
             os.link(root / f"{number}.jpg", path)
         else:
             path.symlink_to(root / f"{number}.jpg")
-        made += 1
     found = walk(root)
     assert sorted(Path(photo.path).read_bytes() for photo in found.photos) == [b"0", b"1", b"2", b"3"]
     assert not any(Path(photo.path).is_symlink() for photo in found.photos)
@@ -106,7 +108,9 @@ def test_a_record_under_a_link_stays_and_nothing_is_asked(product: Product) -> N
     os.rename(soft, product.photos / "album/real.JPG")
     soft.symlink_to("../album/real.JPG")
     captions = product.journal.read_bytes().replace(b"2023/IMG_0001.JPG", b"album/hard.JPG")
-    extra = json.dumps({"rel_path": "2023/IMG_0001.JPG", "caption": "twice", "status": "success", "model": "mock"})
+    extra = json.dumps(
+        {"rel_path": "2023/IMG_0001.JPG", "caption": "twice", "status": "success", "model": "mock"}
+    )
     for text in (captions, captions + extra.encode() + b"\n"):
         product.journal.write_bytes(text)
         said = product.run()
@@ -124,9 +128,10 @@ def test_links_are_asked_once(product: Product) -> None:
     for path in sorted((product.photos / "2023").iterdir()):
         (product.photos / "album" / path.name).symlink_to(path)
         os.link(path, product.photos / "album" / f"hard {path.name}")
-    assert "Photos remaining:  12 / 12" in product.call(
-        "estimate", "--backend", "mock", "--photos-dir", str(product.photos)
-    ).stdout
+    assert (
+        "Photos remaining:  12 / 12"
+        in product.call("estimate", "--backend", "mock", "--photos-dir", str(product.photos)).stdout
+    )
     product.run()
     assert len(product.lines()) == 12
     assert not any(name.startswith("album") for name in product.records())

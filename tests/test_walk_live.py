@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from library.walk import walk
-from tests.conftest import Product, draw
+from tests.conftest import Product
 
 
 def box(kind: bytes, content: bytes = b"", *, wide: bool = False) -> bytes:
@@ -107,7 +107,9 @@ def test_a_video_that_does_not_say_how_long_it_is(tmp_path: Path) -> None:
         video(tmp_path / f"{number}.mov", seconds)
     with (tmp_path / "2.mov").open("ab") as file:
         file.truncate(2**25)
-    for number, content in enumerate((b"", b"\0\0\0\1moov", b"\0\0\0\0mdat", b"\0\0\0\3free" * 9, b"\0\0\0\x10moov" * 2), 3):
+    for number, content in enumerate(
+        (b"", b"\0\0\0\1moov", b"\0\0\0\0mdat", b"\0\0\0\3free" * 9, b"\0\0\0\x10moov" * 2), 3
+    ):
         picture(tmp_path / f"{number}.jpg")
         (tmp_path / f"{number}.mov").write_bytes(content)
     assert walk(tmp_path).live_videos == {f"{number}.mov" for number in (0, 1, 3, 4, 5, 6, 7)}

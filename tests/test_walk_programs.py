@@ -26,18 +26,28 @@ PROGRAMS = {
     ),
     "Photos up to 4": (
         ["P.PhotosLibrary/Masters/2015/07/12/20150712-143000/IMG_1.JPG"],
-        ["P.PhotosLibrary/resources/proxies/derivatives/00/00/1/thumb_IMG_1.jpg", "P.PhotosLibrary/Thumbnails/1.jpg"],
+        [
+            "P.PhotosLibrary/resources/proxies/derivatives/00/00/1/thumb_IMG_1.jpg",
+            "P.PhotosLibrary/Thumbnails/1.jpg",
+        ],
     ),
     "iPhoto": (
         ["iPhoto Library.photolibrary/Masters/2013/01/02/IMG_1.JPG"],
-        ["iPhoto Library.photolibrary/Previews/2013/01/02/IMG_1.jpg", "iPhoto Library.photolibrary/Thumbnails/2013/t.jpg"],
+        [
+            "iPhoto Library.photolibrary/Previews/2013/01/02/IMG_1.jpg",
+            "iPhoto Library.photolibrary/Thumbnails/2013/t.jpg",
+        ],
     ),
     "iPhoto after Photos took it over": (
         ["i.migratedphotolibrary/Masters/2013/IMG_1.JPG"],
         ["i.migratedphotolibrary/Previews/2013/IMG_1.jpg"],
     ),
     "iPhoto up to 2011": (
-        ["iPhoto Library/AlbumData.xml", "iPhoto Library/Originals/2008/Roll 1/a.jpg", "iPhoto Library/2004/02/24/b.jpg"],
+        [
+            "iPhoto Library/AlbumData.xml",
+            "iPhoto Library/Originals/2008/Roll 1/a.jpg",
+            "iPhoto Library/2004/02/24/b.jpg",
+        ],
         [
             "iPhoto Library/Modified/2008/Roll 1/a.jpg",
             "iPhoto Library/Data.noindex/2008/Roll 1/a.jpg",
@@ -83,7 +93,10 @@ PROGRAMS = {
         ["immich/upload/1/a.jpg"],
         ["immich/thumbs/1/a-preview.jpeg", "immich/encoded-video/1/v.mp4", "immich/profile/1/me.png"],
     ),
-    "immich's thumbs on another disk": (["fast/thumbs/.immich", "fast/c.jpg"], ["fast/thumbs/1/a-thumbnail.webp"]),
+    "immich's thumbs on another disk": (
+        ["fast/thumbs/.immich", "fast/c.jpg"],
+        ["fast/thumbs/1/a-thumbnail.webp"],
+    ),
     "PhotoPrism": (
         ["originals/2023/a.jpg", "storage/.ppstorage"],
         ["storage/cache/thumbnails/2/8/3/283_720x720_fit.jpg", "storage/sidecar/2023/a.cr2.jpg"],
@@ -94,9 +107,15 @@ PROGRAMS = {
     ),
     "Nextcloud": (
         ["data/.ncdata", "data/anna/files/Photos/a.jpg"],
-        ["data/appdata_oc8ay35v1sfr/preview/a/b/c/1/256-256.jpg", "data/appdata_oc8ay35v1sfr/avatar/anna/avatar.png"],
+        [
+            "data/appdata_oc8ay35v1sfr/preview/a/b/c/1/256-256.jpg",
+            "data/appdata_oc8ay35v1sfr/avatar/anna/avatar.png",
+        ],
     ),
-    "Nextcloud up to 30": (["data/.ocdata", "data/anna/files/a.jpg"], ["data/appdata_oc8/preview/1/64-64.png"]),
+    "Nextcloud up to 30": (
+        ["data/.ocdata", "data/anna/files/a.jpg"],
+        ["data/appdata_oc8/preview/1/64-64.png"],
+    ),
 }
 
 
@@ -111,7 +130,9 @@ def test_only_originals_are_photos(tmp_path: Path, program: str) -> None:
     kept, copies = PROGRAMS[program]
     fill(tmp_path, [*kept, *copies])
     found = walk(tmp_path)
-    photos = [name for name in kept if not name.endswith((".xml", ".immich", ".ppstorage", ".ncdata", ".ocdata"))]
+    photos = [
+        name for name in kept if not name.endswith((".xml", ".immich", ".ppstorage", ".ncdata", ".ocdata"))
+    ]
     assert [photo.rel_path for photo in found.photos] == sorted(photos)
     assert found.previews == len(copies)
 
@@ -145,7 +166,15 @@ def test_folders_that_only_look_like_it_stay(tmp_path: Path) -> None:
 
 def test_the_library_of_a_program_as_photos_dir(tmp_path: Path) -> None:
     kept, copies = PROGRAMS["Photos"]
-    fill(tmp_path, [*kept, *copies, f"P.photoslibrary/originals/0/{UUID}_3.mov", "P.photoslibrary/database/Photos.sqlite"])
+    fill(
+        tmp_path,
+        [
+            *kept,
+            *copies,
+            f"P.photoslibrary/originals/0/{UUID}_3.mov",
+            "P.photoslibrary/database/Photos.sqlite",
+        ],
+    )
     found = walk(tmp_path / "P.photoslibrary")
     assert len(found.photos) == len(kept)
     assert found.left_out() == [
