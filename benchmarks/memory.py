@@ -54,7 +54,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     if not Path("/proc").is_dir():
         parser.error("this system has no /proc, where the memory of other processes stands: use Linux.")
-    counts = (8, 24) if quick else (500, 5_000)
+    counts = (8, 24) if quick else (200, 2_000)
     print(f"{'photos of 12 MP':>15} {'parent, MB':>11} {'all, MB':>9}")
     seen = []
     with tempfile.TemporaryDirectory() as folder:

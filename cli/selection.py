@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cli.log import log
 from config import CONFIG_FILE, source
 from errors import StopRunError
-from library.placeholders import stand_in
+from library.placeholders import EMPTY, stand_in
 from library.walk import folded
 
 if TYPE_CHECKING:
@@ -114,15 +114,19 @@ def _named_as_recorded(photo: Photo, found: Walk, recorded: Collection[str]) -> 
 
 
 def leave_out_stand_ins(found: Walk, done: Container[str]) -> None:
-    """Leave out the pictures that are only in a cloud; those in `done` are not looked at, because they need no download."""
-    here = []
-    for photo in found.photos:
-        service = None if photo.is_video or photo.rel_path in done else stand_in(photo.path)
-        if service is None:
-            here.append(photo)
-        else:
-            found.away[photo.rel_path] = service
-    found.photos = here
+    """Leave out the pictures that are only in a cloud; those in `done` are not looked at, because they need no download.
+
+    An empty picture without another sign of a cloud is a copy that failed.
+    """
+    away = {
+        photo.rel_path: service
+        for photo in found.photos
+        if not photo.is_video and photo.rel_path not in done and (service := stand_in(photo.path))
+    }
+    if [*found.away.values(), *away.values()] == [EMPTY]:
+        return
+    found.away |= away
+    found.photos = [photo for photo in found.photos if photo.rel_path not in away]
 
 
 def gone_and_left_out(recorded: Iterable[str], found: Walk, photos_dir: Path) -> tuple[int, int]:

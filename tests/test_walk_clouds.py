@@ -118,6 +118,19 @@ def test_empty_and_sparse_files(product: Product) -> None:
     assert product.records()["sparse.jpg"]["status"] == "success"
 
 
+def test_a_lone_empty_picture_is_broken(product: Product) -> None:
+    """Nothing else speaks of a cloud, so a copy has failed."""
+    (product.photos / "empty.jpg").touch()
+    assert "only in" not in product.run()
+    assert product.records()["empty.jpg"]["error"] == "empty file"
+    (product.photos / "empty2.jpg").touch()
+    product.run()
+    assert product.records()["empty2.jpg"]["status"] == "error_corrupt"
+    (product.photos / "Dropbox").mkdir()
+    (product.photos / "Dropbox/empty3.jpg").touch()
+    assert "1 photo is only in Dropbox: download it first." in product.run()
+
+
 def test_a_photo_that_went_back_to_the_cloud_keeps_its_record(product: Product) -> None:
     product.run()
     before = product.journal.read_bytes()
@@ -144,8 +157,9 @@ def test_a_library_that_is_all_in_the_cloud(tmp_path: Path) -> None:
         done = product.call(*arguments, "--photos-dir", str(library))
         assert "1 photo is only in iCloud: download it first." in done.stdout + done.stderr
     (library / ".IMG_1.HEIC.icloud").unlink()
-    (library / "empty.jpg").touch()
-    assert "or empty" in product.run()
+    for name in ("empty.jpg", "empty2.jpg"):
+        (library / name).touch()
+    assert "2 photos are only in a cloud, or empty: download them first." in product.run()
 
 
 def test_a_shard_counts_its_own(tmp_path: Path) -> None:
