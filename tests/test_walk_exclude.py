@@ -9,7 +9,15 @@ import pytest
 
 from library.exclusion import Exclusion
 from library.walk import walk
-from tests.conftest import Product, draw
+from tests.conftest import ROOT, Product, draw
+from tests.helpers.loops import loop
+
+UV = """#!/bin/sh
+printf '%s|' "$@" >>"$CALLS"
+echo >>"$CALLS"
+case "$*" in *"caption.py run"*) [ -e "$CALLS.once" ] || { touch "$CALLS.once"; exit 2; } ;; esac
+"""
+"""Writes down what it is told; the first batch leaves photos to do."""
 
 
 @pytest.mark.parametrize(
@@ -109,3 +117,34 @@ def test_the_journal_keeps_what_is_left_out_later(product: Product) -> None:
     said = product.run("--exclude", "2023")
     assert "belongs to another folder" not in said
     assert "new.jpg" in product.records()
+
+
+def test_the_loop_passes_it_on_in_every_batch(tmp_path: Path) -> None:
+    (tmp_path / "uv").write_text(UV)
+    (tmp_path / "uv").chmod(0o755)
+    calls = tmp_path / "calls"
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    ended = loop(
+        ROOT / "run_loop.sh", "mock", "--exclude", "My Trash/", "--exclude=*.png", PATH=path, CALLS=str(calls)
+    )
+    assert ended.code == 0
+    runs = [line for line in calls.read_text().splitlines() if "caption.py|run|" in line]
+    assert len(runs) == 2
+    assert all("|--exclude|My Trash/|--exclude=*.png|" in line for line in runs)
+
+
+def test_the_report(product: Product) -> None:
+    """Photos that are left out have no row, and are not called gone."""
+    for number in range(3):
+        draw(product.photos / "private" / f"{number}.jpg", shade=30 * number)
+    product.run()
+    out_dir = product.folder / "report"
+    said = product.call(
+        *("report", "--photos-dir", str(product.photos), "--out-dir", str(out_dir)),
+        *("--embedder", "pixels", "--exclude", "private", "--exclude", "*.mov"),
+    ).stderr
+    assert "Left out by --exclude: 1 folder and 1 file." in said
+    assert "are gone from" not in said
+    table = (out_dir / "cluster_export.csv").read_text()
+    assert "private" not in table
+    assert len(table.splitlines()) == 12
