@@ -24,11 +24,13 @@ except ModuleNotFoundError:
 import cluster_report
 from backends import BACKENDS
 from cli.doors import (
+    ExcludeOption,
     PhotosOption,
     Shard,
     VersionOption,
     WrongUseError,
     dollars,
+    exclusion,
     home_expanded,
     photos_folder,
     server,
@@ -124,6 +126,7 @@ def run_command(
         int, typer.Option(min=0, help="Exit with code 2 after this many photos if more are left.")
     ] = 0,
     shard: ShardOption = None,
+    exclude: ExcludeOption = None,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -167,6 +170,7 @@ def run_command(
         dry_run=dry_run,
         restart_every=restart_every,
         shard=shard,
+        exclude=exclusion(exclude),
         ray=_cluster(ray, engine, ray_address),
         quantize=quantize,
         trust_remote_code=trust_remote_code,
@@ -202,6 +206,7 @@ def estimate(
     limit: LimitOption = None,
     retry_status: RetryOption = None,
     shard: ShardOption = None,
+    exclude: ExcludeOption = None,
     all_: Annotated[
         bool, typer.Option("--all", help="One row per cloud provider with its default model, cheapest first.")
     ] = False,
@@ -223,6 +228,7 @@ def estimate(
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
         shard=shard,
+        exclude=exclusion(exclude),
     )
     _check_flags_for_cloud(backend, base_url)
     leave(lambda: print_estimate(options), prints=True)
@@ -235,11 +241,15 @@ def stats(
         Path | None,
         typer.Option(parser=photos_folder, metavar="PATH", help="Also say how much of this library is done."),
     ] = None,
+    exclude: ExcludeOption = None,
 ) -> None:
     """Print what a journal holds."""
     from cli.journals import print_stats
 
-    leave(lambda: print_stats(captions_jsonl, photos_dir), prints=True)
+    left_out = exclusion(exclude)
+    if left_out and photos_dir is None:
+        raise WrongUseError("--exclude is for the photos in a folder: add --photos-dir, or leave it out.")
+    leave(lambda: print_stats(captions_jsonl, photos_dir, left_out), prints=True)
 
 
 @app.command()

@@ -19,7 +19,7 @@ try:
 except ModuleNotFoundError:
     sys.exit(f"The packages are missing. Start it with uv: {command('--help', extras=['report'])}")
 
-from cli.doors import PhotosOption, VersionOption, WrongUseError, home_expanded
+from cli.doors import ExcludeOption, PhotosOption, VersionOption, WrongUseError, exclusion, home_expanded
 from errors import PackagesError
 from report.vectors.base import EMBEDDERS
 
@@ -41,6 +41,7 @@ def report(
             help="The journal, ./captions.jsonl unless given; may be repeated.",
         ),
     ] = None,
+    exclude: ExcludeOption = None,
     out_dir: Annotated[
         Path, typer.Option(parser=home_expanded, metavar="PATH", help="Where the report goes.")
     ] = Path(),
@@ -86,6 +87,8 @@ def report(
     if embedder is not DEFAULT_EMBEDDER and cluster_by == "caption":
         raise WrongUseError("--cluster-by caption looks at no picture: leave --embedder out.")
 
+    left_out = exclusion(exclude)
+
     def work() -> ExitCode:
         try:
             from cli.report import make_report
@@ -98,6 +101,7 @@ def report(
         return make_report(
             ReportOptions(
                 photos_dir=photos_dir,
+                exclude=left_out,
                 journals=tuple(captions_jsonl or ()),
                 out_dir=out_dir,
                 cluster_by=cluster_by,

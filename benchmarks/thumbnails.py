@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -75,7 +75,7 @@ def heic_library(folder: Path, count: int, size: tuple[int, int]) -> None:
     original = folder.with_name("original.heic")
     photo(size).save(original, quality=45)  # 2 MB, as phones make them
     for number in range(count):
-        os.link(original, folder / f"{number:06}.heic")
+        shutil.copy(original, folder / f"{number:06}.heic")
 
 
 def measure(photos: list[Photo], folder: Path, rounds: int) -> dict[str, tuple[Took, Took]]:

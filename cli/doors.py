@@ -14,6 +14,7 @@ import typer
 
 from cli import VERSION
 from cli.exit import ExitCode
+from library.exclusion import Exclusion
 
 # Typer's own exit code for a wrong flag is 2, which means "more to do" to run_loop.sh.
 typer.BadParameter.__base__.exit_code = ExitCode.USAGE  # type: ignore[union-attr]
@@ -47,6 +48,16 @@ def photos_folder(text: str) -> Path:
     if not text:  # an unset "$PHOTOS" would otherwise mean the current folder
         raise WrongUseError("--photos-dir is empty: give the folder that holds the photos.")
     return home_expanded(text)
+
+
+def exclusion(patterns: list[str] | None) -> Exclusion | None:
+    """Return what leaves files out of the library; None without a pattern."""
+    try:
+        return Exclusion(patterns) if patterns else None
+    except ValueError as error:
+        raise WrongUseError(
+            f"--exclude {str(error)!r} is not a pattern: give one like '*.png', 'Trash/' or '2019/*', as in a .gitignore."
+        ) from None
 
 
 def shard_of(text: str) -> Shard:
@@ -86,6 +97,14 @@ VersionOption = Annotated[
     typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
 ]
 
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="GLOB",
+        help="Leave out photos or folders, as '*.png' or 'Trash/', by the rules of .gitignore; may be repeated.",
+    ),
+]
 PhotosOption = Annotated[
     Path | None,
     typer.Option(

@@ -13,6 +13,7 @@ from cli.selection import (
     done_records,
     keep_shard,
     last_label,
+    leave_out_stand_ins,
     load_records,
     model_label,
     pending_photos,
@@ -41,13 +42,14 @@ def print_estimate(options: Options) -> ExitCode:
         StopRunError: a folder or journal is not as it must be, or the model is not known.
     """
     folder = photos_folder(options.photos_dir, load_settings())
-    found = walk(folder)
+    found = walk(folder, options.exclude)
     journal = CaptionJournal(options.captions_jsonl)
     for warning in found.warnings:
         log.warning(warning)
     redo_mock = options.backend != MOCK
     load_records(journal, found, folder, options.retry_statuses, redo_mock=redo_mock, with_stamps=True)
     keep_shard(found, options.shard)
+    leave_out_stand_ins(found, journal.records)
     if REPLACED in options.retry_statuses:
         journal.do_again(replaced(journal, found.photos))
     known = find_copies(pending_photos(journal, found), journal, found.photos)
@@ -95,8 +97,8 @@ def _print_photos(options: Options, journal: CaptionJournal, found: Walk, rows: 
     counted = tally(done)
     if counted.errors or counted.videos:
         print(f"Already done:      {counted.line()}")
-    if found.other_files:
-        print(found.other_files_line())
+    for line in found.left_out(journal.records):
+        print(line)
 
 
 def _print_one(row: Estimate) -> None:

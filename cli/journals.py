@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from cli.exit import ExitCode
 from cli.log import log, printable
-from cli.selection import done_records, first_numbers, spell_as_recorded
+from cli.selection import (
+    done_records,
+    first_numbers,
+    gone_and_left_out,
+    leave_out_stand_ins,
+    spell_as_recorded,
+)
 from cli.words import command
 from errors import StopRunError
 from journal import STATUSES, CaptionJournal, Entry, tally
@@ -20,8 +26,10 @@ from library.walk import walk
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from library.exclusion import Exclusion
 
-def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
+
+def print_stats(path: Path, photos_dir: Path | None, exclude: Exclusion | None = None) -> ExitCode:
     """Print counts by status and model, the share done, the last run and the malformed lines."""
     journal = _existing(path)
     records = journal.load()
@@ -37,19 +45,22 @@ def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
         width = max(14, *(len(model) + 1 for model in models))
         lines += [f"  {model:<{width}}{count:>10,}" for model, count in models.most_common()]
     if photos_dir is not None:
-        found = walk(photos_dir)
+        found = walk(photos_dir, exclude)
         for warning in found.warnings:
             log.warning(warning)
         spell_as_recorded(found, records, photos_dir)
+        leave_out_stand_ins(found, records)
         there = tally(done_records(journal, found))
         lines.append(
             f"Done: {there.total:,} of {len(found.photos):,} photos in {photos_dir} "
-            f"({there.total / len(found.photos):.1%}): {there.line()}"
+            f"({there.total / max(len(found.photos), 1):.1%}): {there.line()}"
         )
-        if gone := counted.total - there.total:
+        gone, left_out = gone_and_left_out(records, found, photos_dir)
+        if gone:
             lines.append(f"Records of photos that are no longer there: {gone:,}")
-        if found.other_files:
-            lines.append(found.other_files_line())
+        if left_out:
+            lines.append(f"Records of files that are left out: {left_out:,}")
+        lines += found.left_out(records)
     lines.append(f"Last run: {_last_run(journal)}")
     malformed = f" (line {first_numbers(journal.malformed)})" if journal.malformed else ""
     lines.append(f"Malformed lines: {len(journal.malformed):,}{malformed}")

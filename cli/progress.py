@@ -78,7 +78,7 @@ class Progress(tqdm):  # type: ignore[type-arg]  # it has no iterable
     def carried(self, number: int) -> None:
         """Count photos that were done without being attempted."""
         self._done += number
-        self._bar.update(number)
+        self.update(number)
 
     def meter(self, rate: float | None = None) -> dict[str, str]:
         """Return what tqdm does not know: this run's time left (at `rate`, or its mean rate), errors and money."""

@@ -53,7 +53,7 @@ def make_report(options: ReportOptions) -> ExitCode:
     photos_dir = find_photos_dir(options)
     _check_folders(options, photos_dir)
     with _alone_in(options.out_dir):
-        found = find_files(photos_dir) if photos_dir else None
+        found = find_files(photos_dir, options.exclude) if photos_dir else None
         start_log(options.out_dir / "cluster_report.log", "--out-dir")
         library = read_library(options, photos_dir, found)
         stopper.graceful = True

@@ -16,7 +16,13 @@ from tqdm import tqdm
 
 from cli.copies import copies_warning
 from cli.log import log
-from cli.selection import malformed_warning, photos_folder, spell_as_recorded
+from cli.selection import (
+    gone_and_left_out,
+    leave_out_stand_ins,
+    malformed_warning,
+    photos_folder,
+    spell_as_recorded,
+)
 from config import load_settings
 from errors import StopRunError, UnavailableImageError
 from journal import CaptionJournal
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
 
     from cli.signals import Stopper
     from journal import Entry
+    from library.exclusion import Exclusion
     from library.walk import Walk
 
 CACHE = ".cluster_cache"
@@ -44,6 +51,7 @@ class ReportOptions:
     """What the user asked for, checked; `journals` is empty where none was named."""
 
     photos_dir: Path | None
+    exclude: Exclusion | None
     journals: tuple[Path, ...]
     out_dir: Path
     cluster_by: Literal["image", "caption", "both"]
@@ -60,9 +68,9 @@ class StoppedError(Exception):
     """A signal came while vectors or thumbnails were made; those made so far are kept."""
 
 
-def find_files(photos_dir: Path) -> Walk:
+def find_files(photos_dir: Path, exclude: Exclusion | None) -> Walk:
     """Find the library's files, all of them: a report would forget the photos of a part that cannot be read."""
-    found = walk(photos_dir)
+    found = walk(photos_dir, exclude)
     if found.unreadable:
         raise StopRunError(
             f"{found.unreadable[0]}: a report would forget the photos in it, so none was written. See to the disk, then run "
@@ -76,8 +84,9 @@ def read_library(options: ReportOptions, photos_dir: Path | None, found: Walk | 
     records = _records(options)
     if found and photos_dir:
         spell_as_recorded(found, records, photos_dir)
+        leave_out_stand_ins(found, records)
     photos = _photos(found, records)
-    _say_what_does_not_match(photos_dir, [photo.rel_path for photo in photos], records)
+    _say_what_does_not_match(photos_dir, found, [photo.rel_path for photo in photos], records)
     return Library(photos_dir, photos, records)
 
 
@@ -122,16 +131,17 @@ def _photos(found: Walk | None, records: Mapping[str, Entry]) -> list[Photo]:
         return [Photo(name, name, extension(name) in VIDEO_EXTENSIONS) for name in sorted(records)]
     for warning in found.warnings:
         log.warning(warning)
-    if found.other_files:
-        log.info(found.other_files_line())
+    for line in found.left_out():
+        log.info(line)
+    if not found.photos:
+        raise StopRunError("None of the photos is here, so there is nothing to group: download them first.")
     return found.photos
 
 
 def _say_what_does_not_match(
-    photos_dir: Path | None, rel_paths: Sequence[str], records: Mapping[str, Entry]
+    photos_dir: Path | None, found: Walk | None, rel_paths: Sequence[str], records: Mapping[str, Entry]
 ) -> None:
-    known = set(rel_paths)
-    gone = sum(name not in known for name in records)
+    gone = gone_and_left_out(records, found, photos_dir)[0] if found and photos_dir else 0
     if records and gone == len(records):
         raise StopRunError(
             f"The captions belong to another folder: none of their {gone:,} photos is in {photos_dir}. Give the "
