@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from report.build import Report
-    from report.events import Chunk
+    from report.events import Event
     from report.files.table import Row
     from report.naming.naming import Group
 
@@ -31,8 +31,8 @@ _ODDEST = 3
 _UNCLUSTERED_SHOWN = 100
 _UNPLACED_SHOWN = 20
 _LABEL_LENGTH = 200
-_CHUNKS_SHOWN = 1000
-_CHUNKS_BY_THEME = 100
+_EVENTS_SHOWN = 1000
+_EVENTS_BY_THEME = 100
 
 
 def write_markdown(report: Report, folder: Path) -> None:
@@ -64,9 +64,9 @@ class _Page:
         self.by_group: dict[int | None, list[Row]] = defaultdict(list)
         for row in sorted(report.rows, key=_distance):  # stable: ties in the order of the rows
             self.by_group[row.cluster_id].append(row)
-        self.by_chunk: dict[int | None, list[Row]] = defaultdict(list)
+        self.by_event: dict[int | None, list[Row]] = defaultdict(list)
         for row in report.rows:
-            self.by_chunk[row.chunk_id].append(row)
+            self.by_event[row.event_id].append(row)
         self.placed = len(report.rows) - len(self.by_group[None])
         self.ordered = self.largest_first(report.groups)
         self.headings = {group.id: group.heading for group in report.groups}
@@ -87,10 +87,10 @@ class _Page:
         for group in self.ordered:
             yield from self.group(group)
         yield from self.unclustered()
-        if self.report.chunks:
-            yield from self.chunks()
+        if self.report.events:
+            yield from self.events()
             if self.report.themes:
-                yield from self.chunks_by_theme()
+                yield from self.events_by_theme()
         if self.by_group[None]:
             yield from self.unplaced()
 
@@ -106,8 +106,8 @@ class _Page:
             yield f"- Largest group: {size:,} ({self.share(size)}), {escaped(self.ordered[0].heading)}"
         if unplaced:
             yield f"- On no map, because there is no picture to look at (videos, broken files): {unplaced:,}"
-        if report.chunks:
-            yield f"- In time: {_span(report.chunks)}"
+        if report.events:
+            yield f"- In time: {_span(report.events)}"
         if any(row.burst_of for row in report.rows):
             yield "- (\u00d75): a burst of five frames of nearly the same, within a minute each; one is shown for all"
         yield f"- Method: {escaped(report.method)}"
@@ -161,47 +161,47 @@ class _Page:
             nearest = self.headings.get(row.nearest_cluster, "") if row.nearest_cluster is not None else ""
             yield _line(self.photo(row, frames), _label(row), escaped(nearest), _spaced(row))
 
-    def chunks(self) -> Iterator[str]:
+    def events(self) -> Iterator[str]:
         """List the events, the oldest first as their ids count: the end of the list is where it grows."""
         about = "Events and trips: photos that follow one another without a large gap in time or place."
-        yield from _heading("## Chunks", about + self.cut_short(_CHUNKS_SHOWN))
-        yield from _head("Chunk", "Id", "Photos", "From", "To", "Most of them in")
-        for chunk in self.largest_chunks(_CHUNKS_SHOWN):
-            inside = self.by_chunk[chunk.id]
+        yield from _heading("## Events", about + self.cut_short(_EVENTS_SHOWN))
+        yield from _head("Event", "Id", "Photos", "From", "To", "Most of them in")
+        for event in self.largest_events(_EVENTS_SHOWN):
+            inside = self.by_event[event.id]
             groups = Counter(row.cluster_id for row in inside if row.cluster_id is not None)
             groups.pop(-1, None)
             most = (
                 f"{escaped(shorten(self.headings[group], 40))} ({number:,})"
                 for group, number in groups.most_common(2)
             )
-            start, end = (f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (chunk.start, chunk.end))
-            yield _line(escaped(chunk.title), str(chunk.id), f"{len(inside):,}", start, end, "; ".join(most))
+            start, end = (f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (event.start, event.end))
+            yield _line(escaped(event.title), str(event.id), f"{len(inside):,}", start, end, "; ".join(most))
 
-    def chunks_by_theme(self) -> Iterator[str]:
+    def events_by_theme(self) -> Iterator[str]:
         themes = [theme.name for theme in self.report.themes]
-        about = "How many photos of a chunk are of which theme."
-        yield from _heading("## Chunks by theme", about + self.cut_short(_CHUNKS_BY_THEME))
-        yield from _head("Chunk", *map(escaped, themes), UNCLUSTERED, "Without a picture")
-        for chunk in self.largest_chunks(_CHUNKS_BY_THEME):
+        about = "How many photos of a event are of which theme."
+        yield from _heading("## Events by theme", about + self.cut_short(_EVENTS_BY_THEME))
+        yield from _head("Event", *map(escaped, themes), UNCLUSTERED, "Without a picture")
+        for event in self.largest_events(_EVENTS_BY_THEME):
             counts = Counter(
                 "" if row.cluster_id is None else self.theme_of.get(row.cluster_id, UNCLUSTERED)
-                for row in self.by_chunk[chunk.id]
+                for row in self.by_event[event.id]
             )
             numbers = (counts[name] for name in (*themes, UNCLUSTERED, ""))
-            yield _line(escaped(chunk.title), *(f"{number:,}" if number else "" for number in numbers))
+            yield _line(escaped(event.title), *(f"{number:,}" if number else "" for number in numbers))
 
-    def largest_chunks(self, number: int) -> list[Chunk]:
-        """Return the largest chunks in the order of time, and at the end the one without a date, however small."""
-        dated = [chunk for chunk in self.report.chunks if chunk.start]
-        dated.sort(key=lambda chunk: -len(self.by_chunk[chunk.id]))
-        kept = {chunk.id for chunk in dated[:number]}
-        return [chunk for chunk in self.report.chunks if chunk.id in kept or not chunk.start]
+    def largest_events(self, number: int) -> list[Event]:
+        """Return the largest events in the order of time, and at the end the one without a date, however small."""
+        dated = [event for event in self.report.events if event.start]
+        dated.sort(key=lambda event: -len(self.by_event[event.id]))
+        kept = {event.id for event in dated[:number]}
+        return [event for event in self.report.events if event.id in kept or not event.start]
 
     def cut_short(self, number: int) -> str:
-        dated = sum(chunk.start is not None for chunk in self.report.chunks)
+        dated = sum(event.start is not None for event in self.report.events)
         if dated <= number:
             return ""
-        return f" Here the {number:,} largest of {dated:,}; all are in `{CSV}`, by `chunk_id`."
+        return f" Here the {number:,} largest of {dated:,}; all are in `{CSV}`, by `event_id`."
 
     def unplaced(self) -> Iterator[str]:
         rows = self.by_group[None]
@@ -225,11 +225,11 @@ class _Page:
         return f"{part / self.placed:.1%}" if self.placed else "0.0%"
 
 
-def _span(chunks: Sequence[Chunk]) -> str:
-    """Return how many chunks there are, from when to when, and what is in none for want of a date."""
-    years = [at.year for chunk in chunks for at in (chunk.start, chunk.end) if at]
-    undated = sum(len(chunk.members) for chunk in chunks if not chunk.start)
-    span = counted(len(years) // 2, "chunk")
+def _span(events: Sequence[Event]) -> str:
+    """Return how many events there are, from when to when, and what is in none for want of a date."""
+    years = [at.year for event in events for at in (event.start, event.end) if at]
+    undated = sum(len(event.members) for event in events if not event.start)
+    span = counted(len(years) // 2, "event")
     if years:
         span += f", {min(years)}" + (f"\u2013{max(years)}" if max(years) > min(years) else "")
     return span + (f"; {counted(undated, 'file')} without a date" if undated else "")
