@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from report.build import Report  # noqa: E402 - the root is found above
-from report.events import Chunk  # noqa: E402
+from report.events import Event  # noqa: E402
 from report.files.page import write_page  # noqa: E402
 from report.files.table import Row  # noqa: E402
 from report.files.thumbnails import FOLDER, Picture  # noqa: E402
@@ -194,8 +194,8 @@ def library(folder: Path, count: int) -> Report:
             )
     themes.sort(key=lambda theme: -sum(len(members[group]) for group in theme.groups))
     ends = [first for first, _ in events[1:]] + [count]
-    chunks = [
-        Chunk(
+    events = [
+        Event(
             number,
             f"{begin_at:%-d %b %Y}: {subjects[number % len(subjects)]}",
             begin_at,
@@ -209,7 +209,7 @@ def library(folder: Path, count: int) -> Report:
         rows,
         groups,
         themes,
-        chunks,
+        events,
         pictures,
         summary=f"{count:,} captioned",
         method="Made up",
@@ -263,7 +263,7 @@ def main() -> None:
         browser.close()
 
     print(
-        f"{count:,} photos, {len(report.groups)} groups, {len(report.chunks):,} events; medians of {rounds}"
+        f"{count:,} photos, {len(report.groups)} groups, {len(report.events):,} events; medians of {rounds}"
     )
     print(f"{'page':<34} {page_size(text):>8.1f} MB   (goal 25)")
     print(f"{'built':<34} {statistics.median(built):>8.2f} s    (goal 30)")

@@ -77,15 +77,15 @@ def _make_report(options: ReportOptions, photos_dir: Path | None, stopper: Stopp
     for line in report.notes:
         log.info(line)
     unclustered = sum(row.cluster_id == -1 for row in report.rows)
-    events = sum(chunk.id > 0 for chunk in report.chunks)
+    events = sum(event.id > 0 for event in report.events)
     log.info(
         f"{len(report.rows):,} files, {len(report.groups):,} groups in {len(report.themes):,} themes, "
-        f"{unclustered:,} unclustered; {events:,} chunks in time."
+        f"{unclustered:,} unclustered; {events:,} events in time."
     )
     log.info(report.summary)
     if options.export_albums:
         paths = {photo.rel_path: os.path.abspath(photo.path) for photo in library.photos}
-        log.info(export_albums(options.export_albums, report.rows, paths, report.chunks).line())
+        log.info(export_albums(options.export_albums, report.rows, paths, report.events).line())
     log.info(f"Written to {options.out_dir}: {', '.join(WRITERS)}.")
     return ExitCode.DONE
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from journal import is_video
-from report.events import Timeline, bursts, cut, name_chunks
+from report.events import Timeline, bursts, cut, name_events
 from report.files.last_report import LAST, read_previous
 from report.files.table import make_rows
 from report.groups.clustering import cluster
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from journal import Entry
     from library.walk import Photo
-    from report.events import Chunk
+    from report.events import Event
     from report.files.table import Row
     from report.files.thumbnails import Picture
     from report.naming.naming import Group, Label, Match, Theme
@@ -90,7 +90,7 @@ class Report:
         rows: of all files.
         groups: as they were named; those of `rows`.
         themes: the groups gathered; may be empty.
-        chunks: events and trips in the order of time, what has no date last; those of `rows`.
+        events: in the order of time, what has no date last; those of `rows`.
         pictures: what there is to show of each row.
         videos: the rel_paths of those rows that are videos without a caption.
         summary: the line with the counts.
@@ -104,7 +104,7 @@ class Report:
     rows: Sequence[Row]
     groups: Sequence[Group] = ()
     themes: Sequence[Theme] = ()
-    chunks: Sequence[Chunk] = ()
+    events: Sequence[Event] = ()
     pictures: Sequence[Picture] = ()
     videos: Collection[str] = frozenset()
     summary: str = ""
@@ -162,7 +162,7 @@ def build(
         make_rows(labels, placed, clusters, groups, timeline),
         groups,
         name_themes(groups, clusters.themes.tolist(), placed, labels),
-        timeline.chunks,
+        timeline.events,
         pictures,
         videos,
         summary=count(labels, videos).line(),
@@ -205,7 +205,7 @@ def _timeline(
     moments = [picture.moment for picture in pictures]
     return Timeline(
         moments,
-        name_chunks(cut(moments), moments, list(labels), labels) if library.photos_dir else [],
+        name_events(cut(moments), moments, list(labels), labels) if library.photos_dir else [],
         ()
         if vectors.images is None
         else bursts(moments, np.array(vectors.places, np.int64), vectors.images).tolist(),

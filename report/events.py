@@ -1,7 +1,7 @@
-"""Owns the cut of a library into chunks, events and trips in time, and their titles; and which frames are one burst.
+"""Owns the cut of a library into events in time, and their titles; and which frames are one burst.
 
 Only dates from EXIF count. A file's own date is most often the day it was copied, and all photos of a copied folder
-would be one event: what has no other date is in the chunk without one. It opens no file.
+would be one event: what has no other date is in none. It opens no file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 UNDATED = "Without a date"
-"""Label of the chunk -1."""
+"""Title of what is in no event, for want of a date; its id is -1."""
 
 # PhotoTOC (Platt, Czerwinski, Field, MSR-TR-2002-17): an event ends where the log of a gap is so much above the mean of
 # the logs around it, the same number to each side, its own among them.
@@ -59,11 +59,11 @@ _MONTHS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """An event or a trip: photos that follow one another without a large gap in time or space.
+class Event:
+    """An event: photos that follow one another without a large gap in time or space.
 
-    `id` counts from 1 in the order of time; -1 is the chunk of what has no date, which comes last and has neither `start`
-    nor `end`: the earliest and latest wall clock, naive. `title` is the dates and what sets the chunk apart; no two are
+    `id` counts from 1 in the order of time; -1 gathers what has no date, which comes last and has neither `start`
+    nor `end`: the earliest and latest wall clock, naive. `title` is the dates and what sets the event apart; no two are
     equal. `terms` are those words, strongest first; `members` are places among the files, in the order of time.
     """
 
@@ -76,29 +76,29 @@ class Chunk:
 
 
 class Timeline(NamedTuple):
-    """What is known of the time of all files: a moment each, the chunks, and for each the place of the frame that stands
+    """What is known of the time of all files: a moment each, the events, and for each the place of the frame that stands
     for its burst, -1 for none. Empty where no file was opened.
     """
 
     moments: Sequence[Moment] = ()
-    chunks: Sequence[Chunk] = ()
+    events: Sequence[Event] = ()
     bursts: Sequence[int] = ()
 
 
 def cut(moments: Sequence[Moment]) -> Ints:
-    """Return the chunk of each file, (n,): 0 and up in the order of time, -1 without a date from EXIF.
+    """Return the event of each file, (n,): 0 and up in the order of time, -1 without a date from EXIF.
 
     The order of the files does not matter. Time is UTC; where an offset is not known it is that of the photos around,
     so that a change of the zone tears nothing apart.
     """
     places, times, points = _timeline(moments)
-    chunks: Ints = np.full(len(moments), -1)
+    events: Ints = np.full(len(moments), -1)
     if len(places):
         gaps = np.diff(times)
         ends = (gaps > _LONGEST_GAP) | _stands_out(gaps)
         ends[_jumps(times, points)] = True
-        chunks[places] = np.concatenate(([0], np.cumsum(ends)))
-    return chunks
+        events[places] = np.concatenate(([0], np.cumsum(ends)))
+    return events
 
 
 def bursts(moments: Sequence[Moment], places: NDArray[np.integer], vectors: NDArray[np.floating]) -> Ints:
@@ -137,37 +137,37 @@ def bursts(moments: Sequence[Moment], places: NDArray[np.integer], vectors: NDAr
     return found
 
 
-def name_chunks(
-    chunks: NDArray[np.integer],
+def name_events(
+    events: NDArray[np.integer],
     moments: Sequence[Moment],
     rel_paths: Sequence[str],
     labels: Mapping[str, Label],
-) -> list[Chunk]:
-    """Name the chunks 0 to k-1 that `cut` found, in this order; then, if there is any, the chunk without a date.
+) -> list[Event]:
+    """Name the events 0 to k-1 that `cut` found, in this order; then, if there is any, what has no date.
 
     Args:
-        chunks: (n,) the chunk of each file.
+        events: (n,) the event of each file.
         moments: of each file.
         rel_paths: of each file.
         labels: of at least those files; what they say, be it a caption or a vocabulary match, gives the words; the mock's captions do not.
     """
     order, _, _ = _timeline(moments)
-    members: list[list[int]] = [[] for _ in range(int(chunks.max(initial=-1)) + 1)]
-    for place, chunk in zip(order.tolist(), chunks[order].tolist(), strict=True):
-        members[chunk].append(place)
-    undated = np.flatnonzero(chunks < 0).tolist()
+    members: list[list[int]] = [[] for _ in range(int(events.max(initial=-1)) + 1)]
+    for place, event in zip(order.tolist(), events[order].tolist(), strict=True):
+        members[event].append(place)
+    undated = np.flatnonzero(events < 0).tolist()
     texts = [[text for place in inside if (text := _said(labels[rel_paths[place]]))] for inside in members]
     rest = [text for place in undated if (text := _said(labels[rel_paths[place]]))]
     terms = contrast_terms([_spread(inside) for inside in texts], rest)
     clocks = [[_clock(moments[place]) for place in inside] for inside in members]
     spans = [(min(inside), max(inside)) for inside in clocks]
     named = [
-        Chunk(number, title, start, end, tuple(best), tuple(inside))
+        Event(number, title, start, end, tuple(best), tuple(inside))
         for number, (title, (start, end), best, inside) in enumerate(
             zip(_titles(spans, terms), spans, terms, members, strict=True), start=1
         )
     ]
-    return [*named, Chunk(-1, UNDATED, None, None, (), tuple(undated))] if undated else named
+    return [*named, Event(-1, UNDATED, None, None, (), tuple(undated))] if undated else named
 
 
 def _said(label: Label) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from report.build import Report
-    from report.events import Chunk
+    from report.events import Event
     from report.files.table import Row
     from report.naming.naming import Group, Theme
 
@@ -32,8 +32,8 @@ _ODDEST = 3
 _UNCLUSTERED_SHOWN = 100
 _UNPLACED_SHOWN = 20
 _LABEL_LENGTH = 200
-_CHUNKS_SHOWN = 1000
-_CHUNKS_BY_THEME = 100
+_EVENTS_SHOWN = 1000
+_EVENTS_BY_THEME = 100
 
 
 def write_markdown(report: Report, folder: Path) -> None:
@@ -89,7 +89,7 @@ def _lines(report: Report) -> Iterator[str]:
     for group in ordered:
         yield from _group(group, by_group[group.id], link)
     yield from _unclustered(unclustered, headings, link)
-    if report.chunks:
+    if report.events:
         yield from _in_time(report, headings, theme_of)
     if unplaced:
         yield from _unplaced(unplaced, link)
@@ -110,8 +110,8 @@ def _figures(
         yield f"- Largest group: {size:,} ({_share(size, placed)}), {escaped(ordered[0].heading)}"
     if unplaced:
         yield f"- On no map, because there is no picture to look at (videos, broken files): {unplaced:,}"
-    if report.chunks:
-        yield f"- In time: {_span(report.chunks)}"
+    if report.events:
+        yield f"- In time: {_span(report.events)}"
     if any(row.burst_of for row in report.rows):
         yield "- (\u00d75): a burst of five frames of nearly the same, within a minute each; one is shown for all"
     yield f"- Method: {escaped(report.method)}"
@@ -185,36 +185,36 @@ def _unclustered(rows: Sequence[Row], headings: Mapping[int, str], link: _Link) 
 
 
 def _in_time(report: Report, headings: Mapping[int, str], theme_of: Mapping[int, str]) -> Iterator[str]:
-    by_chunk: dict[int | None, list[Row]] = defaultdict(list)
+    by_event: dict[int | None, list[Row]] = defaultdict(list)
     for row in report.rows:
-        by_chunk[row.chunk_id].append(row)
-    yield from _chunks(report.chunks, by_chunk, headings)
+        by_event[row.event_id].append(row)
+    yield from _events(report.events, by_event, headings)
     if report.themes:
         themes = [theme.name for theme in report.themes]
-        yield from _chunks_by_theme(report.chunks, by_chunk, themes, theme_of)
+        yield from _events_by_theme(report.events, by_event, themes, theme_of)
 
 
-def _chunks(
-    chunks: Sequence[Chunk], by_chunk: Mapping[int | None, Sequence[Row]], headings: Mapping[int, str]
+def _events(
+    events: Sequence[Event], by_event: Mapping[int | None, Sequence[Row]], headings: Mapping[int, str]
 ) -> Iterator[str]:
     """List the events, the oldest first as their ids count: the end of the list is where it grows."""
-    yield from _heading("## Chunks")
+    yield from _heading("## Events")
     yield (
-        "Events and trips: photos that follow one another without a large gap in time or place."
-        + _cut_short(chunks, _CHUNKS_SHOWN)
+        "Photos that follow one another without a large gap in time or place."
+        + _cut_short(events, _EVENTS_SHOWN)
     )
     yield ""
-    yield from _head("Chunk", "Id", "Photos", "From", "To", "Most of them in")
-    for chunk in _largest(chunks, by_chunk, _CHUNKS_SHOWN):
-        inside = by_chunk[chunk.id]
+    yield from _head("Event", "Id", "Photos", "From", "To", "Most of them in")
+    for event in _largest(events, by_event, _EVENTS_SHOWN):
+        inside = by_event[event.id]
         groups = Counter(row.cluster_id for row in inside if row.cluster_id is not None)
         groups.pop(-1, None)
         yield _line(
-            escaped(chunk.title),
-            str(chunk.id),
+            escaped(event.title),
+            str(event.id),
             f"{len(inside):,}",
-            f"{chunk.start:%Y-%m-%d %H:%M}" if chunk.start else "",
-            f"{chunk.end:%Y-%m-%d %H:%M}" if chunk.end else "",
+            f"{event.start:%Y-%m-%d %H:%M}" if event.start else "",
+            f"{event.end:%Y-%m-%d %H:%M}" if event.end else "",
             "; ".join(
                 f"{escaped(shorten(headings[group], 40))} ({number:,})"
                 for group, number in groups.most_common(2)
@@ -222,46 +222,46 @@ def _chunks(
         )
 
 
-def _chunks_by_theme(
-    chunks: Sequence[Chunk],
-    by_chunk: Mapping[int | None, Sequence[Row]],
+def _events_by_theme(
+    events: Sequence[Event],
+    by_event: Mapping[int | None, Sequence[Row]],
     themes: Sequence[str],
     theme_of: Mapping[int, str],
 ) -> Iterator[str]:
-    yield from _heading("## Chunks by theme")
-    yield "How many photos of a chunk are of which theme." + _cut_short(chunks, _CHUNKS_BY_THEME)
+    yield from _heading("## Events by theme")
+    yield "How many photos of an event are of which theme." + _cut_short(events, _EVENTS_BY_THEME)
     yield ""
-    yield from _head("Chunk", *map(escaped, themes), UNCLUSTERED, "Without a picture")
-    for chunk in _largest(chunks, by_chunk, _CHUNKS_BY_THEME):
+    yield from _head("Event", *map(escaped, themes), UNCLUSTERED, "Without a picture")
+    for event in _largest(events, by_event, _EVENTS_BY_THEME):
         counts = Counter(
             "" if row.cluster_id is None else theme_of.get(row.cluster_id, UNCLUSTERED)
-            for row in by_chunk[chunk.id]
+            for row in by_event[event.id]
         )
         numbers = (counts[name] for name in (*themes, UNCLUSTERED, ""))
-        yield _line(escaped(chunk.title), *(f"{number:,}" if number else "" for number in numbers))
+        yield _line(escaped(event.title), *(f"{number:,}" if number else "" for number in numbers))
 
 
 def _largest(
-    chunks: Sequence[Chunk], by_chunk: Mapping[int | None, Sequence[Row]], number: int
-) -> list[Chunk]:
-    """Return the largest chunks in the order of time, and at the end the one without a date, however small."""
-    dated = sorted((chunk for chunk in chunks if chunk.start), key=lambda chunk: -len(by_chunk[chunk.id]))
-    kept = {chunk.id for chunk in dated[:number]}
-    return [chunk for chunk in chunks if chunk.id in kept or not chunk.start]
+    events: Sequence[Event], by_event: Mapping[int | None, Sequence[Row]], number: int
+) -> list[Event]:
+    """Return the largest events in the order of time, and at the end the one without a date, however small."""
+    dated = sorted((event for event in events if event.start), key=lambda event: -len(by_event[event.id]))
+    kept = {event.id for event in dated[:number]}
+    return [event for event in events if event.id in kept or not event.start]
 
 
-def _cut_short(chunks: Sequence[Chunk], number: int) -> str:
-    dated = sum(chunk.start is not None for chunk in chunks)
+def _cut_short(events: Sequence[Event], number: int) -> str:
+    dated = sum(event.start is not None for event in events)
     if dated <= number:
         return ""
-    return f" Here the {number:,} largest of {dated:,}; all are in `{CSV}`, by `chunk_id`."
+    return f" Here the {number:,} largest of {dated:,}; all are in `{CSV}`, by `event_id`."
 
 
-def _span(chunks: Sequence[Chunk]) -> str:
-    """Return how many chunks there are, from when to when, and what is in none for want of a date."""
-    years = [at.year for chunk in chunks for at in (chunk.start, chunk.end) if at]
-    undated = sum(len(chunk.members) for chunk in chunks if not chunk.start)
-    span = counted(len(years) // 2, "chunk")
+def _span(events: Sequence[Event]) -> str:
+    """Return how many events there are, from when to when, and what is in none for want of a date."""
+    years = [at.year for event in events for at in (event.start, event.end) if at]
+    undated = sum(len(event.members) for event in events if not event.start)
+    span = counted(len(years) // 2, "event")
     if years:
         span += f", {min(years)}" + (f"\u2013{max(years)}" if max(years) > min(years) else "")
     return span + (f"; {counted(undated, 'file')} without a date" if undated else "")

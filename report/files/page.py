@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from report.build import Report
-    from report.events import Chunk
+    from report.events import Event
     from report.files.table import Row
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -118,7 +118,7 @@ def _data(report: Report) -> dict[str, Any]:
         "folders": folders,
         "groups": _groups(report),
         "themes": [{"name": theme.name, "groups": theme.groups} for theme in report.themes],
-        "chunks": [_chunk(chunk) for chunk in report.chunks],
+        "events": [_event(event) for event in report.events],
         "bursts": _bursts(rows),
         "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
         "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
@@ -145,13 +145,13 @@ def _groups(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def _chunk(chunk: Chunk) -> dict[str, Any]:
+def _event(event: Event) -> dict[str, Any]:
     return {
-        "id": chunk.id,
-        "title": chunk.title,
-        "start": chunk.start and _seconds(chunk.start),
-        "end": chunk.end and _seconds(chunk.end),
-        "members": chunk.members,
+        "id": event.id,
+        "title": event.title,
+        "start": event.start and _seconds(event.start),
+        "end": event.end and _seconds(event.end),
+        "members": event.members,
     }
 
 

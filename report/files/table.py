@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
     `cluster_id` is None for what has no place (videos, broken files), -1 for what is in no group. `x` and `y` are the
     place on the map. `taken_at` is ISO 8601 by the clock of the place, with the offset where it is known; `taken_from` is
-    `exif`, or `file` for the file's own date. `chunk_id` is None where no file was opened, -1 without a date.
+    `exif`, or `file` for the file's own date. `event_id` is None where no file was opened, -1 without a date.
     `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
     outside of bursts.
     """
@@ -57,8 +57,8 @@ class Row(NamedTuple):
     y: float | None
     taken_at: str = ""
     taken_from: str = ""
-    chunk_id: int | None = None
-    chunk_label: str = ""
+    event_id: int | None = None
+    event_label: str = ""
     burst_of: str = ""
 
 
@@ -115,16 +115,16 @@ def _later_cells(
     rel_paths: Sequence[str], timeline: Timeline
 ) -> Iterator[tuple[str, str, int | None, str, str]]:
     """Yield what is known of the time of each file: `taken_at` and the columns after it."""
-    chunk_of = {place: chunk for chunk in timeline.chunks for place in chunk.members}
+    event_of = {place: event for event in timeline.events for place in event.members}
     for place in range(len(rel_paths)):
         moment = timeline.moments[place] if timeline.moments else None
-        chunk = chunk_of.get(place)
+        event = event_of.get(place)
         frame = timeline.bursts[place] if timeline.bursts else -1
         yield (
             moment.at.isoformat(timespec="seconds") if moment and moment.at else "",
             moment.source if moment else "",
-            chunk.id if chunk else None,
-            chunk.title if chunk else "",
+            event.id if event else None,
+            event.title if event else "",
             rel_paths[frame] if frame >= 0 else "",
         )
 
@@ -155,15 +155,15 @@ def write_csv(report: Report, folder: Path) -> None:
                     _fixed(row.y, 4),
                     row.taken_at,
                     row.taken_from,
-                    row.chunk_id,
-                    guarded(row.chunk_label),
+                    row.event_id,
+                    guarded(row.event_label),
                     guarded(row.burst_of),
                 )
             )
 
 
 def read_csv(path: Path) -> Iterator[Row]:
-    """Yield the rows of a CSV that `write_csv` made, now or before there were chunks, with the texts as they were.
+    """Yield the rows of a CSV that `write_csv` made, now or in 0.1, with the texts as they were.
 
     Columns that it does not know are ignored.
 
@@ -194,8 +194,8 @@ def read_csv(path: Path) -> Iterator[Row]:
                 _number(cells["y"]),
                 cells.get("taken_at", ""),
                 cells.get("taken_from", ""),
-                _integer(cells.get("chunk_id", "")),
-                plain(cells.get("chunk_label", "")),
+                _integer(cells.get("event_id", cells.get("chunk_id", ""))),
+                plain(cells.get("event_label", cells.get("chunk_label", ""))),
                 plain(cells.get("burst_of", "")),
             )
 
@@ -220,7 +220,7 @@ def write_parquet(report: Report, folder: Path) -> None:
         raise PackagesError(
             f"{PARQUET} needs packages that are not installed (pyarrow: {error}).", extra="report-core"
         ) from None
-    types = dict.fromkeys(("cluster_id", "nearest_cluster", "chunk_id"), pa.int64())
+    types = dict.fromkeys(("cluster_id", "nearest_cluster", "event_id"), pa.int64())
     types |= dict.fromkeys(("distance_to_centroid", "x", "y"), pa.float64())
     types["taken_at"] = pa.timestamp("s")
     columns = zip(*report.rows, strict=True) if report.rows else [()] * len(COLUMNS)
