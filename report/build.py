@@ -10,12 +10,12 @@ from urllib.parse import quote
 import numpy as np
 
 from journal import is_video
-from report.events import Timeline, bursts, cut, name_events
+from report.events import UNSET, Timeline, bursts, cut, name_events
 from report.files.last_report import LAST, read_previous
 from report.files.table import make_rows
 from report.groups.clustering import cluster
 from report.naming.inheritance import inherit
-from report.naming.naming import count, label_photos, name_groups, name_themes
+from report.naming.naming import count, counted, label_photos, name_groups, name_themes
 from report.naming.vocabulary import VOCABULARY, prompt
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def build(
         videos,
         summary=count(labels, videos).line(),
         method=f"Grouped by {vectors.says}; {clusters.method}",
-        notes=[*clusters.notes, *([note] if note else [])],
+        notes=[*clusters.notes, *filter(None, (note, _unset_note(timeline.events)))],
         link=photos_link(library.photos_dir, folder) if library.photos_dir else None,
         odd=odd_links(library.photos, library.photos_dir) if library.photos_dir else {},
         grouped_by=grouped_by,
@@ -209,6 +209,14 @@ def _timeline(
         ()
         if vectors.images is None
         else bursts(moments, np.array(vectors.places, np.int64), vectors.images).tolist(),
+    )
+
+
+def _unset_note(events: Sequence[Event]) -> str | None:
+    unset = next((event for event in events if event.title == UNSET), None)
+    return unset and (
+        f"{counted(len(unset.members), 'photo')} were taken with a camera whose clock was not set: they are in no event, and "
+        f"stand together under \u201c{UNSET}\u201d."
     )
 
 

@@ -17,6 +17,7 @@ from report.naming.naming import UNCLUSTERED, counted, one_line, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from report.build import Report
@@ -34,6 +35,7 @@ _UNPLACED_SHOWN = 20
 _LABEL_LENGTH = 200
 _EVENTS_SHOWN = 1000
 _EVENTS_BY_THEME = 100
+_WHY = {-1: "without a date", -2: "of a clock that was not set", -3: "with a month or a year only"}
 
 
 def write_markdown(report: Report, folder: Path) -> None:
@@ -213,8 +215,8 @@ def _events(
             escaped(event.title),
             str(event.id),
             f"{len(inside):,}",
-            f"{event.start:%Y-%m-%d %H:%M}" if event.start else "",
-            f"{event.end:%Y-%m-%d %H:%M}" if event.end else "",
+            _at(event.start, event.by_day),
+            _at(event.end, event.by_day),
             "; ".join(
                 f"{escaped(shorten(headings[group], 40))} ({number:,})"
                 for group, number in groups.most_common(2)
@@ -244,7 +246,7 @@ def _events_by_theme(
 def _largest(
     events: Sequence[Event], by_event: Mapping[int | None, Sequence[Row]], number: int
 ) -> list[Event]:
-    """Return the largest events in the order of time, and at the end the one without a date, however small."""
+    """Return the largest events in the order of time, and at the end what is in none, however little."""
     dated = sorted((event for event in events if event.start), key=lambda event: -len(by_event[event.id]))
     kept = {event.id for event in dated[:number]}
     return [event for event in events if event.id in kept or not event.start]
@@ -260,11 +262,17 @@ def _cut_short(events: Sequence[Event], number: int) -> str:
 def _span(events: Sequence[Event]) -> str:
     """Return how many events there are, from when to when, and what is in none for want of a date."""
     years = [at.year for event in events for at in (event.start, event.end) if at]
-    undated = sum(len(event.members) for event in events if not event.start)
     span = counted(len(years) // 2, "event")
     if years:
         span += f", {min(years)}" + (f"\u2013{max(years)}" if max(years) > min(years) else "")
-    return span + (f"; {counted(undated, 'file')} without a date" if undated else "")
+    outside = [
+        f"{counted(len(event.members), 'file')} {_WHY[event.id]}" for event in events if not event.start
+    ]
+    return "; ".join((span, *outside))
+
+
+def _at(time: datetime | None, by_day: bool) -> str:
+    return "" if time is None else f"{time:%Y-%m-%d}" if by_day else f"{time:%Y-%m-%d %H:%M}"
 
 
 def _stacks(rows: Sequence[Row]) -> list[tuple[Row, int]]:
