@@ -214,9 +214,10 @@ def _timeline(
 
 def _unset_note(events: Sequence[Event]) -> str | None:
     unset = next((event for event in events if event.title == UNSET), None)
-    return unset and (
-        f"{counted(len(unset.members), 'photo')} were taken with a camera whose clock was not set: they are in no event, and "
-        f"stand together under \u201c{UNSET}\u201d."
+    return (
+        f"In no event, because the camera's clock was not set: {counted(len(unset.members), 'photo')}."
+        if unset
+        else None
     )
 
 

@@ -98,7 +98,7 @@ TRUTHS = {
     "corrupt/ultrahdr.jpg": ("2024-05-07T09:33:04.046000+08:00", (30.62765, 119.738767)),
     "jpeg/32-lens_data.jpeg": ("2012-07-14T16:30:12.680000", None),
     "jpeg/frozenpond.mpo": ("2014-03-02T13:30:00", None),
-    "jpeg/invalid-exif.jpg": ("", None),
+    "jpeg/invalid-exif.jpg": ("2017-03-13T23:03:09-07:00", None),  # by its XMP
     "tiff/Crémieux11.tiff": ("2012-01-09T22:52:11", None),
     "tiff/tiff_16bit_RGBa.tiff": ("", None),  # at 70 seconds past 15:08
     "webp/flower2.webp": ("2013-07-04T17:24:41", None),

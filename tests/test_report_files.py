@@ -154,12 +154,12 @@ def test_every_file_has_a_row_with_a_place_where_it_has_one(tmp_path: Path) -> N
     lines = path.read_text().splitlines()
     assert lines[0] == (
         "rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y,"
-        "taken_at,taken_from,event_id,event_label,burst_of"
+        "taken_at,taken_from,event_id,event_label,burst_of,taken_precision"
     )
     assert lines[1:] == [
-        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,",
-        "b.mov,,,,error,,,,,,,,,",
-        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,",
+        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,,",
+        "b.mov,,,,error,,,,,,,,,,",
+        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,,",
     ]
 
 
@@ -184,10 +184,10 @@ def test_every_file_has_its_time_its_event_and_its_burst() -> None:
         Timeline(moments, events, [1, 1, -1, -1]),
     )
     assert [row[9:] for row in rows] == [
-        ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b"),
-        ("2019-07-12T12:00:00", "exif", 1, "12 July 2019", "b"),
-        ("2019-07-12T12:00:00", "file", -1, UNDATED, ""),
-        ("", "", -1, UNDATED, ""),
+        ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b", "second"),
+        ("2019-07-12T12:00:00", "exif", 1, "12 July 2019", "b", "second"),
+        ("2019-07-12T12:00:00", "file", -1, UNDATED, "", "second"),
+        ("", "", -1, UNDATED, "", ""),
     ]
 
 
@@ -202,7 +202,7 @@ def test_an_export_from_before_there_were_events_is_read(tmp_path: Path) -> None
 
 def test_later_columns_and_a_byte_order_mark_do_not_hinder_reading(tmp_path: Path) -> None:
     path = tmp_path / "cluster_export.csv"
-    path.write_text("\ufeffmore," + ",".join(COLUMNS) + "\r\n1,a,7,'=x,y,caption,0.5,7,0,0,,,2,'=z,\r\n")
+    path.write_text("\ufeffmore," + ",".join(COLUMNS) + "\r\n1,a,7,'=x,y,caption,0.5,7,0,0,,,2,'=z,,\r\n")
     assert list(read_csv(path)) == [Row("a", 7, "=x", "y", "caption", 0.5, 7, 0, 0, "", "", 2, "=z", "")]
 
 

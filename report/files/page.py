@@ -13,7 +13,6 @@ import json
 import re
 from base64 import b64encode
 from collections import defaultdict
-from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -26,6 +25,7 @@ from report.naming.naming import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from report.build import Report
     from report.events import Event
