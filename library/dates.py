@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal, NamedTuple
 
 Precision = Literal["second", "day", "month", "year"]
+_FINER: tuple[Precision, ...] = ("year", "month", "day", "second")
 
 _WRITTEN = re.compile(
     r"""\s*(?P<year>\d{4})
@@ -50,14 +51,13 @@ class Date(NamedTuple):
         return at + (DAY_LONG if self.precision == "day" else timedelta(seconds=1))
 
     def covers(self, other: Date) -> bool:
-        """Tell whether the other date, by its wall clock, lies inside this one."""
+        """Tell whether the other date lies inside this one, by its wall clock, and is known as well at least."""
         start, at, end = (one.replace(tzinfo=None) for one in (self.at, other.at, self.end))
-        return start <= at < end
+        return start <= at < end and _FINER.index(other.precision) >= _FINER.index(self.precision)
 
     def is_refined_by(self, other: Date) -> bool:
         """Tell whether the other date, of a source that counts less, says the same but more of it."""
-        order = ("year", "month", "day", "second")
-        return order.index(other.precision) > order.index(self.precision) and self.covers(other)
+        return self.precision != other.precision and self.covers(other)
 
     def __str__(self) -> str:
         """Spell it as ISO 8601, no finer than it is known, nor than a second."""

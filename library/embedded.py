@@ -105,7 +105,8 @@ def _iptc(file: _File) -> Date | None:
     said = IptcImagePlugin.getiptcinfo(file.image) if file.image else None  # type: ignore[arg-type]
     for day_tag, time_tag in _IPTC_CLOCKS if said else ():
         day, time = (_ascii(said.get(tag)) for tag in (day_tag, time_tag))  # type: ignore[union-attr]
-        text = f"{day[:4]}-{day[4:6]}-{day[6:8]}"
+        day = day.replace("-", "").replace(":", "")  # against the standard
+        text = f"{day[:4]}-{day[4:6]}-{day[6:8]}".rstrip("-")
         clock = f"T{time[:2]}:{time[2:4]}:{time[4:6]}{time[6:]}" if len(time) >= 6 else ""
         if date := read_date(text + clock) or read_date(text):
             return date
