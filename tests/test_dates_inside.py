@@ -69,15 +69,24 @@ def test_xmp_in_every_format(kind: str) -> None:
 def test_the_forms_of_a_date(text: str, at: str) -> None:
     date = read_date(text)
     assert (str(date) if date else "") == at
-    for packet in (xmp(exif_DateTimeOriginal=text), xmp(f"<photoshop:DateCreated>{text}</photoshop:DateCreated>")):
+    for packet in (
+        xmp(exif_DateTimeOriginal=text),
+        xmp(f"<photoshop:DateCreated>{text}</photoshop:DateCreated>"),
+    ):
         assert read_xmp(packet)[0] == date
 
 
 def test_which_date_of_a_packet_counts() -> None:
-    assert read_xmp(xmp(xmp_CreateDate="2020-01-02", photoshop_DateCreated="1987-06", xmp_ModifyDate="2021-01-02"))[0] == read_date("1987-06")
-    assert read_xmp(xmp(xmp_CreateDate="2020-01-02", exif_DateTimeOriginal="none"))[0] == read_date("2020-01-02")
+    assert read_xmp(
+        xmp(xmp_CreateDate="2020-01-02", photoshop_DateCreated="1987-06", xmp_ModifyDate="2021-01-02")
+    )[0] == read_date("1987-06")
+    assert read_xmp(xmp(xmp_CreateDate="2020-01-02", exif_DateTimeOriginal="none"))[0] == read_date(
+        "2020-01-02"
+    )
     assert read_xmp(xmp(xmp_ModifyDate="2021-01-02", xmp_MetadataDate="2021-01-02")) == (None, None)
-    history = '<photoshop:History>2001-01-01</photoshop:History><xmp:CreateDate>\n 2019-07-12 \n</xmp:CreateDate>'
+    history = (
+        "<photoshop:History>2001-01-01</photoshop:History><xmp:CreateDate>\n 2019-07-12 \n</xmp:CreateDate>"
+    )
     assert read_xmp(xmp(history))[0] == read_date("2019-07-12")
 
 
@@ -118,19 +127,38 @@ def test_iptc_and_png_text() -> None:
             "12 Jul 2099 14:30:00": "",
             "once upon a time": "",
         }.items():
-            assert at_of(read_moment(png({"Creation Time": text}, behind=behind))) == (at, "png" if at else ""), text
-        assert at_of(read_moment(png({"XML:com.adobe.xmp": PACKET.decode()}, behind=behind))) == (SECOND, "xmp")
-    assert read_moment(png({"date:create": "2019-07-12T14:30:00", "Software": "2019"})) == Moment(), "a date of a file"
+            assert at_of(read_moment(png({"Creation Time": text}, behind=behind))) == (
+                at,
+                "png" if at else "",
+            ), text
+        assert at_of(read_moment(png({"XML:com.adobe.xmp": PACKET.decode()}, behind=behind))) == (
+            SECOND,
+            "xmp",
+        )
+    assert read_moment(png({"date:create": "2019-07-12T14:30:00", "Software": "2019"})) == Moment(), (
+        "a date of a file"
+    )
 
 
 def test_which_source_in_a_file_wins() -> None:
-    everything = {"xmp": xmp(exif_DateTimeOriginal="2018-01-02T03:04:05", exif_GPSLatitude="10,0N", exif_GPSLongitude="10,0E"), "extra": iptc(d55="20170102")}
+    everything = {
+        "xmp": xmp(
+            exif_DateTimeOriginal="2018-01-02T03:04:05", exif_GPSLatitude="10,0N", exif_GPSLongitude="10,0E"
+        ),
+        "extra": iptc(d55="20170102"),
+    }
     assert at_of(read_moment(photo(taken="2019:07:12 14:30:00", **everything))) == (SECOND, "exif")
     assert at_of(read_moment(photo(**everything))) == ("2018-01-02T03:04:05", "xmp")
     assert at_of(read_moment(photo(extra=everything["extra"]))) == ("2017-01-02", "iptc")
     # EXIF of a clock that was never set gives way; and who knows more of the same is believed.
-    assert at_of(read_moment(photo(taken="1970:01:01 00:00:00", **everything))) == ("2018-01-02T03:04:05", "xmp")
-    assert at_of(read_moment(photo(taken="2018:01:00 00:00:00", **everything))) == ("2018-01-02T03:04:05", "xmp")
+    assert at_of(read_moment(photo(taken="1970:01:01 00:00:00", **everything))) == (
+        "2018-01-02T03:04:05",
+        "xmp",
+    )
+    assert at_of(read_moment(photo(taken="2018:01:00 00:00:00", **everything))) == (
+        "2018-01-02T03:04:05",
+        "xmp",
+    )
     assert at_of(read_moment(photo(taken="1993:00:00 00:00:00", **everything))) == ("1993", "exif")
     place = read_moment(photo(taken="2019:07:12 14:30:00", **everything)).place
     assert place == pytest.approx((10, 10))
@@ -159,11 +187,23 @@ FETCHES = (
 
 
 def test_hostile_packets_say_nothing() -> None:
-    for packet in (BOMB, FETCHES, BOMB.decode().encode("utf-16"), b"", b"\0" * 100, b"<" * 100_000, PACKET * 3, b"<a>" * 1_000_000):
+    for packet in (
+        BOMB,
+        FETCHES,
+        BOMB.decode().encode("utf-16"),
+        b"",
+        b"\0" * 100,
+        b"<" * 100_000,
+        PACKET * 3,
+        b"<a>" * 1_000_000,
+    ):
         date, place = read_xmp(packet)
         assert (date, place) in {(None, None), read_xmp(PACKET)}
         assert packet.startswith(PACKET[:20]) or date is None
-    assert read_xmp(PACKET.replace(b"<x:xmpmeta", b'<?xml version="1.0" encoding="klingon"?><x:xmpmeta')) == (None, None)
+    assert read_xmp(PACKET.replace(b"<x:xmpmeta", b'<?xml version="1.0" encoding="klingon"?><x:xmpmeta')) == (
+        None,
+        None,
+    )
     assert read_xmp(PACKET.decode().encode("utf-16")) == read_xmp(PACKET)
     assert read_xmp(PACKET + b" " * MOST_BYTES) == (None, None)
     assert read_xmp(PACKET + b"\0\0 \0") != (None, None)

@@ -129,7 +129,27 @@ def test_the_date_in_the_names_of_folders(folder: str, at: str) -> None:
     assert spelled(date_of_folders(f"{folder}/IMG_20010203_040506.jpg")) == at
 
 
-PARTS = st.sampled_from(["20190712", "2019", "07", "12", "14", "30", "-", "_", " ", ".", "/", "IMG", "(1)", "PXL_", "FB_IMG_", "a.m.", "July"])
+PARTS = st.sampled_from(
+    [
+        "20190712",
+        "2019",
+        "07",
+        "12",
+        "14",
+        "30",
+        "-",
+        "_",
+        " ",
+        ".",
+        "/",
+        "IMG",
+        "(1)",
+        "PXL_",
+        "FB_IMG_",
+        "a.m.",
+        "July",
+    ]
+)
 
 
 @given(st.lists(PARTS | st.text(max_size=4), max_size=12).map("".join))

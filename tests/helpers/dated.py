@@ -17,7 +17,13 @@ BERLIN: Tags = {
 
 
 def photo(
-    kind: str = "JPEG", *, taken: str = "", camera: str = "", gps: Tags | None = None, shade: int = 90, **options: Any
+    kind: str = "JPEG",
+    *,
+    taken: str = "",
+    camera: str = "",
+    gps: Tags | None = None,
+    shade: int = 90,
+    **options: Any,
 ) -> bytes:
     """Return a small picture; `taken` is its EXIF's DateTimeOriginal."""
     exif = Image.Exif()
