@@ -1,5 +1,7 @@
 """Dates and places beside the photo: XMP sidecars and Google Takeout's JSON in all its spellings; and clocks never set."""
 
+# ruff: noqa: DTZ001 - wall clocks
+
 from __future__ import annotations
 
 import os
@@ -19,7 +21,7 @@ from library.xmp import MOST_BYTES
 from tests.helpers.dated import BERLIN, photo, put, takeout, xmp
 
 TAKEN = datetime(2019, 7, 12, 14, 30, tzinfo=UTC)
-COPIED = datetime(2024, 1, 2, 3, 4, 5).timestamp()  # noqa: DTZ001 - this machine's clock
+COPIED = datetime(2024, 1, 2, 3, 4, 5).timestamp()  # this machine's clock
 LONG = "a name that goes on well beyond all that Google lets it"
 
 

@@ -1,5 +1,7 @@
 """Dates and places in the file itself: EXIF that knows little, XMP, IPTC, PNG text; and that nothing in them lies or fails."""
 
+# ruff: noqa: DTZ001 - wall clocks
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -141,7 +143,7 @@ def test_iptc_and_png_text() -> None:
 
 
 def test_which_source_in_a_file_wins() -> None:
-    everything = {
+    everything: dict[str, Any] = {
         "xmp": xmp(
             exif_DateTimeOriginal="2018-01-02T03:04:05", exif_GPSLatitude="10,0N", exif_GPSLongitude="10,0E"
         ),
@@ -168,7 +170,7 @@ def test_which_source_in_a_file_wins() -> None:
 
 def test_an_unset_clock_and_the_camera_are_told() -> None:
     moment = read_moment(photo(taken="1970:01:01 00:05:07", camera="EasyCam 3"))
-    assert moment == Moment(camera="EasyCam 3", unset=datetime(1970, 1, 1, 0, 5, 7))  # noqa: DTZ001
+    assert moment == Moment(camera="EasyCam 3", unset=datetime(1970, 1, 1, 0, 5, 7))
     exif = Image.Exif()
     exif[Base.DateTime] = "2019:07:12 14:30:00"
     exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = "1980:01:01 00:00:00"
