@@ -225,17 +225,15 @@ def test_the_best_source_wins(tmp_path: Path) -> None:
     assert str(moment_of(tmp_path, name, other).date) == "1993"
 
 
-def test_a_folder_is_listed_once_and_read_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [f"{number}.jpg" for number in range(50)]
-    for name in names:
-        put(tmp_path / f"{name}.json", takeout())
-    listed = []
-    scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or scandir(path))
-    assert {moment.at for moment in moments_of(tmp_path, *names)} == {TAKEN}
-    assert listed == [str(tmp_path)]
-    put(tmp_path / "0.jpg.json", takeout(1562941801))
-    assert moment_of(tmp_path, "0.jpg").at == TAKEN + timedelta(seconds=1)
+def test_a_folder_is_listed_once_and_read_each_time(tmp_path: Path) -> None:
+    sidecars = Sidecars()
+    put(tmp_path / "a.jpg.json", takeout())
+    assert [beside.source for beside in sidecars.of(str(tmp_path / "a.jpg"))] == ["takeout"]
+    put(tmp_path / "b.jpg.json", takeout())
+    assert not list(sidecars.of(str(tmp_path / "b.jpg"))), "within one report"
+    assert moment_of(tmp_path, "b.jpg").at == TAKEN, "the next one sees it"
+    put(tmp_path / "b.jpg.json", takeout(1562941801))
+    assert moment_of(tmp_path, "b.jpg").at == TAKEN + timedelta(seconds=1)
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
