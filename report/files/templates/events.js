@@ -3,7 +3,7 @@
 const SMALL_EVENT = 2;
 const isLarge = (event) => events[event].members.length > SMALL_EVENT || events[event].start === null;
 const eventAddress = (event) => address({ event: events[event].id });
-/* What is in no event has sections of its own, by its id: in the rail these have short names. */
+/* What is in no event has its own sections, by id; their short names are for the rail. */
 const OUTSIDE = { "-1": "No date", "-2": "Clock not set", "-3": "Month or year" };
 const yearName = ({ id, start }) => String(start === null ? id : yearOf(start));
 let years = null;
