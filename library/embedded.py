@@ -9,8 +9,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pillow_heif
-from PIL import Image, IptcImagePlugin
+from PIL import Image, IptcImagePlugin, UnidentifiedImageError
 
+from library.containers import is_container, jpeg_inside, read_container
 from library.dates import Date, after_noon, is_epoch, is_possible, read_date
 from library.exif import read_exif
 from library.xmp import read_xmp
@@ -43,10 +44,11 @@ class Embedded(NamedTuple):
 
 
 class _File(NamedTuple):
-    """An opened file; `image` is None for HEIF and AVIF. `info` is what the decoder says of it."""
+    """An opened file; `image` is None for what Pillow does not open. `info` is what the decoder says of it."""
 
     image: Image.Image | None
     info: Mapping[Any, Any]
+    exif: Image.Exif | None = None
 
 
 def read_embedded(data: bytes) -> Embedded:
@@ -80,16 +82,21 @@ def _refined(found: Embedded, date: Date | None, source: Literal["xmp", "iptc", 
 
 
 def _opened(data: bytes) -> _File:
-    if data[4:8] == b"ftyp":
+    if data[4:8] == b"ftyp" and not is_container(data):
         return _File(None, pillow_heif.open_heif(BytesIO(data)).info)
-    image = Image.open(BytesIO(data), formats=_FORMATS)
-    return _File(image, image.info)
+    with suppress(UnidentifiedImageError):
+        image = Image.open(BytesIO(jpeg_inside(data)), formats=_FORMATS)
+        return _File(image, image.info)
+    exif, info = read_container(data)
+    return _File(None, info, exif)
 
 
 def _exif(file: _File) -> Image.Exif:
     if file.image:
         # Not the PNG's own `getexif`: it decodes the pixels to look behind them.
         return Image.Image.getexif(file.image)
+    if file.exif:
+        return file.exif
     exif = Image.Exif()
     exif.load(file.info.get("exif") or b"")
     return exif

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pillow_heif
@@ -178,6 +179,68 @@ def test_an_unset_clock_and_the_camera_are_told() -> None:
     assert (at_of(moment), moment.unset) == ((SECOND, "exif"), None)
 
 
+def box(name: bytes, content: bytes) -> bytes:
+    return (len(content) + 8).to_bytes(4, "big") + name + content
+
+
+def raws() -> dict[str, bytes]:
+    """Return files of formats that Pillow does not open, as far as their EXIF goes."""
+    exif = Image.Exif()
+    exif.endian = "<"
+    exif[Base.Model] = "EasyCam"
+    exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = "2019:07:12 14:30:00"
+    exif.get_ifd(IFD.GPSInfo).update(BERLIN)
+    tiff = exif.tobytes()[6:]
+    parts = {
+        b"CMT1": {Base.Model: "EasyCam"},
+        b"CMT2": {Base.DateTimeOriginal: "2019:07:12 14:30:00"},
+        b"CMT4": BERLIN,
+    }
+    canon = b""
+    for name, tags in parts.items():
+        part = Image.Exif()
+        part.update(tags)
+        canon += box(name, part.tobytes()[6:])
+    jpeg = photo(taken="2019:07:12 14:30:00", camera="EasyCam", gps=BERLIN)
+    signature = box(b"JXL ", b"\r\n\x87\n")
+    return {
+        "ARW, NEF, DNG": tiff + bytes(100),
+        "ORF": b"IIRO" + tiff[4:],
+        "ORF of a TG": b"IIRS" + tiff[4:],
+        "RW2": b"IIU\0" + tiff[4:],
+        "RAF": b"FUJIFILMCCD-RAW 0201".ljust(84, b"\0") + (120).to_bytes(4, "big") + len(jpeg).to_bytes(4, "big") + bytes(28) + jpeg,
+        "CR3": box(b"ftyp", b"crx " + bytes(8)) + box(b"moov", box(b"uuid", bytes(16) + canon)),
+        "JXL": signature + box(b"ftyp", b"jxl ") + box(b"Exif", bytes(4) + tiff) + box(b"xml ", PACKET) + b"\0\0\0\0jxlc" + bytes(9),
+    }  # fmt: skip
+
+
+RAWS = raws()
+
+
+@pytest.mark.parametrize("kind", RAWS)
+def test_raw_files_and_jpeg_xl(kind: str) -> None:
+    moment = read_moment(RAWS[kind])
+    assert at_of(moment) == (SECOND, "exif")
+    assert moment.place == pytest.approx((52.52, 13.405))
+    assert moment.camera == "EasyCam"
+
+
+def test_real_raw_files(corpora: Path) -> None:
+    found = {
+        name: read_moment((corpora / "formats" / "raw" / name).read_bytes())
+        for name in ("fixture.cr3", "fixture-sony-zv-e10.arw")
+    }
+    assert [str(moment.date) for moment in found.values()] == [
+        "2019-12-05T13:32:49+08:00",
+        "2021-07-24T14:23:06-07:00",
+    ]
+    assert [moment.camera for moment in found.values()] == ["Canon Canon EOS R", "SONY ZV-E10"]
+
+
+def test_xmp_alone_in_a_jpeg_xl() -> None:
+    assert at_of(read_moment(box(b"JXL ", b"\r\n\x87\n") + box(b"xml ", PACKET))) == (SECOND, "xmp")
+
+
 BOMB = (
     b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + b"".join(b'<!ENTITY %c "&%c;&%c;&%c;&%c;">' % (i, *[i - 1] * 4) for i in range(98, 122))
     + b']><x xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:DateTimeOriginal="2019-07-12">&y;</x>'
@@ -216,6 +279,7 @@ def test_hostile_packets_say_nothing() -> None:
 WHOLE = {kind: with_xmp(kind, PACKET) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "HEIF")} | {
     "IPTC": photo(extra=iptc(d55="20190712", d60="143000+0200")),
     "text": png({"Creation Time": "Fri, 12 Jul 2019 14:30:00 +0200"}, behind=True),
+    **RAWS,
 }
 
 
