@@ -134,17 +134,17 @@ def library(folder: Path, count: int) -> Report:
     at = datetime(2003, 5, 1, 9)  # noqa: DTZ001 - a wall clock
     pictures_folder = folder / FOLDER
     pictures_folder.mkdir(parents=True)
-    rows, pictures, events = [], [], []
+    rows, pictures, starts = [], [], []
     drawn: dict[tuple[int, int], list[Path]] = defaultdict(list)
     for index, cluster in enumerate(clusters):
         if chance.random() < 0.09:
             at += timedelta(hours=26 + chance.expovariate(1 / 22))
-            events.append((index, at))
+            starts.append((index, at))
         at += timedelta(seconds=chance.expovariate(1 / 600))
         x, y = centres[cluster] if cluster >= 0 else (chance.gauss(0, 9), chance.gauss(0, 7))
         subject = subjects[cluster] if cluster >= 0 else " and a ".join(chance.sample(SUBJECTS, 2))
         fate = chance.random()
-        path = f"{at:%Y}/{at:%m} {subjects[len(events) % len(subjects)]}/IMG_{index:05}.{'MOV' if fate < 0.002 else 'jpg'}"
+        path = f"{at:%Y}/{at:%m} {subjects[len(starts) % len(subjects)]}/IMG_{index:05}.{'MOV' if fate < 0.002 else 'jpg'}"
         label = f"A photograph of a {subject} with {chance.choice(THINGS)} and {chance.choice(THINGS)}, seen from {chance.choice(THINGS)}."
         placed = fate >= 0.002
         rows.append(
@@ -160,7 +160,7 @@ def library(folder: Path, count: int) -> Report:
                 y + chance.gauss(0, 0.6) if placed else None,
                 at.replace(microsecond=0).isoformat(),
                 "exif" if chance.random() < 0.95 else "file",
-                len(events),
+                len(starts),
             )
         )
         name = f"{FOLDER}/{index % 256:02x}/{chance.getrandbits(64):016x}.jpg"
@@ -193,7 +193,7 @@ def library(folder: Path, count: int) -> Report:
                 )
             )
     themes.sort(key=lambda theme: -sum(len(members[group]) for group in theme.groups))
-    ends = [first for first, _ in events[1:]] + [count]
+    ends = [first for first, _ in starts[1:]] + [count]
     events = [
         Event(
             number,
@@ -203,7 +203,7 @@ def library(folder: Path, count: int) -> Report:
             (),
             tuple(range(first, end)),
         )
-        for number, ((first, begin_at), end) in enumerate(zip(events, ends, strict=True), 1)
+        for number, ((first, begin_at), end) in enumerate(zip(starts, ends, strict=True), 1)
     ]
     return Report(
         rows,
