@@ -60,13 +60,14 @@ def read_container(data: bytes) -> tuple[Image.Exif, Mapping[str, Any]]:
             tiff = boxes[b"Exif"]
             exif = _loaded(tiff[4 + int.from_bytes(tiff[:4], "big") :])
         return exif, {"xmp": boxes.get(b"xml ")}
-    exif = _loaded(_TIFFS[data[:4]] + data[4:])
+    head = _TIFFS[data[:4]]
+    exif = _loaded(data if data.startswith(head) else head + data[4:])
     return exif, {"xmp": exif.get(_XMP_TAG)}
 
 
 def _loaded(tiff: bytes) -> Image.Exif:
     exif = Image.Exif()
-    exif.load(b"Exif\0\0" + tiff)
+    exif.load(tiff)
     return exif
 
 
