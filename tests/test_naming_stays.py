@@ -261,6 +261,8 @@ def older(folder: Path, **columns: list[object]) -> None:
         "nearest_cluster": [7, None],
         "x": [0.0, 0.0],
         "y": [0.0, 0.0],
+        "chunk_id": [1, None],  # what 0.1 called events
+        "chunk_label": ["May 2019", ""],
     }
     parquet.write_table(
         pa.table(table | columns, metadata={"grouped_by": "Grouped by hand"}), folder / PARQUET

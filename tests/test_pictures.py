@@ -108,7 +108,9 @@ def test_every_file_gets_what_there_is_to_show(report: Report) -> None:
     for name in ("2024/IMG_0009.JPG", "2024/IMG_0010.MOV"):
         broken = pictures[name]
         assert broken == Picture(moment=broken.moment)
-    assert all(picture.moment.source == "file" for picture in pictures.values())
+    assert all(
+        picture.moment.source == ("folder" if "/" in name else "file") for name, picture in pictures.items()
+    )
     assert all(picture.preview is None for picture in pictures.values())
     size = sum(path.stat().st_size for path in report.files("thumbnails"))
     assert disk_cost(report.out_dir) == f"11 thumbnails ({size / 1e6:,.1f} MB)."
@@ -335,7 +337,7 @@ def test_another_format_is_not_read(indexed: tuple[Report, dict[str, Picture], b
     report, first, whole = indexed
     (report.cache / INDEX).write_bytes(whole)
     assert report.known() == first
-    (report.cache / INDEX).write_bytes(whole.replace(b"pictures 1\n", b"pictures 0\n"))
+    (report.cache / INDEX).write_bytes(whole.replace(b"pictures 2\n", b"pictures 1\n"))
     assert not report.known()
 
 

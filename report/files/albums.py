@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 MANIFEST = ".albums.json"
 _CLUSTERS, _EVENTS = "clusters", "events"
+_TOPS = {_CLUSTERS, _EVENTS, "chunks"}
+"""Folders of albums; the last is what 0.1 called events, so that its links are removed."""
 _VERSION = 1
 _FLAG = "--export-albums"
 _ALBUM_LENGTH = 100
@@ -46,7 +48,7 @@ _UNSAFE = re.compile(r'[\\/:*?"<>|]')
 """What Windows and its file systems refuse; a photo viewer on another machine may look at the folder."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
 _NAME = re.compile(r"(?!\.{1,2}\Z)[^/\0]+")
-_ALBUM = re.compile(f"(?:{_CLUSTERS}|{_EVENTS})/{_NAME.pattern}")
+_ALBUM = re.compile(f"(?:{'|'.join(sorted(_TOPS))})/{_NAME.pattern}")
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 _Links = dict[str, dict[str, str]]
@@ -162,7 +164,7 @@ def _wanted(rows: Sequence[Row], photos: Mapping[str, str], events: Sequence[Eve
 
 
 def _dated(event: Event) -> str:
-    """Return the name of a event's album, which a viewer sorts by date."""
+    """Return the name of an event's album, which a viewer sorts by date."""
     return f"{event.start:%Y-%m-%d} {', '.join(event.terms[:3])}" if event.start else event.title
 
 
@@ -189,7 +191,7 @@ def _read(path: Path) -> _Made:
     with suppress(ValueError, TypeError, KeyError, AttributeError):
         made = json.loads(text)
         links, folders = made["links"], made["folders"]
-        albums = [*links, *(name for name in folders if name not in {_CLUSTERS, _EVENTS})]
+        albums = [*links, *(name for name in folders if name not in _TOPS)]
         named = (link for album in links.values() for link in album.items())
         sound = all(_NAME.fullmatch(name) and isinstance(target, str) for name, target in named)
         if made["version"] == _VERSION and sound and all(map(_ALBUM.fullmatch, albums)):

@@ -18,6 +18,7 @@ from report.naming.naming import UNCLUSTERED, counted, one_line, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from report.build import Report
@@ -33,6 +34,7 @@ _UNPLACED_SHOWN = 20
 _LABEL_LENGTH = 200
 _EVENTS_SHOWN = 1000
 _EVENTS_BY_THEME = 100
+_WHY = {-1: "without a date", -2: "of a clock that was not set", -3: "with a month or a year only"}
 
 
 def write_markdown(report: Report, folder: Path) -> None:
@@ -163,7 +165,7 @@ class _Page:
 
     def events(self) -> Iterator[str]:
         """List the events, the oldest first as their ids count: the end of the list is where it grows."""
-        about = "Events and trips: photos that follow one another without a large gap in time or place."
+        about = "Photos that follow one another without a large gap in time or place."
         yield from _heading("## Events", about + self.cut_short(_EVENTS_SHOWN))
         yield from _head("Event", "Id", "Photos", "From", "To", "Most of them in")
         for event in self.largest_events(_EVENTS_SHOWN):
@@ -174,12 +176,12 @@ class _Page:
                 f"{escaped(shorten(self.headings[group], 40))} ({number:,})"
                 for group, number in groups.most_common(2)
             )
-            start, end = (f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (event.start, event.end))
+            start, end = (_at(at, event.by_day) for at in (event.start, event.end))
             yield _line(escaped(event.title), str(event.id), f"{len(inside):,}", start, end, "; ".join(most))
 
     def events_by_theme(self) -> Iterator[str]:
         themes = [theme.name for theme in self.report.themes]
-        about = "How many photos of a event are of which theme."
+        about = "How many photos of an event are of which theme."
         yield from _heading("## Events by theme", about + self.cut_short(_EVENTS_BY_THEME))
         yield from _head("Event", *map(escaped, themes), UNCLUSTERED, "Without a picture")
         for event in self.largest_events(_EVENTS_BY_THEME):
@@ -191,7 +193,7 @@ class _Page:
             yield _line(escaped(event.title), *(f"{number:,}" if number else "" for number in numbers))
 
     def largest_events(self, number: int) -> list[Event]:
-        """Return the largest events in the order of time, and at the end the one without a date, however small."""
+        """Return the largest events in the order of time, and at the end what is in none, however little."""
         dated = [event for event in self.report.events if event.start]
         dated.sort(key=lambda event: -len(self.by_event[event.id]))
         kept = {event.id for event in dated[:number]}
@@ -228,11 +230,17 @@ class _Page:
 def _span(events: Sequence[Event]) -> str:
     """Return how many events there are, from when to when, and what is in none for want of a date."""
     years = [at.year for event in events for at in (event.start, event.end) if at]
-    undated = sum(len(event.members) for event in events if not event.start)
     span = counted(len(years) // 2, "event")
     if years:
         span += f", {min(years)}" + (f"\u2013{max(years)}" if max(years) > min(years) else "")
-    return span + (f"; {counted(undated, 'file')} without a date" if undated else "")
+    outside = [
+        f"{counted(len(event.members), 'file')} {_WHY[event.id]}" for event in events if not event.start
+    ]
+    return "; ".join((span, *outside))
+
+
+def _at(time: datetime | None, by_day: bool) -> str:
+    return "" if time is None else f"{time:%Y-%m-%d}" if by_day else f"{time:%Y-%m-%d %H:%M}"
 
 
 def _stacks(rows: Sequence[Row]) -> list[tuple[Row, int]]:

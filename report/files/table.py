@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from errors import PackagesError, StopRunError
+from library.dates import Date
 from report.events import Timeline
 from report.naming.naming import UNCLUSTERED
 
@@ -39,9 +40,11 @@ class Row(NamedTuple):
     """One walked file; the fields are the columns.
 
     `cluster_id` is None for what has no place (videos, broken files), -1 for what is in no group. `x` and `y` are the
-    place on the map. `taken_at` is ISO 8601 by the clock of the place, with the offset where it is known; `taken_from` is
-    `exif`, or `file` for the file's own date. `event_id` is None where no file was opened, -1 without a date.
-    `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
+    place on the map. `taken_at` is ISO 8601 by the clock of the place, with the offset where it is known, and no finer than it is
+    known: `2019-07-12T14:30:00`, `2019-07-12`, `2019-07`, `2019`; `taken_precision` says so in a word (`second`, `day`, `month`,
+    `year`). `taken_from` is the source: `exif`, `xmp`, `iptc` or `png` in the file, `sidecar`, `takeout`, the `name` of the file,
+    the `folder`, or `file` for the file's own date. `event_id` is None where no file was opened; below 0 it says why the file is
+    in no event (report/events.py). `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
     outside of bursts.
     """
 
@@ -59,6 +62,7 @@ class Row(NamedTuple):
     event_id: int | None = None
     event_label: str = ""
     burst_of: str = ""
+    taken_precision: str = ""
 
 
 COLUMNS = Row._fields
@@ -95,7 +99,7 @@ def make_rows(
 
 def _later_cells(
     rel_paths: Sequence[str], timeline: Timeline
-) -> Iterator[tuple[str, str, int | None, str, str]]:
+) -> Iterator[tuple[str, str, int | None, str, str, str]]:
     """Yield what is known of the time of each file: `taken_at` and the columns after it."""
     event_of = {place: event for event in timeline.events for place in event.members}
     for place in range(len(rel_paths)):
@@ -103,11 +107,12 @@ def _later_cells(
         event = event_of.get(place)
         frame = timeline.bursts[place] if timeline.bursts else -1
         yield (
-            moment.at.isoformat(timespec="seconds") if moment and moment.at else "",
+            str(Date(moment.at, moment.precision)) if moment and moment.at else "",
             moment.source if moment else "",
             event.id if event else None,
             event.title if event else "",
             rel_paths[frame] if frame >= 0 else "",
+            moment.precision if moment and moment.at else "",
         )
 
 
@@ -135,6 +140,7 @@ def write_csv(report: Report, folder: Path) -> None:
                     row.event_id,
                     guarded(row.event_label),
                     guarded(row.burst_of),
+                    row.taken_precision,
                 )
             )
 
@@ -142,7 +148,8 @@ def write_csv(report: Report, folder: Path) -> None:
 def write_parquet(report: Report, folder: Path) -> None:
     """Write the rows with types and the texts as they are, for Embedding Atlas and for programs.
 
-    `taken_at` is a timestamp by the clock of the place, without its offset, which the CSV has: Embedding Atlas draws a
+    `taken_at` is a timestamp by the clock of the place, at the beginning of what is known, without its offset, which the CSV
+    has: Embedding Atlas draws a
     histogram of a timestamp, in which a span can be picked, and nothing of a text with more than 1000 values
     (packages/viewer/src/charts/default_charts.ts).
 
@@ -161,9 +168,7 @@ def write_parquet(report: Report, folder: Path) -> None:
     types["taken_at"] = pa.timestamp("s")
     columns = zip(*report.rows, strict=True) if report.rows else [()] * len(COLUMNS)
     values = dict(zip(COLUMNS, columns, strict=True))
-    values["taken_at"] = tuple(
-        datetime.fromisoformat(at).replace(tzinfo=None) if at else None for at in values["taken_at"]
-    )
+    values["taken_at"] = tuple(wall_clock(at) for at in values["taken_at"])
     arrays = {
         name: pa.array(
             [encodable(value) if isinstance(value, str) else value for value in column],
@@ -202,6 +207,13 @@ def replaced(path: Path, flag: str = "--out-dir") -> Iterator[Path]:
 def guarded(text: str) -> str:
     """Return a text as no spreadsheet takes it for a formula."""
     return "'" + text if _FORMULA.match(text) else text
+
+
+def wall_clock(taken_at: str) -> datetime | None:
+    """Return the first moment of what `taken_at` says, by the clock of the place; None where it is empty."""
+    if len(taken_at) < len("2019-07-12"):  # a year or a month
+        taken_at += "-01-01"[len(taken_at) - 4 :] if taken_at else ""
+    return datetime.fromisoformat(taken_at).replace(tzinfo=None) if taken_at else None
 
 
 def _known(value: float) -> float | None:

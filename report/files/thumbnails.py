@@ -17,7 +17,7 @@ import os
 import re
 import threading
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TextIO
 from zlib import crc32
 
 from errors import CorruptImageError, StopRunError, UnavailableImageError
-from library.moments import Moment, file_moment
+from library.moments import Moment, find_moments
 from report.naming.naming import counted
 from report.photos import each_photo, photo_key
 
@@ -49,7 +49,8 @@ _QUALITY = 80
 """With colours at half size (4:2:0) 12 kB a thumbnail and 100 a preview; `optimize` would save 4 % and double the time."""
 _OURS = re.compile(r"([0-9a-f]{2})[0-9a-f]{18}\.jpg(\.tmp)?")
 _INDEX = "pictures.index"
-_FORMAT = "cluster_report pictures 1"
+_FORMAT = "cluster_report pictures 2"
+"""Another number when more is read from a photo: then each is looked at once more."""
 # What browsers show, by the first bytes: JPEG, PNG, GIF, BMP, ICO. WebP and AVIF have theirs further on.
 _SHOWN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"\0\0\1\0")
 _HEAD_BYTES = 12
@@ -77,7 +78,7 @@ class _Known:
     """What the index remembers of a photo.
 
     Attributes:
-        moment: by its EXIF.
+        moment: by what is in the file.
         size: of the thumbnail, None where there is no picture, for `reason`.
         thumbnail: bytes, 0 for none; `preview` too.
     """
@@ -99,9 +100,10 @@ def make_pictures(
 ) -> list[Picture]:
     """Return what there is to show of every photo, in their order: found in `out_dir`, or made and put there.
 
-    Videos are not opened. Thumbnails and previews that belong to none of the photos are removed. `progress` is told how many
-    more photos are done: first, once, those that need no work. After `stop` is set it returns within a photo a core; those that
-    were not reached have no thumbnail and the file's date, and nothing is removed.
+    Videos are not opened. What lies beside the photos is read each time. Thumbnails and previews that belong to none of the
+    photos are removed. `progress` is told how many more photos are done: first, once, those that need no work. After `stop` is
+    set it returns within a photo a core; those that were not reached have no thumbnail and no date of their own, and nothing
+    is removed.
 
     Raises:
         StopRunError: `out_dir` cannot be written, or too many photos in a row could not be read.
@@ -127,7 +129,16 @@ def make_pictures(
             progress(1)
     if not stop.is_set() and None not in keys:  # a photo that could not be looked at now keeps what it has
         _remove_others(folder, there, keys)
-    return [_picture(key, known.get(key)) if key else Picture() for key in keys]
+    found = {key: known.get(key) or _Known() for key in keys if key}
+    moments = find_moments(
+        [photo for photo, key in zip(photos, keys, strict=True) if key],
+        [one.moment for one in found.values()],
+        [mtime / 1e9 for _, _, mtime in found],
+    )
+    shown = {
+        key: _picture(key, one, moment) for (key, one), moment in zip(found.items(), moments, strict=True)
+    }
+    return [shown[key] if key else Picture() for key in keys]
 
 
 def _remove_others(folder: Path, there: Mapping[str, Mapping[str, int]], keys: Iterable[Key | None]) -> None:
@@ -224,11 +235,7 @@ def _is_there(key: Key, known: _Known, there: Mapping[str, Mapping[str, int]]) -
     return all(there[kind].get(name) == size for kind, size in sizes.items() if size)
 
 
-def _picture(key: Key, known: _Known | None) -> Picture:
-    known = known or _Known()
-    moment = known.moment
-    if not moment.at:
-        moment = replace(file_moment(key[2] / 1e9), place=moment.place)
+def _picture(key: Key, known: _Known, moment: Moment) -> Picture:
     name = _name(key)
 
     def link(kind: str, size: int) -> str | None:
@@ -287,8 +294,9 @@ class _Index:
 
 def _line(key: Key, known: _Known) -> str:
     moment = known.moment
-    at = moment.at.isoformat() if moment.at else None
-    text = json.dumps([*key, at, moment.place, known.size, known.thumbnail, known.preview, known.reason])
+    at, unset = (time and time.isoformat() for time in (moment.at, moment.unset))
+    said = (at, moment.source, moment.place, moment.precision, moment.camera, unset)
+    text = json.dumps([*key, said, known.size, known.thumbnail, known.preview, known.reason])
     return f"{crc32(text.encode()):08x} {text}\n"
 
 
@@ -297,9 +305,12 @@ def _parsed(line: bytes) -> tuple[Key, _Known] | None:
     with suppress(ValueError, TypeError):
         checksum, _, text = line.partition(b" ")
         if int(checksum, 16) == crc32(text):
-            rel_path, size, mtime, at, place, sides, thumbnail, preview, reason = json.loads(text)
-            moment = Moment(at and datetime.fromisoformat(at), "exif" if at else "", place and tuple(place))
-            return (rel_path, size, mtime), _Known(moment, sides and tuple(sides), thumbnail, preview, reason)
+            rel_path, size, mtime, said, thumbnail_size, thumbnail, preview, reason = json.loads(text)
+            at, source, place, precision, camera, unset = said
+            at, unset = (time and datetime.fromisoformat(time) for time in (at, unset))
+            moment = Moment(at, source, tuple(place) if place else None, precision, camera, unset)
+            side = tuple(thumbnail_size) if thumbnail_size else None
+            return (rel_path, size, mtime), _Known(moment, side, thumbnail, preview, reason)
     return None
 
 
