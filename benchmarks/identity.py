@@ -17,11 +17,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from make_photos import TINY, make_library, write_photo
-from processes import caption_command, timed
+from processes import ROOT, caption_command, timed
 
+sys.path.insert(0, str(ROOT))
 from engines.known import find_copies
 from image_loader import MAX_SIDE, decode, read_file
 from journal import CaptionJournal

@@ -45,12 +45,12 @@ def write_photo(path: Path, size: tuple[int, int] = PHONE, seed: int = 0) -> Pat
     return path
 
 
-def numbered(picture: bytes, number: int) -> bytes:
-    """Return a JPEG that shows the same, with a comment that makes it another file of another size.
+def numbered(picture: bytes, number: int, *, longer: int | None = None) -> bytes:
+    """Return a JPEG that shows the same, with a comment that makes it another file, `longer` bytes longer.
 
-    Copies would be captioned only once, and files of one size would be looked into.
+    Copies would be captioned only once, and files of one size would be looked into; by default each gets another size.
     """
-    comment = number.to_bytes(8) + bytes(number % 60_000)
+    comment = number.to_bytes(8) + bytes(number % 60_000 if longer is None else longer)
     return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + picture[2:]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from backends import BACKENDS, backend_class, load_backend
+from backends import BACKENDS, load_backend
 from cli.copies import copies_warning
 from cli.exit import ExitCode
 from cli.log import log, start_log
+from cli.money import ends_soon, spending_of, spent, used
 from cli.open_files import allow_open_files
 from cli.options import REPLACED
 from cli.progress import Progress
@@ -27,9 +27,6 @@ from cli.selection import (
 from cli.signals import Stopper
 from cli.words import again, command, count
 from config import load_settings
-from costs.estimate import text_tokens
-from costs.prices import dollars, price_of, source
-from costs.spending import Spending
 from engines.captioning import Captioner
 from engines.checks import SameAnswerWatch
 from engines.driver import Result, drive, record
@@ -45,7 +42,6 @@ from library.walk import walk
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from contextlib import AbstractContextManager
-    from decimal import Decimal
     from pathlib import Path
 
     from backends.base import CaptionBackend
@@ -160,7 +156,7 @@ def _caption(
 ) -> Result:
     """Make the captions and say what came of it."""
     options, journal = task.options, task.journal
-    spending = _spending(options, backend)
+    spending = spending_of(options, backend)
     if options.force and (backup := journal.set_aside()):
         log.info(f"The old captions are kept as {backup.name}.")
     workers = _workers(options, backend)
@@ -184,7 +180,7 @@ def _caption(
                 return
 
     done = task.total - task.turns.left
-    with Progress(task.total, done=done, quota=task.turns.quota, spent=_spent(spending)) as progress:
+    with Progress(task.total, done=done, quota=task.turns.quota, spent=spent(spending)) as progress:
         result = drive(
             batches(),
             _keep_dry_run(journal)
@@ -199,7 +195,7 @@ def _caption(
     result.progress += task.carried
     _summarise(task, result)
     if backend.host:
-        log.info(_used(spending))
+        log.info(used(spending))
     return result
 
 
@@ -214,7 +210,7 @@ def _say_what_begins(task: _Task, backend: CaptionBackend, label: str, workers: 
         log.info(
             f"The bare pixels of your photos go to {backend.host}; what that means: docs/api_providers.md"
         )
-    if sentence := _ends_soon(backend):
+    if sentence := ends_soon(backend):
         log.warning(sentence)
 
 
@@ -252,54 +248,6 @@ def _workers(options: RunOptions, backend: CaptionBackend) -> int:
             f"{options.backend.capitalize()} backend is single-threaded (GPU memory constraint). Ignoring --max-workers."
         )
     return 1
-
-
-def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
-    """Return what counts tokens and money.
-
-    Raises:
-        StopRunError: there is a budget, and no known price.
-    """
-    if options.mock:
-        return Spending()
-    try:
-        price = price_of(options.backend, backend.model)
-    except StopRunError:
-        if options.budget is not None:
-            raise
-        return Spending()
-    tokens = backend_class(options.backend).picture_tokens(backend.model, MAX_SIDE, MAX_SIDE) or 0
-    most = price.of(tokens + text_tokens(options.prompt), backend.max_output_tokens)
-    return Spending(price, options.budget, most)
-
-
-def _ends_soon(backend: CaptionBackend) -> str | None:
-    """Return a warning about a model that its provider ends soon: new photos will need another one."""
-    if backend.end_date is None:
-        return None
-    days = (backend.end_date - datetime.now(UTC).date()).days
-    if days > 60:
-        return None
-    when = f"ends on {backend.end_date} (in {days} days)" if days > 0 else f"ended on {backend.end_date}"
-    return f"{backend.model} {when}: choose another --model, so that one model captions all of the library."
-
-
-def _spent(spending: Spending) -> Callable[[], Decimal | None]:
-    return lambda: spending.cost if spending.price or spending.billed else None
-
-
-def _used(spending: Spending) -> str:
-    lost = f"; {spending.lost:,} requests brought no answer and may be billed too" if spending.lost else ""
-    return _used_tokens(spending).removesuffix(".") + f"{lost}."
-
-
-def _used_tokens(spending: Spending) -> str:
-    tokens = f"Used {spending.input_tokens:,} input and {spending.output_tokens:,} output tokens"
-    if spending.billed:
-        return f"{tokens}: {dollars(spending.cost)} by the server's own bill."
-    if spending.price is None:
-        return f"{tokens}; their price is not known here."
-    return f"{tokens}: {dollars(spending.cost)} at the list prices of {source()}."
 
 
 def _keep(

@@ -20,6 +20,7 @@ from tests.conftest import ROOT
         "memory",
         "cloud",
         "estimate_speed",
+        "identity",
         "local",
         "embedding",
         "report_files",
