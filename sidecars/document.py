@@ -23,8 +23,8 @@ _ROOTS = {"adobe:ns:meta/ xmpmeta", "adobe:ns:meta/ xapmeta", f"{RDF} RDF"}
 _DECLARED = re.compile(rb"\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z][\w.-]*)", re.ASCII)
 _UTF_16 = {BOM_UTF16_LE: "utf-16-le", BOM_UTF16_BE: "utf-16-be", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
 _ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')")
+_TWO_PARTS = re.compile("[\U00010000-\U0010ffff]")
 _SPACE_BEFORE = re.compile(rb"[ \t\r\n]*\Z")
-_SPACE = re.compile(rb"[ \t\r\n]*")
 
 
 @dataclass(slots=True)
@@ -62,6 +62,7 @@ class Document:
     Attributes:
         text: the file in UTF-8, which all places count in.
         rdf: its `rdf:RDF`.
+        prefixes: the first prefix of each namespace.
     """
 
     def __init__(self, raw: bytes) -> None:
@@ -80,7 +81,8 @@ class Document:
             raise SidecarError("its letters are not in the encoding that it names") from None
         if not exact:
             raise SidecarError(f"its encoding {self._encoding} cannot be written back as it is")
-        self.rdf = _rdf(self.text)
+        self.prefixes: dict[str, str] = {}
+        self.rdf = _rdf(self.text, self.prefixes)
 
     @property
     def line_end(self) -> str:
@@ -120,10 +122,16 @@ class Document:
             return self._raw
         parts, place = [], 0
         for start, end, new in edits:
-            parts += [self.text[place:start], new.encode()]
+            parts += [self.text[place:start], self._spelled(new).encode()]
             place = end
         text = b"".join([*parts, self.text[place:]]).decode()
         return text.encode(self._encoding, "xmlcharrefreplace")
+
+    def _spelled(self, new: str) -> str:
+        """Return a new text as exiftool (12.57) reads it: in UTF-16 it knows no letters in two parts."""
+        if not self._encoding.startswith("utf-16"):
+            return new
+        return _TWO_PARTS.sub(lambda letter: f"&#{ord(letter[0])};", new)
 
 
 def _encoding(raw: bytes) -> str:
@@ -133,8 +141,8 @@ def _encoding(raw: bytes) -> str:
     return declared[1].decode() if declared else "utf-8"
 
 
-def _rdf(text: bytes) -> Element:
-    """Return the one `rdf:RDF` of a packet, with all that is in it."""
+def _rdf(text: bytes, prefixes: dict[str, str]) -> Element:
+    """Return the one `rdf:RDF` of a packet, with all that is in it; note the prefixes of its namespaces."""
     top = Element("", {}, 0)
     open_elements = [top]
     parser = expat.ParserCreate("utf-8", namespace_separator=" ")
@@ -157,6 +165,10 @@ def _rdf(text: bytes) -> Element:
     def characters(part: str) -> None:
         open_elements[-1].text += part
 
+    def declare(prefix: str | None, uri: str) -> None:
+        if prefix:
+            prefixes.setdefault(uri, prefix)
+
     def refuse(*_: object) -> None:
         raise SidecarError("it has a document type, which no XMP has")
 
@@ -165,6 +177,7 @@ def _rdf(text: bytes) -> Element:
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = characters
+    parser.StartNamespaceDeclHandler = declare
     parser.StartDoctypeDeclHandler = refuse
     try:
         parser.Parse(text, True)

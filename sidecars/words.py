@@ -23,6 +23,7 @@ OURS = "urn:picture-captioner:xmp/1.0/"
 ROOT = "Captioner"
 """What all our tags stand below."""
 _SPACES = {
+    "rdf": RDF,
     "dc": "http://purl.org/dc/elements/1.1/",
     "tiff": "http://ns.adobe.com/tiff/1.0/",
     "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
@@ -225,31 +226,56 @@ def _additions(document: Document, words: Words, there: set[str], *, foreign: bo
     texts = [name for name in (*(() if foreign else _DESCRIPTIONS), _ALT_TEXT) if _full(name) not in there]
     if not texts and not added:
         return []
-    caption = escape(words.caption)
+    names = _Names(document)
     parts = [
-        f'<{name}><rdf:Alt><rdf:li xml:lang="x-default">{caption}</rdf:li></rdf:Alt></{name}>'
-        for name in texts
+        names.property(name, names.list("Alt", [words.caption], ' xml:lang="x-default"')) for name in texts
     ]
     if not foreign and words.model and _full(_WRITER) not in there:
-        parts.append(f"<{_WRITER}>{escape(_writer(words.model))}</{_WRITER}>")
-    parts += [_list(name, kind, tags) for name, kind, tags in lists]
+        parts.append(names.property(_WRITER, escape(_writer(words.model))))
+    parts += [names.property(name, names.list(kind, tags)) for name, kind, tags in lists]
     ours = {"model": words.model, "date": words.at, "hash": _hash(words.caption)}
-    parts += [
-        f"<captioner:{name}>{escape(value)}</captioner:{name}>" for name, value in ours.items() if value
-    ]
+    parts += [names.property(f"captioner:{name}", escape(value)) for name, value in ours.items() if value]
     if added:
-        parts.append(_list("captioner:tags", "Bag", added))
-    used = [prefix for prefix in _SPACES if any(f"<{prefix}:" in part for part in parts)]
-    spaces = "".join(f' xmlns:{prefix}="{_SPACES[prefix]}"' for prefix in used)
+        parts.append(names.property("captioner:tags", names.list("Bag", added)))
     abouts = (
         block.attributes.get(f"{RDF} about", block.attributes.get("about")) for block in document.rdf.children
     )
     about = next(filter(None, abouts), "")
     place = document.rdf.inner_end
     space, line = document.space_before(place), document.line_end + "   "
-    head = f'<rdf:Description rdf:about={quoteattr(about)} xmlns:rdf="{RDF}"{spaces}>'
-    block = head + "".join(line + part for part in parts) + line[:-1] + "</rdf:Description>"
+    node = f"{names.prefix('rdf')}:Description"
+    head = f"<{node} {names.prefix('rdf')}:about={quoteattr(about)}{names.declared()}>"
+    block = head + "".join(line + part for part in parts) + line[:-1] + f"</{node}>"
     return [*edits, (place, place, block + space)]
+
+
+class _Names:
+    """Spells names as a document does: exiv2 reads nothing where a namespace has two prefixes."""
+
+    def __init__(self, document: Document) -> None:
+        self._prefixes = document.prefixes
+        self._used: dict[str, str] = {}
+
+    def prefix(self, ours: str) -> str:
+        if ours not in self._used:
+            new = ours
+            while new in self._prefixes.values():
+                new += "1"
+            self._used[ours] = self._prefixes.get(_SPACES[ours], new)
+        return self._used[ours]
+
+    def declared(self) -> str:
+        return "".join(f' xmlns:{prefix}="{_SPACES[ours]}"' for ours, prefix in self._used.items())
+
+    def property(self, name: str, inner: str) -> str:
+        ours, _, local = name.partition(":")
+        full = f"{self.prefix(ours)}:{local}"
+        return f"<{full}>{inner}</{full}>"
+
+    def list(self, kind: str, items: list[str], attributes: str = "") -> str:
+        rdf = self.prefix("rdf")
+        inner = "".join(f"<{rdf}:li{attributes}>{escape(item)}</{rdf}:li>" for item in items)
+        return f"<{rdf}:{kind}>{inner}</{rdf}:{kind}>"
 
 
 def _tag_additions(
@@ -278,11 +304,6 @@ def _tag_additions(
             edits.append((place, place, text))
             added += tags
     return edits, added, new
-
-
-def _list(name: str, kind: str, items: list[str]) -> str:
-    inner = "".join(f"<rdf:li>{escape(item)}</rdf:li>" for item in items)
-    return f"<{name}><rdf:{kind}>{inner}</rdf:{kind}></{name}>"
 
 
 def _said(document: Document) -> dict[str, list[object]]:
