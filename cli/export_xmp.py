@@ -29,6 +29,7 @@ from sidecars.files import (
     delete_sidecar,
     mark,
     read_sidecar,
+    remove_folders,
     sync_folders,
     temporary_of,
     write_sidecar,
@@ -317,6 +318,8 @@ def _undone(path: str, entry: Made, outcome: _Outcome) -> bool:
                 os.unlink(temporary_of(path))  # a kill may have left it
         before = read_sidecar(path)
         if before is None or not has_ours(before.raw):
+            if before is None and not outcome.dry_run:
+                remove_folders(path, entry.root)
             outcome.say("gone", path)
             return True
         base = strip(before.raw)

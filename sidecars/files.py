@@ -122,11 +122,20 @@ def delete_sidecar(path: str, before: Sidecar, root: str) -> None:
         os.unlink(path)
     except OSError as error:
         raise _trouble(os.path.basename(path), error) from None
+    remove_folders(path, root)
+
+
+def remove_folders(path: str, root: str) -> None:
+    """Remove the folders of a sidecar that are below `root` and empty; without `root` none."""
     folder = os.path.dirname(path)
-    with suppress(OSError):  # one that is not empty
-        while root and len(folder) > len(root):
+    while root and len(folder) > len(root):
+        try:
             os.rmdir(folder)
-            folder = os.path.dirname(folder)
+        except FileNotFoundError:
+            pass
+        except OSError:  # it is not empty
+            return
+        folder = os.path.dirname(folder)
 
 
 def temporary_of(path: str) -> str:

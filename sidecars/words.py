@@ -46,7 +46,10 @@ _WRITER = "photoshop:CaptionWriter"
 _TAGS = {"digiKam:TagsList": ("Seq", "/"), "lr:hierarchicalSubject": ("Bag", "|"), "dc:subject": ("Bag", "")}
 """Where tags stand: the kind of list, and what separates the levels of a tag; without levels the last stands alone."""
 _TAG_NAMES = {_full(name): levels for name, (_, levels) in _TAGS.items()}
-_MODEL, _DATE, _HASH, _ADDED = (f"{OURS} {name}" for name in ("model", "date", "hash", "tags"))
+_MODEL, _TIME, _HASH, _ADDED = (
+    f"{OURS} {name}" for name in ("captionModel", "captionTime", "captionHash", "captionTags")
+)
+# No plain `date`: exiftool, asked to copy all of a sidecar into a photo, would make dc:Date of it.
 _ABOUT = {f"{RDF} about", "about", f"{RDF} ID"}
 _NOT_XML = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _EMPTY = (
@@ -233,10 +236,10 @@ def _additions(document: Document, words: Words, there: set[str], *, foreign: bo
     if not foreign and words.model and _full(_WRITER) not in there:
         parts.append(names.property(_WRITER, escape(_writer(words.model))))
     parts += [names.property(name, names.list(kind, tags)) for name, kind, tags in lists]
-    ours = {"model": words.model, "date": words.at, "hash": _hash(words.caption)}
+    ours = {"captionModel": words.model, "captionTime": words.at, "captionHash": _hash(words.caption)}
     parts += [names.property(f"captioner:{name}", escape(value)) for name, value in ours.items() if value]
     if added:
-        parts.append(names.property("captioner:tags", names.list("Bag", added)))
+        parts.append(names.property("captioner:captionTags", names.list("Bag", added)))
     abouts = (
         block.attributes.get(f"{RDF} about", block.attributes.get("about")) for block in document.rdf.children
     )

@@ -113,7 +113,7 @@ def test_what_others_wrote_since_stays(product: Product) -> None:
     caption_all(product)
     export(product)
     raw = sidecar(product).read_bytes()
-    sidecar(product).write_bytes(raw.replace(b"<captioner:model>", b"<xmp:Rating xmlns:xmp='http://ns.adobe.com/xap/1.0/'>5</xmp:Rating><captioner:model>"))  # fmt: skip
+    sidecar(product).write_bytes(raw.replace(b"<captioner:captionModel>", b"<xmp:Rating xmlns:xmp='http://ns.adobe.com/xap/1.0/'>5</xmp:Rating><captioner:captionModel>"))  # fmt: skip
     second = sidecar(product, "2023/IMG_0001.JPG")
     second.write_bytes(foreign(3).raw)  # another program's own, in place of ours
     said = undo(product)

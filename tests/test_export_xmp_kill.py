@@ -140,7 +140,9 @@ def steps(folder: Path) -> Iterator[tuple[int, Path]]:
     pytest.fail("no victim ever survives")
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["first", "new captions"])
+@pytest.mark.parametrize(
+    "again", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["first", "new captions"]
+)
 def test_an_export_killed_at_any_step(tmp_path: Path, victims: Victims, again: bool) -> None:
     for step, place in steps(tmp_path):
         flags = ("--photos-dir", str(place / "photos"))
@@ -182,6 +184,7 @@ def test_an_undo_killed_at_any_step(tmp_path: Path, victims: Victims) -> None:
             return
 
 
+@pytest.mark.slow
 def test_a_torn_line_of_the_list_costs_nothing(tmp_path: Path, victims: Victims) -> None:
     before = library(tmp_path)
     listed = tmp_path / "captions.sidecars.jsonl"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecars.words import Words, merge, strip
+from tests.conftest import ROOT, draw
 from tests.helpers.foreign_xmp import STYLES, Foreign, foreign
 
 exiv2 = pytest.importorskip("exiv2", reason="the extra dev brings it")
@@ -134,8 +135,8 @@ def test_both_strangers_read_the_words(tmp_path: Path) -> None:
     assert said["XMP-dc:Description"] == said["XMP-tiff:ImageDescription"] == CAPTION
     assert said["XMP-iptcCore:AltTextAccessibility"] == CAPTION
     assert said["XMP-photoshop:CaptionWriter"] == "AI: openai/gpt-6-luna"
-    assert said["XMP-captioner:Model"] == "openai/gpt-6-luna"
-    assert said["XMP-captioner:Date"] == "2026:11:01 10:00:00Z"
+    assert said["XMP-captioner:CaptionModel"] == "openai/gpt-6-luna"
+    assert said["XMP-captioner:CaptionTime"] == "2026:11:01 10:00:00Z"
     assert said["XMP-dc:Subject"] == LISTS["Xmp.dc.subject"]
     assert said["XMP-lr:HierarchicalSubject"] == LISTS["Xmp.lr.hierarchicalSubject"]
     assert said["XMP-digiKam:TagsList"] == LISTS["Xmp.digiKam.TagsList"]
@@ -176,6 +177,23 @@ def test_what_exiftool_has_written_again_is_known_as_ours(tmp_path: Path) -> Non
     assert "XMP-dc:Subject" not in said
     path.write_bytes(strip(raw))
     assert by_exiftool(tmp_path)["a.xmp"].keys() <= {"XMP-x:XMPToolkit", "XMP-xmp:Rating", "XMP-rdf:About"}
+
+
+@needs_exiftool
+def test_the_line_of_the_docs_copies_the_words_into_a_photo(tmp_path: Path) -> None:
+    draw(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg.xmp").write_bytes(merge(None, WORDS).new)
+    page = (ROOT / "docs" / "photo_apps.md").read_text()
+    line = page.split("```bash\n")[-1].splitlines()[0]
+    assert line.startswith("exiftool ")
+    subprocess.run(line, shell=True, cwd=tmp_path, check=True, capture_output=True)
+    command = ["exiftool", "-j", "-G1", "-XMP:all", str(tmp_path / "a.jpg")]
+    said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)[0]
+    assert {name.rpartition(":")[2] for name in said} - {"SourceFile", "XMPToolkit"} == {
+        *("Description", "ImageDescription", "AltTextAccessibility", "CaptionWriter"),
+        *("TagsList", "HierarchicalSubject", "Subject"),
+    }
+    assert said["XMP-dc:Description"] == CAPTION
 
 
 def test_the_time_a_sidecar_takes() -> None:

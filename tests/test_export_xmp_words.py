@@ -117,7 +117,9 @@ def test_a_second_language_is_a_persons() -> None:
 
 def test_a_comment_in_our_block_stays() -> None:
     ours = merge(packet(""), WORDS).new
-    assert b"<!-- mine -->" in strip(ours.replace(b"<captioner:model>", b"<!-- mine --><captioner:model>"))
+    assert b"<!-- mine -->" in strip(
+        ours.replace(b"<captioner:captionModel>", b"<!-- mine --><captioner:captionModel>")
+    )
 
 
 def test_tags_of_others_stay_and_are_not_doubled() -> None:
@@ -138,11 +140,11 @@ def test_immich_still_reads_the_tags_of_lightroom() -> None:
 def test_words_as_attributes_are_known_as_ours() -> None:
     """Lightroom makes attributes of simple properties."""
     ours = merge(packet(""), WORDS._replace(tags=())).new.decode()
-    for name in ("model", "date", "hash"):
+    for name in ("captionModel", "captionTime", "captionHash"):
         start, end = ours.index(f"<captioner:{name}>"), ours.index(f"</captioner:{name}>")
         value = ours[start + len(f"<captioner:{name}>") : end]
         ours = ours[:start] + ours[end + len(f"</captioner:{name}>") :]
-        ours = ours.replace("<rdf:Description ", f"<rdf:Description  captioner:{name} = '{value}' xmp:Rating=\"3\" ", 1) if name == "hash" else ours.replace("<rdf:Description ", f"<rdf:Description captioner:{name}='{value}' ", 1)  # fmt: skip
+        ours = ours.replace("<rdf:Description ", f"<rdf:Description  captioner:{name} = '{value}' xmp:Rating=\"3\" ", 1) if name == "captionHash" else ours.replace("<rdf:Description ", f"<rdf:Description captioner:{name}='{value}' ", 1)  # fmt: skip
     ours = ours.replace("<x:xmpmeta ", '<x:xmpmeta xmlns:captioner="urn:picture-captioner:xmp/1.0/" ', 1)
     left = strip(ours.encode())
     assert not has_ours(left)
