@@ -102,10 +102,7 @@ def embed_photos(
 
 
 def _load(photos: Sequence[Photo], decoder: Decoder, place: int) -> Image | CorruptImageError:
-    try:
-        return decoder.load(photos[place].path)
-    except CorruptImageError as error:
-        return error
+    return decoder.look(photos[place].path, decoder.max_side)[0]
 
 
 def _batches(
