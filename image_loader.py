@@ -231,24 +231,21 @@ def _loaded(image: Image.Image, data: bytes, path: str | os.PathLike[str], max_s
     if image.format not in {"JPEG", "MPO"}:
         image.load()  # only once: a second load of a damaged picture can succeed
         return image
-    sound = jpeg.sound_part(data)
-    try:
-        if sound is not data:
-            image = _reopened(sound, max_side)
-        image.load()
-    except OSError:  # Pillow wants an end mark, or has met damage behind the picture
-        sound = jpeg.closed(sound)
-        image = _reopened(sound, max_side)
-        image.load()
-    share = jpeg.missing(image, sound)
+    errors: list[OSError] = []
+    for reading in jpeg.readings(data):
+        try:
+            if reading is not data:
+                image = Image.open(BytesIO(reading), formats=["JPEG"])
+                _draft(image, max_side)
+            image.load()
+            break
+        except OSError as error:  # Pillow wants an end mark, or has met damage behind the picture
+            errors.append(error)
+    else:
+        raise errors[0]
+    share = jpeg.missing(image, reading)
     if share > jpeg.MOST_MISSING:
         raise CorruptImageError(path, f"cut short: {share:.0%} of the picture is missing")
-    return image
-
-
-def _reopened(data: bytes, max_side: int) -> Image.Image:
-    image = Image.open(BytesIO(data), formats=["JPEG"])
-    _draft(image, max_side)
     return image
 
 

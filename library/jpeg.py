@@ -31,25 +31,13 @@ _FILL = frozenset({127, 128})
 """What libjpeg fills with, in any channel: as it is, or inverted."""
 
 
-def sound_part(data: bytes) -> bytes:
-    """Return a JPEG's data, or what is left before a hole in it, with an end mark."""
-    start = next(_starts(data), len(data))
-    hole = data.find(_HOLE, start)
-    if hole < 0 or data.find(_END, start, hole) >= 0:
-        return data
-    end = _end(data, start)
-    # In a flat area zeros can be right: the decoder then needs all that is there, and no more.
-    if hole >= end or (not _changes(data, end, end) and _changes(data, max(start, end - 64), end)):
-        return data
-    return data[:hole] + _END
-
-
-def closed(data: bytes) -> bytes:
-    """Return a JPEG's data up to the end of its last scan, with an end mark."""
-    end = 0
-    for start in _starts(data):
-        end = _end(data, start)
-    return data[:end].rstrip(b"\0") + _END
+def readings(data: bytes) -> Iterator[bytes]:
+    """Yield a JPEG's data as it is, or up to a hole in it; then, in case that does not decode, only its whole scans."""
+    sound = _sound_part(data)
+    yield sound
+    ends = [_end(sound, start) for start in _starts(sound)]
+    for end in ends[:-3:-1]:  # the last scan can be one whose header is cut
+        yield sound[:end].rstrip(b"\0") + _END
 
 
 def missing(image: Image.Image, data: bytes) -> float:
@@ -65,6 +53,18 @@ def missing(image: Image.Image, data: bytes) -> float:
 
     pixels = np.asarray(image).reshape(image.width * image.height, -1)
     return float(np.isin(pixels, list(_FILL)).all(axis=1).mean())
+
+
+def _sound_part(data: bytes) -> bytes:
+    start = next(_starts(data), len(data))
+    hole = data.find(_HOLE, start)
+    if hole < 0 or data.find(_END, start, hole) >= 0:
+        return data
+    end = _end(data, start)
+    # In a flat area zeros can be right: the decoder then needs all that is there, and no more.
+    if hole >= end or (not _changes(data, end, end) and _changes(data, max(start, end - 64), end)):
+        return data
+    return data[:hole] + _END
 
 
 def _starts(data: bytes) -> Iterator[int]:
