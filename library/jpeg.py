@@ -11,7 +11,7 @@ import re
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,8 @@ def readings(data: bytes) -> Iterator[bytes]:
     yield sound
     ends = [_end(sound, start) for start in _starts(sound)]
     for end in ends[:-3:-1]:  # the last scan can be one whose header is cut
-        yield sound[:end].rstrip(b"\0") + _END
+        # Zeros at the end of a later scan say nothing, or are a hole.
+        yield (sound[:end].rstrip(b"\0") if len(ends) > 1 else sound[:end]) + _END
 
 
 def missing(image: Image.Image, data: bytes) -> float:
@@ -45,14 +46,16 @@ def missing(image: Image.Image, data: bytes) -> float:
     last = image.getpixel((image.width - 1, image.height - 1))
     if not _FILL.issuperset(last if isinstance(last, tuple) else (last,)):
         return 0.0
-    start = next(_starts(data), len(data))
-    end = _end(data, start)
-    if not _changes(data, end, end):
+    end = _end(data, next(_starts(data), len(data)))
+    change = _change(data, end, end)
+    box = change and change.getbbox()
+    if not change or not box:
         return 0.0
-    import numpy as np  # noqa: PLC0415 - few pictures need it, and `estimate` none
-
-    pixels = np.asarray(image).reshape(image.width * image.height, -1)
-    return float(np.isin(pixels, list(_FILL)).all(axis=1).mean())
+    # The first block that the noise has changed is the first that is missing, in the order of writing.
+    top = box[1]
+    first_row = change.crop((0, top, change.width, top + 1)).getbbox() or box
+    blocks_high = min(2, change.height - top)
+    return 1 - (top + first_row[0] / change.width * blocks_high) / change.height
 
 
 def _sound_part(data: bytes) -> bytes:
@@ -61,8 +64,11 @@ def _sound_part(data: bytes) -> bytes:
     if hole < 0 or data.find(_END, start, hole) >= 0:
         return data
     end = _end(data, start)
+    if hole >= end:
+        return data
     # In a flat area zeros can be right: the decoder then needs all that is there, and no more.
-    if hole >= end or (not _changes(data, end, end) and _changes(data, max(start, end - 64), end)):
+    beyond, at_the_end = _change(data, end, end), _change(data, max(start, end - 64), end)
+    if beyond and at_the_end and not beyond.getbbox() and at_the_end.getbbox():
         return data
     return data[:hole] + _END
 
@@ -85,16 +91,17 @@ def _end(data: bytes, start: int) -> int:
     return found.start() if found else len(data)
 
 
-def _changes(data: bytes, start: int, end: int) -> bool:
-    """Tell whether the picture changes when noise stands from `start` on, the first scan ending at `end`."""
-    return _outline(data[:end]) != _outline(data[:start] + _NOISE)
-
-
-def _outline(data: bytes) -> bytes:
-    """Return the pixels at an eighth of the size: libjpeg makes them of each block's mean alone, which the first scan holds."""
+def _change(data: bytes, start: int, end: int) -> Image.Image | None:
+    """Return how the picture's outline changes when noise stands from `start` on; the first scan ends at `end`."""
     try:
-        image = Image.open(BytesIO(data + _END), formats=["JPEG"])
-        image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
-        return image.tobytes()
+        return ImageChops.difference(_outline(data[:end]), _outline(data[:start] + _NOISE))
     except OSError:
-        return b""
+        return None
+
+
+def _outline(data: bytes) -> Image.Image:
+    """Return the picture at an eighth of its size: each pixel a block's mean, which is all that the first scan need hold."""
+    image = Image.open(BytesIO(data + _END), formats=["JPEG"])
+    image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
+    image.load()
+    return image
