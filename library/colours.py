@@ -45,10 +45,11 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     low, high = _black_and_white(values)
     grey = values.astype(np.float32)
     np.nan_to_num(grey, copy=False, nan=low)
-    np.clip(grey, low, high, out=grey)
-    grey -= low
-    grey *= 255 / (high - low)
-    np.rint(grey, out=grey)
+    with np.errstate(over="ignore"):
+        grey -= low
+        grey /= np.float32(high - low) or 1
+        grey *= 255
+    np.rint(np.clip(grey, 0, 255, out=grey), out=grey)
     eight_bit = Image.fromarray(grey.astype(np.uint8))
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow turns round in 8 bits only
         return eight_bit.point(lambda value: 255 - value)
@@ -56,7 +57,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _black_and_white(values: NDArray[Any]) -> tuple[float, float]:
-    """Return the values that shall become black and white, the first below the second."""
+    """Return the values that shall become black and white."""
     import numpy as np  # noqa: PLC0415
 
     if values.dtype.kind == "f":
@@ -69,9 +70,7 @@ def _black_and_white(values: NDArray[Any]) -> tuple[float, float]:
         return 0, 1 if high <= 16 else 255
     # No usual range: that of nearly all values, so that a few (a hole in a map, a hot pixel) do not take all the greys.
     inner_low, inner_high = (float(value) for value in np.percentile(values, (2, 98)))
-    if inner_low < inner_high:
-        return inner_low, inner_high
-    return low, high if low < high else low + 1
+    return (inner_low, inner_high) if inner_low < inner_high else (low, high)
 
 
 def _by_profile(image: Image.Image) -> Image.Image:
