@@ -20,7 +20,7 @@ MOST_MISSING = 0.2
 """The share of a picture that may be missing. A file cut at 90 % of its length lacks 5 to 17 % of its pixels."""
 
 # Within coded data, FF 00 stands for a byte FF, and FF D0 to FF D7 only part it.
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _START_OF_PICTURE, _END_OF_PICTURE, _START_OF_SCAN = 0xD8, 0xD9, 0xDA
 _END = b"\xff\xd9"
 _NOISE = b"".join(bytes(range(1, 255)) + bytes((0xFF, 0xD0 + number)) for number in range(8))
@@ -88,7 +88,8 @@ def _starts(data: bytes) -> Iterator[int]:
 def _end(data: bytes, start: int) -> int:
     """Return where the coded data that begins at `start` ends."""
     found = _MARKER.search(data, start)
-    return found.start() if found else len(data)
+    coded = data[start : found.start() if found else len(data)]
+    return start + len(coded.rstrip(b"\xff"))  # an FF before a marker fills up
 
 
 def _change(data: bytes, start: int, end: int) -> Image.Image | None:
