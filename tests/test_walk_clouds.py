@@ -180,3 +180,15 @@ def test_videos_need_no_bytes(product: Product) -> None:
     assert "only in" not in product.run()
     assert product.records()["clip.mp4"]["error"] == "video"
     assert walk(product.photos).away == {}
+
+
+def test_a_report_of_a_library_that_is_all_in_the_cloud(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / ".IMG_1.HEIC.icloud").write_bytes(ICLOUD)
+    product = Product(tmp_path, library)
+    said = product.call(
+        "report", "--photos-dir", str(library), "--out-dir", str(tmp_path / "r"), code=1
+    ).stderr
+    assert "1 photo is only in iCloud: download it first." in said
+    assert said.rstrip().endswith("download them first.")
