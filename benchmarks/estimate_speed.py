@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from make_photos import TINY, make_library
+from make_photos import PHONE, make_library
 from processes import ROOT, timed
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     caption = [sys.executable, str(ROOT / "caption.py")]
     with tempfile.TemporaryDirectory() as folder:
         photos = Path(folder, "photos")
-        make_library(photos, count, TINY, distinct=4, folders=100)
+        make_library(photos, count, PHONE, distinct=4, folders=100, first=4096)
         journal = ["--photos-dir", str(photos), "--captions-jsonl", str(Path(folder, "captions.jsonl"))]
         commands = {
             "estimate --backend openai": [*caption, "estimate", "--backend", "openai", *journal],

@@ -1,4 +1,4 @@
-"""Makes the photos of the benchmarks: JPEGs with the entropy of real ones, a library of them. Measures nothing."""
+"""Makes the photos of the benchmarks: JPEGs with the entropy of real ones, and libraries of them. Measures nothing."""
 
 from __future__ import annotations
 
@@ -45,19 +45,33 @@ def write_photo(path: Path, size: tuple[int, int] = PHONE, seed: int = 0) -> Pat
     return path
 
 
-def numbered(jpeg: bytes, number: int) -> bytes:
-    """Return the picture with a comment that no other has: to the program, two files of the same bytes are one photo."""
-    return jpeg[:2] + b"\xff\xfe\0\x0c%010d" % number + jpeg[2:]
+def numbered(picture: bytes, number: int, *, longer: int | None = None) -> bytes:
+    """Return a JPEG that shows the same, with a comment that makes it another file, `longer` bytes longer.
+
+    Copies would be captioned only once, and files of one size would be looked into; by default each gets another size.
+    """
+    comment = number.to_bytes(8) + bytes(number % 60_000 if longer is None else longer)
+    return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + picture[2:]
 
 
 def make_library(
-    folder: Path, count: int, size: tuple[int, int] = PHONE, *, distinct: int = 4, folders: int = 1
+    folder: Path,
+    count: int,
+    size: tuple[int, int] = PHONE,
+    *,
+    distinct: int = 4,
+    folders: int = 1,
+    first: int | None = None,
 ) -> list[str]:
-    """Fill `folder` with `count` photos in `folders` subfolders, of `distinct` pictures; return the paths."""
-    folder.mkdir(parents=True)
-    made = folder / "made.jpg"
-    sources = [write_photo(made, size, seed).read_bytes() for seed in range(distinct)]
-    made.unlink()
+    """Fill `folder` with `count` photos in `folders` subfolders, which show `distinct` pictures; return the paths.
+
+    With `first`, only that many bytes of each picture are written: enough for its header.
+    """
+    originals = folder.with_name(f"{folder.name}.originals")  # beside it, so that no walk finds them
+    originals.mkdir(parents=True)
+    sources = [
+        write_photo(originals / f"{seed}.jpg", size, seed).read_bytes()[:first] for seed in range(distinct)
+    ]
     paths = []
     for number in range(count):
         place = folder / f"{number * folders // count:03}"

@@ -24,7 +24,6 @@ class WrongUseError(typer.BadParameter):
     """Flags that are missing, empty or exclude each other. The message is shown without typer's "Invalid value"."""
 
     def format_message(self) -> str:
-        """Return the text after `Error: `."""
         return self.message
 
 
@@ -46,7 +45,6 @@ def home_expanded(text: str | Path) -> Path:
 
 
 def photos_folder(text: str) -> Path:
-    """Return the library's folder."""
     if not text:  # an unset "$PHOTOS" would otherwise mean the current folder
         raise WrongUseError("--photos-dir is empty: give the folder that holds the photos.")
     return home_expanded(text)
@@ -63,7 +61,6 @@ def exclusion(patterns: list[str] | None) -> Exclusion | None:
 
 
 def shard_of(text: str) -> Shard:
-    """Return the part of the library that the text names."""
     parts = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", text, re.ASCII)
     if not parts or int(parts[1]) > int(parts[2]):
         raise WrongUseError(f"--shard {text!r} is not a shard: give N/COUNT, such as 2/8.")
@@ -80,7 +77,6 @@ def server(text: str) -> str:
 
 
 def dollars(text: str) -> Decimal:
-    """Return a sum above zero."""
     try:
         amount = Decimal(text.removeprefix("$"))
     except ArithmeticError:

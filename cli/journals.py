@@ -1,4 +1,7 @@
-"""Owns the commands that look at journals: stats, compare, compact. Opens no photo, reads no settings."""
+"""Owns the commands that look at journals: stats, compare, compact. Opens no photo, reads no settings.
+
+Each raises StopRunError where there is no journal, or it is not as it must be.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,7 @@ if TYPE_CHECKING:
 
 
 def print_stats(path: Path, photos_dir: Path | None, exclude: Exclusion | None = None) -> ExitCode:
-    """Print counts by status and model, the share done, the last run and the malformed lines.
-
-    Raises:
-        StopRunError: there is no journal or no photos folder.
-    """
+    """Print counts by status and model, the share done, the last run and the malformed lines."""
     journal = _existing(path)
     records = journal.load()
     counted = tally(records.values())
@@ -63,17 +62,14 @@ def print_stats(path: Path, photos_dir: Path | None, exclude: Exclusion | None =
             lines.append(f"Records of files that are left out: {left_out:,}")
         lines += found.left_out(records)
     lines.append(f"Last run: {_last_run(journal)}")
-    lines.append(f"Malformed lines: {_malformed(journal)}")
+    malformed = f" (line {first_numbers(journal.malformed)})" if journal.malformed else ""
+    lines.append(f"Malformed lines: {len(journal.malformed):,}{malformed}")
     print(printable("\n".join(lines)))
     return ExitCode.DONE
 
 
 def print_comparison(paths: list[Path]) -> ExitCode:
-    """Print the photos that all journals hold as a Markdown table, a column a journal.
-
-    Raises:
-        StopRunError: a journal is missing, or they have no photo in common.
-    """
+    """Print the photos that all journals hold as a Markdown table, a column a journal."""
     tables = [_existing(path).load() for path in paths]
     common = sorted(set.intersection(*(set(table) for table in tables)))
     if not common:
@@ -89,11 +85,7 @@ def print_comparison(paths: list[Path]) -> ExitCode:
 
 
 def rewrite(path: Path) -> ExitCode:
-    """Compact the journal and print the result.
-
-    Raises:
-        StopRunError: there is no journal, it is in use, or it cannot be written.
-    """
+    """Compact the journal and print the result."""
     journal = _existing(path)
     with journal.lock():
         outcome = journal.compact()
@@ -130,11 +122,6 @@ def _last_run(journal: CaptionJournal) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S} UTC{mark}"
 
 
-def _malformed(journal: CaptionJournal) -> str:
-    count = len(journal.malformed)
-    return f"{count:,} (line {first_numbers(journal.malformed)})" if count else "0"
-
-
 def _heading(path: Path, table: dict[str, Entry]) -> str:
     models = {entry["model"] for entry in table.values() if "model" in entry}
     return models.pop() if len(models) == 1 else path.name
@@ -146,6 +133,4 @@ def _cell(entry: Entry) -> str:
 
 def _escaped(cell: str) -> str:
     text = " ".join(cell.split())
-    for character, spelled in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|")):
-        text = text.replace(character, spelled)
-    return printable(text)
+    return printable(text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|"))

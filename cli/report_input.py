@@ -1,4 +1,7 @@
-"""Owns what a report is made of: the library's files, what the journals say of them, vectors, pictures. Decides no group."""
+"""Owns what a report is made of: the library's files, what the journals say of them, vectors, pictures. Decides no group.
+
+All of it raises StopRunError where a folder, a journal, a model or the disk is not as it must be.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from cli.selection import (
     spell_as_recorded,
 )
 from config import load_settings
-from errors import StopRunError
+from errors import StopRunError, UnavailableImageError
 from journal import CaptionJournal
 from library.walk import VIDEO_EXTENSIONS, Photo, extension, walk
 from report.build import Library, Vectors
@@ -62,15 +65,11 @@ class ReportOptions:
 
 
 class StoppedError(Exception):
-    """A signal came while vectors or thumbnails were made."""
+    """A signal came while vectors or thumbnails were made; those made so far are kept."""
 
 
 def find_files(photos_dir: Path, exclude: Exclusion | None) -> Walk:
-    """Find the library's files.
-
-    Raises:
-        StopRunError: the folder is not as it must be, or part of it could not be read: a report would forget its photos.
-    """
+    """Find the library's files, all of them: a report would forget the photos of a part that cannot be read."""
     found = walk(photos_dir, exclude)
     if found.unreadable:
         raise StopRunError(
@@ -81,11 +80,7 @@ def find_files(photos_dir: Path, exclude: Exclusion | None) -> Walk:
 
 
 def read_library(options: ReportOptions, photos_dir: Path | None, found: Walk | None) -> Library:
-    """Bring the files together with what the journals say of them; without `found` the journals say what there is.
-
-    Raises:
-        StopRunError: a journal is not as it must be.
-    """
+    """Bring the files together with what the journals say of them; without `found` the journals say what there is."""
     records = _records(options)
     if found and photos_dir:
         spell_as_recorded(found, records, photos_dir)
@@ -106,14 +101,14 @@ def _records(options: ReportOptions) -> dict[str, Entry]:
     """Return what the journals say; of a photo that several hold, the last one's word."""
     records: dict[str, Entry] = {}
     for path in options.journals or (_JOURNAL,):
-        if warning := copies_warning(CaptionJournal(path).path, options.journals):
+        journal = CaptionJournal(path)
+        if warning := copies_warning(journal.path, options.journals):
             log.warning(warning)
         if not path.exists():
             if options.journals:
                 raise StopRunError(f"{path} does not exist: check --captions-jsonl.")
             log.info(f"There is no {path}: no photo has a caption.")
             continue
-        journal = CaptionJournal(path)
         records |= journal.load()
         if warning := malformed_warning(journal):
             log.warning(warning)
@@ -163,12 +158,7 @@ def _say_what_does_not_match(
 
 
 def read_vectors(options: ReportOptions, library: Library, stopper: Stopper) -> Vectors:
-    """Return what to cluster by.
-
-    Raises:
-        StoppedError: a signal came; what was made so far is in the cache.
-        StopRunError: a model or the disk is not as it must be.
-    """
+    """Return what to cluster by; StoppedError after a signal."""
     if options.cluster_by == "caption":
         return _read_captions(options, library, stopper)
     pictured = _read_images(options, library, stopper)
@@ -181,16 +171,14 @@ def _read_images(options: ReportOptions, library: Library, stopper: Stopper) -> 
     photos = library.photos
     embedder = load_embedder(options.embedder, options.clip_model)
     cache = EmbeddingCache(options.out_dir / CACHE, embedder.name)
-    with progress_bar("Embedding", len(photos)) as update:
+    with _progress(stopper, "Embedding", len(photos)) as update:
         images = embed_photos(photos, embedder, cache, stop=stopper.event, progress=update)
-    if stopper.event.is_set():
-        raise StoppedError
     log.info(f"{len(images.vectors):,} photos have a vector, {images.new:,} new.")
     unread = []
     for place, missing in sorted(images.missing.items()):
         if not photos[place].is_video:
             log.warning("not embedded", extra={"rel_path": photos[place].rel_path, "error": missing.reason})
-        if missing.unavailable and not missing.gone:
+        if isinstance(missing, UnavailableImageError) and not missing.gone:
             unread.append(photos[place].rel_path)
     if unread:
         raise StopRunError(
@@ -211,10 +199,8 @@ def _read_captions(options: ReportOptions, library: Library, stopper: Stopper) -
     }
     embedder = TextEmbedder(options.text_model)
     cache = EmbeddingCache(options.out_dir / CACHE, embedder.name)
-    with progress_bar("Embedding", len(captions), "captions") as update:
+    with _progress(stopper, "Embedding", len(captions), "captions") as update:
         texts = embed_texts(list(captions.values()), embedder, cache, stop=stopper.event, progress=update)
-    if texts is None:
-        raise StoppedError
     return Vectors(list(captions), texts, embedder.says)
 
 
@@ -223,42 +209,32 @@ def _side_by_side(pictured: Vectors, captioned: Vectors) -> Vectors:
     width = pictured.rows.shape[1]
     rows = np.zeros((len(pictured.rows), width + captioned.rows.shape[1]), np.float32)
     rows[:, :width] = pictured.rows
-    number = {place: row for row, place in enumerate(pictured.places)}
-    both = [(number[place], text) for text, place in enumerate(captioned.places) if place in number]
-    if both:
-        at, of = (list(side) for side in zip(*both, strict=True))
-        rows[at, width:] = captioned.rows[of]
+    _, at, of = np.intersect1d(pictured.places, captioned.places, return_indices=True)
+    rows[at, width:] = captioned.rows[of]
     return replace(pictured, rows=unit(rows), says=f"{pictured.says} and {captioned.says}")
 
 
 def read_pictures(options: ReportOptions, library: Library, stopper: Stopper) -> list[Picture]:
-    """Return what there is to show of every file; nothing where no file is there to open.
-
-    Raises:
-        StoppedError: a signal came; the thumbnails made so far stay.
-        StopRunError: the disk is not as it must be.
-    """
+    """Return what there is to show of every file, nothing where no file is there to open; StoppedError after a signal."""
     if library.photos_dir is None:
         return [Picture()] * len(library.photos)
-    with progress_bar("Thumbnails of", len(library.photos)) as update:
+    with _progress(stopper, "Thumbnails of", len(library.photos)) as update:
         pictures = make_pictures(
             library.photos, options.out_dir, options.out_dir / CACHE, stop=stopper.event, progress=update
         )
-    if stopper.event.is_set():
-        raise StoppedError
-    log.info(disk_cost(options.out_dir).line())
+    log.info(disk_cost(options.out_dir))
     return pictures
 
 
 @contextmanager
-def progress_bar(doing: str, total: int, what: str = "photos") -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; elsewhere one line at the end."""
+def _progress(
+    stopper: Stopper, doing: str, total: int, what: str = "photos"
+) -> Iterator[Callable[[int], object]]:
+    """Log what is done, with a bar on a terminal; raise StoppedError at the end of the block if a signal came."""
     with tqdm(
         total=total, unit=f" {what}", file=sys.stderr, mininterval=0.2, disable=not sys.stderr.isatty()
     ) as bar:
-
-        def update(done: int) -> None:
-            bar.update(done)
-
         log.info(f"{doing} {total:,} {what}.")
-        yield update
+        yield bar.update
+    if stopper.event.is_set():
+        raise StoppedError

@@ -8,9 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backends import BACKENDS
 from cli.log import log
 from config import CONFIG_FILE, source
+from engines.known import is_moved
 from errors import StopRunError
+from journal import MOCK
 from library.placeholders import EMPTY, stand_in
 from library.walk import folded
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
     from cli.doors import Shard
     from config import Settings
-    from journal import CaptionJournal, Entry, Status
+    from journal import CaptionJournal, Entry
     from library.walk import Photo, Walk
 
 
@@ -46,7 +49,7 @@ def load_records(
     journal: CaptionJournal,
     found: Walk,
     photos_dir: Path,
-    retry_statuses: frozenset[Status],
+    retry_statuses: frozenset[str],
     *,
     redo_mock: bool,
     with_stamps: bool = False,
@@ -54,14 +57,19 @@ def load_records(
     """Load the journal and check that it belongs to this library.
 
     Raises:
-        StopRunError: none of its photos is in the folder.
+        StopRunError: none of its photos is in the folder, under whatever name.
     """
-    journal.load(retry_statuses, redo_mock=redo_mock, with_stamps=with_stamps)
+    journal.load(retry_statuses, redo_mock=redo_mock, with_stamps=with_stamps, with_times=True)
     if warning := malformed_warning(journal):
         log.warning(warning)
     spell_as_recorded(found, journal.names(), photos_dir)
-    here = any(journal.is_known(photo.rel_path) for photo in found.photos)
-    if journal.known and not here and not gone_and_left_out(journal.names(), found, photos_dir)[1]:
+    known = (
+        not journal.known
+        or any(journal.is_known(photo.rel_path) for photo in found.photos)
+        or gone_and_left_out(journal.names(), found, photos_dir)[1]
+        or is_moved(journal, found.photos)
+    )
+    if not known:
         raise StopRunError(
             f"{journal.path} belongs to another folder: none of its {journal.known:,} photos is in {photos_dir}. "
             "Give the --photos-dir it was made with (paths count from there), or another --captions-jsonl."
@@ -164,3 +172,17 @@ def pending_photos(journal: CaptionJournal, found: Walk) -> list[Photo]:
         photo for name, photo in by_name.items() if not journal.is_done(name) and name not in journal.redo
     )
     return [*fresh, *again]
+
+
+def model_label(backend: str, model: str | None) -> str | None:
+    """Return what records of this backend and model have as their `model`; None if the hardware will choose one."""
+    model = model or BACKENDS[backend].default_model
+    if backend == MOCK:
+        return MOCK
+    return f"{backend}/{model}" if model else None
+
+
+def last_label(journal: CaptionJournal, backend: str) -> str | None:
+    """Return the `model` of the last record here that this backend made; without --model the hardware chose it."""
+    models = (entry.get("model", "") for entry in reversed(journal.records.values()))
+    return next((model for model in models if model.startswith(f"{backend}/")), None)

@@ -46,11 +46,12 @@ _PREVIEWS = "previews and copies inside photo programs' libraries"
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file to caption: its name in the journal and its path on this machine."""
+    """A file to caption: its name in the journal and its path on this machine; its `content`, once it has been read."""
 
     rel_path: str
     path: str
     is_video: bool = False
+    content: str | None = None
 
 
 @dataclass(slots=True)
