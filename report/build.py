@@ -15,8 +15,10 @@ from report.files.last_report import LAST, read_previous
 from report.files.table import make_rows
 from report.groups.clustering import cluster
 from report.naming.inheritance import inherit
-from report.naming.naming import count, label_photos, name_groups, name_themes
-from report.naming.vocabulary import VOCABULARY, prompt
+from report.naming.names import name_events, name_shortly
+from report.naming.naming import count, label_photos, name_groups
+from report.naming.short import said
+from report.naming.sight import Sight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from report.events import Chunk
     from report.files.table import Row
     from report.files.thumbnails import Picture
-    from report.naming.naming import Group, Label, Match, Theme
+    from report.naming.naming import Group, Label, Theme
     from report.vectors.base import Embedder
     from report.vectors.embed import Floats
 
@@ -152,16 +154,25 @@ def build(
         earlier=previous.of(placed) if stays else None,
         say=say,
     )
-    match = _match(placed, vectors)
+    sight = _sight(placed, vectors)
+    match = sight.match if sight else None
     labels = label_photos(rel_paths, library.records, placed=set(placed), match=match)
     heirs = inherit(previous, placed, clusters.labels, labels)
     groups = name_groups(placed, clusters.labels, clusters.distances, labels, match=match, heirs=heirs)
+    uncaptioned = any(labels[path].source != "caption" for path in placed)
+    groups, themes = name_shortly(
+        groups,
+        said([labels[path] for path in placed]),
+        clusters.themes.tolist(),
+        seen=sight.of_groups(clusters.labels) if sight and uncaptioned else None,
+        kept=previous.names,
+    )
     timeline = _timeline(library, vectors, pictures, labels)
     videos = library.videos
     return Report(
         make_rows(labels, placed, clusters, groups, timeline),
         groups,
-        name_themes(groups, clusters.themes.tolist(), placed, labels),
+        themes,
         timeline.chunks,
         pictures,
         videos,
@@ -205,28 +216,17 @@ def _timeline(
     moments = [picture.moment for picture in pictures]
     return Timeline(
         moments,
-        name_chunks(cut(moments), moments, list(labels), labels) if library.photos_dir else [],
+        name_events(name_chunks(cut(moments), moments, list(labels), labels), said(list(labels.values())))
+        if library.photos_dir
+        else [],
         ()
         if vectors.images is None
         else bursts(moments, np.array(vectors.places, np.int64), vectors.images).tolist(),
     )
 
 
-def _match(placed: Sequence[str], vectors: Vectors) -> Match | None:
-    """Return what finds the subject of the vocabulary that a photo is most like; None where the model has no texts.
-
-    The subjects are embedded when first asked for.
-    """
-    images, embedder = vectors.images, vectors.embedder
-    if images is None or embedder is None or not embedder.has_texts:
+def _sight(placed: Sequence[str], vectors: Vectors) -> Sight | None:
+    """Return what the model sees of the subjects of the vocabulary; None where it has no texts."""
+    if vectors.images is None or vectors.embedder is None or not vectors.embedder.has_texts:
         return None
-    number = {rel_path: row for row, rel_path in enumerate(placed)}
-    subjects: list[Floats] = []
-
-    def match(rel_paths: Sequence[str]) -> list[str]:
-        if not subjects:
-            subjects.append(embedder.texts([prompt(subject) for subject in VOCABULARY]))
-        best = (images[[number[path] for path in rel_paths]] @ subjects[0].T).argmax(axis=1)
-        return [VOCABULARY[index] for index in best.tolist()]
-
-    return match
+    return Sight(placed, vectors.images, vectors.embedder)

@@ -64,7 +64,8 @@ class Chunk:
 
     `id` counts from 1 in the order of time; -1 is the chunk of what has no date, which comes last and has neither `start`
     nor `end`: the earliest and latest wall clock, naive. `title` is the dates and what sets the chunk apart; no two are
-    equal. `terms` are those words, strongest first; `members` are places among the files, in the order of time.
+    equal. `terms` are those words, strongest first; `members` are places among the files, in the order of time; `name` is the
+    short name, if there is one.
     """
 
     id: int
@@ -73,6 +74,7 @@ class Chunk:
     end: datetime | None
     terms: tuple[str, ...]
     members: tuple[int, ...]
+    name: str = ""
 
 
 class Timeline(NamedTuple):

@@ -142,7 +142,7 @@ def test_the_csv_gives_back_what_was_written_and_is_the_same_again(
 
 def test_every_file_has_a_row_with_a_place_where_it_has_one(tmp_path: Path) -> None:
     labels = {"a": Label("a dog", "caption"), "b.mov": Label("", "error"), "c": Label("cat", "vocabulary")}
-    groups = [Group(7, "a dog", "caption", (), (0,)), Group(9, "cat", "vocabulary", (), ())]
+    groups = [Group(7, "a dog", "caption", (), (0,), "Dogs"), Group(9, "cat", "vocabulary", (), ())]
     rows = make_rows(
         labels,
         ["a", "c"],
@@ -154,12 +154,12 @@ def test_every_file_has_a_row_with_a_place_where_it_has_one(tmp_path: Path) -> N
     lines = path.read_text().splitlines()
     assert lines[0] == (
         "rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y,"
-        "taken_at,taken_from,chunk_id,chunk_label,burst_of"
+        "taken_at,taken_from,chunk_id,chunk_label,burst_of,group_name,event_name"
     )
     assert lines[1:] == [
-        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,",
-        "b.mov,,,,error,,,,,,,,,",
-        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,",
+        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,,Dogs,",
+        "b.mov,,,,error,,,,,,,,,,,",
+        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,,,",
     ]
 
 
@@ -173,7 +173,7 @@ def test_every_file_has_its_time_its_chunk_and_its_burst() -> None:
         Moment(),
     ]
     chunks = [
-        Chunk(1, "12 July 2019", noon, noon, (), (1, 0)),
+        Chunk(1, "12 July 2019", noon, noon, (), (1, 0), "Beach"),
         Chunk(-1, UNDATED, None, None, (), (2, 3)),
     ]
     rows = make_rows(
@@ -184,10 +184,10 @@ def test_every_file_has_its_time_its_chunk_and_its_burst() -> None:
         Timeline(moments, chunks, [1, 1, -1, -1]),
     )
     assert [row[9:] for row in rows] == [
-        ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b"),
-        ("2019-07-12T12:00:00", "exif", 1, "12 July 2019", "b"),
-        ("2019-07-12T12:00:00", "file", -1, UNDATED, ""),
-        ("", "", -1, UNDATED, ""),
+        ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b", "", "Beach"),
+        ("2019-07-12T12:00:00", "exif", 1, "12 July 2019", "b", "", "Beach"),
+        ("2019-07-12T12:00:00", "file", -1, UNDATED, "", "", ""),
+        ("", "", -1, UNDATED, "", "", ""),
     ]
 
 
@@ -202,8 +202,8 @@ def test_an_export_from_before_there_were_chunks_is_read(tmp_path: Path) -> None
 
 def test_later_columns_and_a_byte_order_mark_do_not_hinder_reading(tmp_path: Path) -> None:
     path = tmp_path / "cluster_export.csv"
-    path.write_text("\ufeffmore," + ",".join(COLUMNS) + "\r\n1,a,7,'=x,y,caption,0.5,7,0,0,,,2,'=z,\r\n")
-    assert list(read_csv(path)) == [Row("a", 7, "=x", "y", "caption", 0.5, 7, 0, 0, "", "", 2, "=z", "")]
+    path.write_text("\ufeffmore," + ",".join(COLUMNS) + "\r\n1,a,7,'=x,y,caption,0.5,7,0,0,,,2,'=z,,'-b,\r\n")
+    assert list(read_csv(path)) == [Row("a", 7, "=x", "y", "caption", 0.5, 7, 0, 0, "", "", 2, "=z", "", "-b", "")]
 
 
 def test_a_caption_beyond_all_measure_is_read_again(tmp_path: Path) -> None:

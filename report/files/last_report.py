@@ -1,6 +1,6 @@
 """Owns last_report.json: what a report leaves for the next one, so that photos stay in their groups and groups keep their names.
 
-    {"version": 1, "grouped_by": "Grouped by ...", "headings": {"7": "A dog on a beach"},
+    {"version": 1, "grouped_by": "Grouped by ...", "headings": {"7": "A dog on a beach"}, "names": {"7": "Dogs"},
      "photos": {"2019/a.jpg": [7, 0.25, true]}}
 
 `photos` holds every photo that had a vector: the id of its group (-1 for none), its distance to a centroid (null without
@@ -35,6 +35,7 @@ class _Said(BaseModel):
     version: Literal[1] = 1
     grouped_by: str
     headings: dict[_Id, str]
+    names: dict[_Id, str] = {}
     photos: dict[str, tuple[_Id, float | None, bool]]
 
 
@@ -60,6 +61,7 @@ def read_previous(folder: Path) -> tuple[Previous, str | None]:
         frozenset(name for name, (_, _, captioned) in photos.items() if captioned),
         {name: math.nan if distance is None else distance for name, (_, distance, _) in photos.items()},
         said.grouped_by,
+        said.names,
     ), None
 
 
@@ -91,6 +93,8 @@ def write_last(report: Report, folder: Path) -> None:
     Raises:
         StopRunError: it cannot be written.
     """
-    text = _said(report.rows, report.grouped_by).model_dump_json()
+    last = _said(report.rows, report.grouped_by)
+    last.names = {group.id: encodable(group.short) for group in report.groups if group.short}
+    text = last.model_dump_json()
     with replaced(folder / LAST) as new:
         new.write_text(text, encoding="utf-8")

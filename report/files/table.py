@@ -43,7 +43,7 @@ class Row(NamedTuple):
     place on the map. `taken_at` is ISO 8601 by the clock of the place, with the offset where it is known; `taken_from` is
     `exif`, or `file` for the file's own date. `chunk_id` is None where no file was opened, -1 without a date.
     `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
-    outside of bursts.
+    outside of bursts. `group_name` and `event_name` are the short names.
     """
 
     rel_path: str
@@ -60,6 +60,8 @@ class Row(NamedTuple):
     chunk_id: int | None = None
     chunk_label: str = ""
     burst_of: str = ""
+    group_name: str = ""
+    event_name: str = ""
 
 
 COLUMNS = Row._fields
@@ -86,13 +88,29 @@ def make_rows(
     rows = {rel_path: row for row, rel_path in enumerate(rel_paths)}
     ids = {-1: -1} | {index: group.id for index, group in enumerate(groups)}
     headings = {-1: UNCLUSTERED} | {index: group.heading for index, group in enumerate(groups)}
+    names = {-1: ""} | {index: group.name for index, group in enumerate(groups)}
     of, nearest = clusters.labels.tolist(), clusters.nearest.tolist()
     distances, xy = clusters.distances.tolist(), clusters.xy.tolist()
     table = []
     for (rel_path, label), cells in zip(labels.items(), _later_cells(list(labels), timeline), strict=True):
         row = rows.get(rel_path)
         if row is None:
-            table.append(Row(rel_path, None, "", label.text, label.source, None, None, None, None, *cells))
+            table.append(
+                Row(
+                    rel_path,
+                    None,
+                    "",
+                    label.text,
+                    label.source,
+                    None,
+                    None,
+                    None,
+                    None,
+                    *cells[:-1],
+                    "",
+                    cells[-1],
+                )
+            )
             continue
         table.append(
             Row(
@@ -105,7 +123,9 @@ def make_rows(
                 ids[nearest[row]] if nearest[row] >= 0 else None,
                 _known(xy[row][0]),
                 _known(xy[row][1]),
-                *cells,
+                *cells[:-1],
+                names[of[row]],
+                cells[-1],
             )
         )
     return table
@@ -113,8 +133,8 @@ def make_rows(
 
 def _later_cells(
     rel_paths: Sequence[str], timeline: Timeline
-) -> Iterator[tuple[str, str, int | None, str, str]]:
-    """Yield what is known of the time of each file: `taken_at` and the columns after it."""
+) -> Iterator[tuple[str, str, int | None, str, str, str]]:
+    """Yield what is known of the time of each file: `taken_at` and the columns after it, but for the group's name."""
     chunk_of = {place: chunk for chunk in timeline.chunks for place in chunk.members}
     for place in range(len(rel_paths)):
         moment = timeline.moments[place] if timeline.moments else None
@@ -126,6 +146,7 @@ def _later_cells(
             chunk.id if chunk else None,
             chunk.title if chunk else "",
             rel_paths[frame] if frame >= 0 else "",
+            chunk.name if chunk else "",
         )
 
 
@@ -158,6 +179,8 @@ def write_csv(report: Report, folder: Path) -> None:
                     row.chunk_id,
                     guarded(row.chunk_label),
                     guarded(row.burst_of),
+                    guarded(row.group_name),
+                    guarded(row.event_name),
                 )
             )
 
@@ -197,6 +220,8 @@ def read_csv(path: Path) -> Iterator[Row]:
                 _integer(cells.get("chunk_id", "")),
                 plain(cells.get("chunk_label", "")),
                 plain(cells.get("burst_of", "")),
+                plain(cells.get("group_name", "")),
+                plain(cells.get("event_name", "")),
             )
 
 

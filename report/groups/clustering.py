@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 FEW = 200
 """Fewer distinct vectors than this are too few for UMAP and HDBSCAN to see density in; BERTopic's FAQ says 1000."""
-THEMES = range(8, 21)
+MOST_THEMES, GROUPS_A_THEME = 20, 3
+"""A theme of one or two groups is only a second name for them."""
 _RETRIES = 3
 _MIN_SAMPLES = 10
 """Of HDBSCAN: its groups agree better with known ones than at 5, the usual, and leave no more unclustered
@@ -46,7 +47,7 @@ class Clusters:
     `labels` (n,) is -1 for the unclustered; `centroids` (k, d) have length 1; `distances` (n,) are cosine distances to
     the own group's centroid, of the unclustered to the nearest; `nearest` (n,) is the group whose centroid is nearest,
     which need not be the own one. Without any group these two hold NaN and -1. `xy` (n, 2) is the place on the map,
-    `themes` (k,) the group of groups, that of most photos first. `method` is a sentence, `notes` are others, for people.
+    `themes` (k,) the group of groups, that of most photos first, or -1 for all. `method` is a sentence, `notes` are others, for people.
     """
 
     labels: Ints
@@ -280,17 +281,19 @@ def _centroids(vectors: Floats, labels: Ints) -> Floats:
 
 
 def _themes(centroids: Floats, sizes: Ints) -> Ints:
-    """Gather groups into 8 to 20 themes, cut where merging on would cost most; few groups are a theme each.
+    """Gather groups into up to 20 themes of three groups or more on average, cut where merging on would cost most; -1 is no theme.
 
     Ward's linkage, for average linkage of centroids gives one huge theme and crumbs.
     """
     groups = len(centroids)
-    if groups <= THEMES.start:
-        return np.arange(groups)
+    most = min(MOST_THEMES, groups // GROUPS_A_THEME)
+    if most < 2:
+        return np.full(groups, -1)
     tree = linkage(centroids, "ward")
     # Into `count` themes: the next merge would have this height, the last one had that.
     costs = {
-        count: tree[groups - count, 2] - tree[groups - count - 1, 2] for count in THEMES if count < groups
+        count: tree[groups - count, 2] - tree[groups - count - 1, 2]
+        for count in range(max(2, most // 2), most + 1)
     }
     best = max(costs, key=costs.__getitem__)
     themes = cut_tree(tree, best)[:, 0]

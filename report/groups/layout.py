@@ -40,7 +40,9 @@ def load_umap(say: Callable[[str], None]) -> ModuleType:
     if "umap" not in sys.modules:
         say("Loading umap; the first time takes half a minute.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImportWarning)  # that TensorFlow, which is not needed here, is missing
+        warnings.simplefilter(
+            "ignore", ImportWarning
+        )  # that TensorFlow, which is not needed here, is missing
         return importlib.import_module("umap.umap_")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from report.naming.forms import singular
+from report.naming.naming import terms_of
 from report.naming.vocabulary import MEANINGS, SUBJECTS, WRITTEN, base
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _ARTICLES = frozenset("a an the".split())
 _BEFORE_NOUNS = _ARTICLES | frozenset("my your his her its our their this these those many".split())
 _ENDINGS = re.compile(r"...(?:ing|ed|ly)$")
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\u0e00-\u0e7f]")
-"""Scripts without spaces between words: what stands between two spaces is no name."""
+"""Scripts without spaces between words: what stands between two spaces is no name, but pairs of characters can be."""
 _JOINED = re.compile(r" (?:of|in|on|at|with|and|from|being) ")
 
 
@@ -45,6 +46,7 @@ class Mention(NamedTuple):
         main: it is the first thing of the caption, or goes with that by "and" or "of".
         place: what leads to it, as "on the", if it is where something is.
         described: the words before it that say what it is like.
+        phrase: the number of the noun phrase it is from.
     """
 
     key: str
@@ -55,6 +57,7 @@ class Mention(NamedTuple):
     main: bool
     place: str
     described: tuple[str, ...]
+    phrase: int
 
 
 def _word_lists() -> dict[str, frozenset[str]]:
@@ -95,7 +98,7 @@ def mentions(text: str) -> tuple[Mention, ...]:
     plain = unicodedata.normalize("NFKC", text).replace("\u2019", "'")
     found: dict[str, Mention] = {}
     main = True
-    for chunk in _chunks(_TOKEN.findall(plain.lower() if plain.isupper() else plain)):
+    for number, chunk in enumerate(_chunks(_TOKEN.findall(plain.lower() if plain.isupper() else plain))):
         if found and not chunk.is_tied:
             main = False
         lead = [word.lower() for word in chunk.lead[-2:]]
@@ -106,8 +109,11 @@ def mentions(text: str) -> tuple[Mention, ...]:
         place = " ".join(way) if way and way[0] in _PLACES else ""
         for key, thing, said in _named(chunk.nouns):
             found.setdefault(
-                key, Mention(key, thing, said, many, counted, main, place, tuple(chunk.described))
+                key, Mention(key, thing, said, many, counted, main, place, tuple(chunk.described), number)
             )
+    if _UNSPACED.search(plain):
+        for term in sorted(terms_of(plain)):
+            found.setdefault(term, Mention(term, term, True, False, False, False, "", (), -1))
     return tuple(found.values())
 
 

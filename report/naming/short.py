@@ -73,12 +73,38 @@ def short_names(
         subjects = seen[number] if seen else ()
         old = (kept or {}).get(number, "")
         if subjects and len(texts) < max(2, _ENOUGH * len(rows)):
-            names.append(ShortName(old) if old and not texts else _of_subject(subjects[0]))
+            names.append(_of_before(old) if old and not texts else _of_subject(subjects[0]))
         elif not texts:
-            names.append(ShortName(old))
+            names.append(_of_before(old))
         else:
             names.append(_kept(old, texts) or _by_captions(texts, whole, captioned, subjects))
     return names
+
+
+def theme_names(
+    gathered: Sequence[Sequence[int]], names: Sequence[ShortName], sizes: Sequence[int]
+) -> list[str]:
+    """Name themes by what the vocabulary puts most of their photos under, else by their largest groups; no two alike.
+
+    Args:
+        gathered: for each theme its groups, largest first; the largest theme comes first.
+        names: of the groups; an empty one says nothing.
+        sizes: how many photos each group has.
+    """
+    found: list[str] = []
+    for inside in gathered:
+        photos = Counter[str]()
+        for group in inside:
+            photos[names[group].theme] += sizes[group]
+        theme, number = photos.most_common(1)[0]
+        told = [names[group].text for group in inside if names[group].text and names[group].text != MIXED]
+        largest = " and ".join([*told[:1], *map(lowered, told[1:2])]) or MIXED
+        name = theme if theme and 2 * number >= photos.total() and theme not in found else largest
+        alone, count = name, 2
+        while name in found:
+            name, count = f"{alone} {count}", count + 1
+        found.append(name)
+    return found
 
 
 def _by_captions(
@@ -118,13 +144,16 @@ def _ranked(
 
 
 def _of_thing(key: str, texts: Sequence[Mentions]) -> ShortName:
+    return ShortName(worded(key, texts), (key,), _theme_of(key))
+
+
+def worded(key: str, texts: Sequence[Mentions]) -> str:
+    """Return how a person would name a thing of these texts: by the word they use most, several in the plural."""
     found = [thing for some in texts for thing in some if thing.key == key]
     subject = _SUBJECT_OF.get(key)
     words = Counter(thing.text for thing in found if thing.said)
     text = words.most_common(1)[0][0] if words else (subject.name if subject else found[0].text)
-    return ShortName(
-        _capital(_form(text, key, found, len(texts))), (key,), subject.theme if subject else _theme_of(key)
-    )
+    return capital(_form(text, key, found, len(texts)))
 
 
 def _form(text: str, key: str, found: Sequence[Mention], photos: int) -> str:
@@ -145,7 +174,7 @@ def _of_subject(name: str) -> ShortName:
     """Name photos by what a model sees, without a caption."""
     subject = SUBJECTS[name]
     several = not subject.one and subject.phrase.startswith(("a ", "an "))
-    return ShortName(_capital(plural(name) if several else name), (base(name),), subject.theme)
+    return ShortName(capital(plural(name) if several else name), (base(name),), subject.theme)
 
 
 def _of_two(texts: Sequence[Mentions], whole: Counter[str], captioned: int) -> ShortName | None:
@@ -168,7 +197,7 @@ def _of_two(texts: Sequence[Mentions], whole: Counter[str], captioned: int) -> S
             if len(either) >= _PAIR * count and 10 * len(both) < len(either):
                 names = [_of_thing(key, texts) for key in (one, other)]
                 theme = names[0].theme if names[0].theme == names[1].theme else ""
-                return ShortName(f"{names[0].text} and {_small(names[1].text)}", (one, other), theme)
+                return ShortName(f"{names[0].text} and {lowered(names[1].text)}", (one, other), theme)
     return None
 
 
@@ -195,17 +224,20 @@ def _theme_of(key: str) -> str:
 
 def _kept(name: str, texts: Sequence[Mentions]) -> ShortName | None:
     """Return the name of an earlier report if half of the texts still name its thing."""
-    keys = {thing.key for thing in mentions(name)}
-    agree = sum(any(thing.key in keys for thing in some) for some in texts)
-    if not name or not keys or agree < _HALF * len(texts):
-        return None
-    first = mentions(name)[0].key
-    return ShortName(name, tuple(keys), _theme_of(first))
+    before = _of_before(name)
+    agree = sum(any(thing.key in before.keys for thing in some) for some in texts)
+    return before if before.keys and agree >= _HALF * len(texts) else None
 
 
-def _capital(text: str) -> str:
+def _of_before(name: str) -> ShortName:
+    things = mentions(name)
+    keys = tuple(thing.key for thing in things)
+    return ShortName(name, keys, next(filter(None, map(_theme_of, keys)), ""))
+
+
+def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _small(text: str) -> str:
+def lowered(text: str) -> str:
     return text[:1].lower() + text[1:] if text[1:].islower() else text
