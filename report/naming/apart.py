@@ -70,6 +70,8 @@ def _variants(
     def peculiar(say: _Say) -> list[str]:
         return _peculiar(texts, others, lambda some: say(some, name.keys))
 
+    if not name.keys:
+        others = ()
     for key in peculiar(_kinds):
         yield worded(key, texts)
     for word in peculiar(_likes):
@@ -99,7 +101,7 @@ def _peculiar(
         (
             what
             for what, share in here.items()
-            if share >= _SHARE and all(2 * shares.get(what, 0) <= share for shares in elsewhere)
+            if others and share >= _SHARE and all(2 * shares.get(what, 0) <= share for shares in elsewhere)
         ),
         key=lambda what: (-here[what], what),
     )
