@@ -29,6 +29,7 @@ _HALF = 0.5
 _ENOUGH = 0.2
 """So large a part of a group needs captions before they name it against a model."""
 _PAIR, _PAIR_EACH = 0.7, 0.3
+"""So many captions name one of two things, and each of them: "Cats and dogs"."""
 _SUBJECT_OF = {base(name): subject for name, subject in SUBJECTS.items()}
 _VAGUE = 0.5
 
@@ -111,9 +112,11 @@ def _by_captions(
     texts: Sequence[Mentions], whole: Counter[str], captioned: int, subjects: Sequence[str]
 ) -> ShortName:
     ranked = _ranked(texts, whole, captioned, subjects)
-    if ranked:
+    holders = sum(any(thing.key in ranked[:1] for thing in some) for some in texts)
+    two = _of_two(texts, whole, captioned) if holders < _PAIR * len(texts) else None
+    if ranked and not (two and ranked[0] in two.keys):
         return _of_thing(ranked[0], texts)
-    return _of_two(texts, whole, captioned) or _of_theme(texts) or ShortName(MIXED)
+    return two or _of_theme(texts) or ShortName(MIXED)
 
 
 def _ranked(
@@ -207,7 +210,7 @@ def _of_theme(texts: Sequence[Mentions]) -> ShortName | None:
         theme for some in texts for theme in {_theme_of(thing.key) for thing in some if thing.main} if theme
     )
     for theme, number in themes.most_common(1):
-        if number >= max(2, 0.6 * len(texts)):
+        if number >= max(2, _HALF * len(texts)):
             return ShortName(theme, (), theme)
     return None
 
