@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from journal import is_video
 from report.events import Timeline, bursts, cut, name_chunks
+from report.files.given_names import read_names
 from report.files.last_report import LAST, read_previous
 from report.files.table import make_rows
 from report.groups.clustering import cluster
@@ -19,6 +20,7 @@ from report.naming.names import name_events, name_shortly
 from report.naming.naming import count, label_photos, name_groups
 from report.naming.short import said
 from report.naming.sight import Sight
+from report.people import obey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -27,9 +29,11 @@ if TYPE_CHECKING:
     from journal import Entry
     from library.walk import Photo
     from report.events import Chunk
+    from report.files.given_names import NamesTable
     from report.files.table import Row
     from report.files.thumbnails import Picture
     from report.naming.naming import Group, Label, Theme
+    from report.people import Obeyed
     from report.vectors.base import Embedder
     from report.vectors.embed import Floats
 
@@ -101,6 +105,8 @@ class Report:
         link: the beginning of all links to photos; None where nothing leads to them.
         odd: what comes after `link` for those photos whose `rel_path` leads nowhere.
         grouped_by: how groups were asked for, for the next report to compare.
+        names: the table in which people name groups; None where it must be left alone.
+        alone: what the next report must know of photos whose groups people put together.
     """
 
     rows: Sequence[Row]
@@ -115,6 +121,8 @@ class Report:
     link: str | None = None
     odd: Mapping[str, str] = field(default_factory=dict)
     grouped_by: str = ""
+    names: NamesTable | None = None
+    alone: Mapping[str, tuple[int, float | None]] = field(default_factory=dict)
 
 
 def build(
@@ -155,22 +163,17 @@ def build(
         say=say,
     )
     sight = _sight(placed, vectors)
-    match = sight.match if sight else None
-    labels = label_photos(rel_paths, library.records, placed=set(placed), match=match)
-    heirs = inherit(previous, placed, clusters.labels, labels)
-    groups = name_groups(placed, clusters.labels, clusters.distances, labels, match=match, heirs=heirs)
-    uncaptioned = any(labels[path].source != "caption" for path in placed)
-    groups, themes = name_shortly(
-        groups,
-        said([labels[path] for path in placed]),
-        clusters.themes.tolist(),
-        seen=sight.of_groups(clusters.labels) if sight and uncaptioned else None,
-        kept=previous.names,
+    labels = label_photos(
+        rel_paths, library.records, placed=set(placed), match=sight.match if sight else None
     )
+    heirs = inherit(previous, placed, clusters.labels, labels)
+    file = read_names(folder)
+    people = obey(file, previous, placed, clusters, vectors.rows, heirs)
+    groups, themes = _named(placed, labels, people, sight, previous.names)
     timeline = _timeline(library, vectors, pictures, labels)
     videos = library.videos
     return Report(
-        make_rows(labels, placed, clusters, groups, timeline),
+        make_rows(labels, placed, people.clusters, groups, timeline),
         groups,
         themes,
         timeline.chunks,
@@ -178,10 +181,12 @@ def build(
         videos,
         summary=count(labels, videos).line(),
         method=f"Grouped by {vectors.says}; {clusters.method}",
-        notes=[*clusters.notes, *([note] if note else [])],
+        notes=[*clusters.notes, *([note] if note else []), *people.notes],
         link=photos_link(library.photos_dir, folder) if library.photos_dir else None,
         odd=odd_links(library.photos, library.photos_dir) if library.photos_dir else {},
         grouped_by=grouped_by,
+        names=people.table(file, groups),
+        alone=people.alone,
     )
 
 
@@ -208,6 +213,29 @@ def odd_links(photos: Iterable[Photo], photos_dir: Path) -> dict[str, str]:
     start = len(os.path.join(photos_dir, ""))
     names = ((photo.rel_path, photo.path[start:].replace(os.sep, "/")) for photo in photos)
     return {rel_path: quote(os.fsencode(name)) for rel_path, name in names if name != rel_path}
+
+
+def _named(
+    placed: Sequence[str],
+    labels: Mapping[str, Label],
+    people: Obeyed,
+    sight: Sight | None,
+    kept: Mapping[int, str],
+) -> tuple[list[Group], list[Theme]]:
+    """Return the groups with headings and names, and the themes; the model is asked only where captions are missing."""
+    clusters = people.clusters
+    match = sight.match if sight else None
+    groups = name_groups(placed, clusters.labels, clusters.distances, labels, match=match, heirs=people.heirs)
+    uncaptioned = any(labels[path].source != "caption" for path in placed)
+    groups, themes = name_shortly(
+        groups,
+        said([labels[path] for path in placed]),
+        clusters.themes.tolist(),
+        seen=sight.of_groups(clusters.labels) if sight and uncaptioned else None,
+        kept=kept,
+        given=people.names,
+    )
+    return [replace(group, hidden=group.id in people.hidden) for group in groups], themes
 
 
 def _timeline(

@@ -4,7 +4,7 @@
      "photos": {"2019/a.jpg": [7, 0.25, true]}}
 
 `photos` holds every photo that had a vector: the id of its group (-1 for none), its distance to a centroid (null without
-any group), and whether its label was a caption.
+any group), and whether its label was a caption. Groups that people put together are apart here, so that they can take it back.
 """
 
 from __future__ import annotations
@@ -95,6 +95,11 @@ def write_last(report: Report, folder: Path) -> None:
     """
     last = _said(report.rows, report.grouped_by)
     last.names = {group.id: encodable(group.short) for group in report.groups if group.short}
+    for rel_path, (group_id, away) in report.alone.items():
+        captioned = last.photos[encodable(rel_path)][2]
+        last.photos[encodable(rel_path)] = (group_id, None if away is None else round(away, 6), captioned)
+        if group_id >= 0:
+            last.headings.setdefault(group_id, "")
     text = last.model_dump_json()
     with replaced(folder / LAST) as new:
         new.write_text(text, encoding="utf-8")

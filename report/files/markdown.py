@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from report.files.given_names import NAMES
 from report.files.table import CSV, replaced
 from report.naming.naming import UNCLUSTERED, counted, one_line, shorten
 
@@ -87,7 +88,8 @@ def _lines(report: Report) -> Iterator[str]:
     if ordered:
         yield from _overview(ordered, by_group, theme_of, len(report.rows) - len(unplaced))
     for group in ordered:
-        yield from _group(group, by_group[group.id], link)
+        if not group.hidden:
+            yield from _group(group, by_group[group.id], link)
     yield from _unclustered(unclustered, headings, link)
     if report.chunks:
         yield from _in_time(report, headings, theme_of)
@@ -114,6 +116,8 @@ def _figures(
         yield f"- In time: {_span(report.chunks)}"
     if any(row.burst_of for row in report.rows):
         yield "- (\u00d75): a burst of five frames of nearly the same, within a minute each; one is shown for all"
+    if hidden := [group for group in ordered if group.hidden]:
+        yield f"- Hidden by {NAMES}: {', '.join(escaped(group.name) for group in hidden)}"
     yield f"- Method: {escaped(report.method)}"
     for note in report.notes:
         yield f"- Note: {escaped(note)}"
@@ -128,7 +132,7 @@ def _themes(
         inside = [groups[index] for index in theme.groups]
         inside.sort(key=lambda group: (-len(by_group[group.id]), group.id))
         photos = sum(len(by_group[group.id]) for group in inside)
-        largest = "; ".join(escaped(shorten(group.heading, 40)) for group in inside[:3])
+        largest = "; ".join(escaped(group.name) for group in inside[:3])
         yield _line(escaped(theme.name), f"{len(inside):,}", f"{photos:,}", largest)
 
 
@@ -139,10 +143,11 @@ def _overview(
     placed: int,
 ) -> Iterator[str]:
     yield from _heading("## Groups by size")
-    yield from _head("Group", "Id", "Photos", "Share", "Theme", "Set apart by")
+    yield from _head("Name", "Group", "Id", "Photos", "Share", "Theme", "Set apart by")
     for group in ordered:
         size = len(by_group[group.id])
         yield _line(
+            escaped(group.name),
             escaped(group.heading),
             str(group.id),
             f"{size:,}",
@@ -156,7 +161,7 @@ def _group(group: Group, inside: Sequence[Row], link: _Link) -> Iterator[str]:
     """Show the photos nearest to the centroid and the oddest; in a small group a photo is one or the other."""
     yield from _heading(f"## {escaped(group.heading)}")
     terms = f" Set apart by: {escaped(', '.join(group.terms))}." if group.terms else ""
-    yield f"{counted(len(inside), 'photo')}, group {group.id}.{terms}"
+    yield f"**{escaped(group.name)}**: {counted(len(inside), 'photo')}, group {group.id}.{terms}"
     yield ""
     stacks = _stacks(inside)
     odd = stacks[::-1][: min(_ODDEST, len(stacks) // 2)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from report.groups.neighbours import distinct_rows, measured_graph, nearest_cent
 from report.groups.stability import ARRIVED, Earlier, keep_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -124,6 +124,27 @@ def cluster(
     themes = _themes(centroids, np.bincount(labels[labels >= 0], minlength=len(centroids)))
     xy = np.vstack([found.xy, middle])[of]
     return Clusters(labels, centroids, distances[of], nearest[of], xy, themes, found.method, found.notes)
+
+
+def merged(clusters: Clusters, vectors: Floats, into: Mapping[int, int]) -> tuple[Clusters, Ints]:
+    """Return the groups with some gone into others, and the new number of each old one, (k,).
+
+    Args:
+        clusters: those of the rows.
+        vectors: (n, d), the rows they were made of.
+        into: the group that each of some goes into, which goes nowhere itself.
+    """
+    count = len(clusters.centroids)
+    lookup = np.array([into.get(group, group) for group in range(count)] + [-1], np.int64)
+    labels = _by_size(lookup[clusters.labels])
+    new = np.zeros(count, np.int64)
+    new[clusters.labels[clusters.labels >= 0]] = labels[clusters.labels >= 0]
+    centroids = _centroids(vectors, labels)
+    nearest, distances = nearest_centroid(vectors, labels, centroids)
+    themes = _themes(centroids, np.bincount(labels[labels >= 0], minlength=len(centroids)))
+    return replace(
+        clusters, labels=labels, centroids=centroids, distances=distances, nearest=nearest, themes=themes
+    ), new
 
 
 def _of_distinct(earlier: Earlier, of: Ints, count: int) -> Earlier:

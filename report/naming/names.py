@@ -28,6 +28,7 @@ def name_shortly(
     *,
     seen: Sequence[Sequence[str]] | None = None,
     kept: Mapping[int, str] | None = None,
+    given: Mapping[int, str] | None = None,
 ) -> tuple[list[Group], list[Theme]]:
     """Return the groups with their short names, no two alike, and the themes with theirs, the largest first.
 
@@ -37,15 +38,27 @@ def name_shortly(
         themes: the theme of each group, -1 for none.
         seen: for each group the subjects of the vocabulary that a model finds typical of it, best first.
         kept: names of an earlier report, by the id of the group.
+        given: names that people gave, by the id of the group; two of those may be alike.
     """
     members = [group.members for group in groups]
     old = {number: kept[group.id] for number, group in enumerate(groups) if kept and group.id in kept}
     names = short_names(members, things, seen=seen, kept=old)
     fixed = {number for number, name in enumerate(names) if name.text and name.text == old.get(number)}
-    names = told_apart(names, members, things, fixed=fixed)
-    named = [replace(group, short=name.text) for group, name in zip(groups, names, strict=True)]
+    by_people = {
+        number: given[group.id] for number, group in enumerate(groups) if given and group.id in given
+    }
+    wanted = [replace(name, text=by_people.get(number, name.text)) for number, name in enumerate(names)]
+    apart = told_apart(wanted, members, things, fixed=fixed | by_people.keys())
+    named = [
+        replace(
+            group,
+            short=names[number].text if number in by_people else apart[number].text,
+            given=by_people.get(number, ""),
+        )
+        for number, group in enumerate(groups)
+    ]
     inside = gathered(groups, themes)
-    told = [replace(name, text=name.text or group.heading) for group, name in zip(groups, names, strict=True)]
+    told = [replace(name, text=group.name) for group, name in zip(named, names, strict=True)]
     of_themes = theme_names(inside, told, [len(rows) for rows in members])
     return named, [Theme(name, tuple(some)) for name, some in zip(of_themes, inside, strict=True)]
 

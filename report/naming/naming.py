@@ -58,8 +58,8 @@ class Group:
     """A cluster with its name.
 
     `id` is what files call it, `terms` set it apart from all other photos, strongest first; `members` are rows of the
-    clustered photos, those nearest to the centroid first. `short` is the name that a person would give, or gave; one that is
-    `hidden` by a person has no card.
+    clustered photos, those nearest to the centroid first. `short` is a name as a person would give it, `given` the one that a
+    person gave; a group that a person has `hidden` has no card.
     """
 
     id: int
@@ -68,12 +68,13 @@ class Group:
     terms: tuple[str, ...]
     members: tuple[int, ...]
     short: str = ""
+    given: str = ""
     hidden: bool = False
 
     @property
     def name(self) -> str:
-        """The short name, or where nothing gives one the heading."""
-        return self.short or self.heading
+        """What a person gave, else the short name, or where nothing gives one the heading."""
+        return self.given or self.short or self.heading
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def name_groups(
         heirs: what clusters keep from an earlier report: what files call each, if not by its number, and headings, which
             win over new ones.
     """
-    members = _members(clusters, distances)
+    members = members_of(clusters, distances)
     ids = heirs.ids if heirs else {cluster: cluster for cluster in range(len(members))}
     texts = [[labels[rel_paths[row]].text for row in rows] for rows in members]
     rest = [labels[rel_paths[row]].text for row in np.flatnonzero(clusters < 0).tolist()]
@@ -335,7 +336,7 @@ def _frequencies(texts: Iterable[str]) -> Counter[str]:
     return Counter(word for text in texts for word in terms_of(text))
 
 
-def _members(clusters: NDArray[np.integer], distances: NDArray[np.floating]) -> list[list[int]]:
+def members_of(clusters: NDArray[np.integer], distances: NDArray[np.floating]) -> list[list[int]]:
     """Return the rows of each cluster, those nearest to its centroid first."""
     order = np.lexsort((distances, clusters))
     count = int(clusters.max(initial=-1)) + 1
