@@ -11,56 +11,84 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.files.given_names import COLUMNS, NAMES, names_table, read_names
+from library.walk import Photo
+from report.build import Grouping, Library, Report, Vectors, build
+from report.files.given_names import COLUMNS, NAMES, names_table, read_names, write_names
+from report.files.last_report import write_last
+from report.files.markdown import write_markdown
+from report.files.thumbnails import Picture
 from report.naming.given import Line, resolve
 from report.naming.naming import Group
-from tests.test_cluster_report import Report, said
-from tests.test_report_quality import draw
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from journal import Entry
 
 THINGS = {0: "A brown dog on grass", 1: "A birthday cake with candles", 2: "A red car on a road"}
 EACH = 6
 
 
+class Reports:
+    """Reports made of three groups of six photos, dogs, birthday cakes and cars, one after the other in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.photos = [f"{number:02}.png" for number in range(3 * EACH)]
+        self.last: Report | None = None
+
+    def make(self) -> str:
+        """Make the report; return its notes."""
+        records: dict[str, Entry] = {
+            name: {"caption": THINGS[int(name[:2]) % 3], "status": "success"} for name in self.photos
+        }
+        rng = np.random.default_rng(0)
+        noise = {name: rng.normal(0, 0.05, 8) for name in [f"{number:02}.png" for number in range(3 * EACH)]}
+        rows = np.array([np.eye(8)[int(name[:2]) % 3] + noise[name] for name in self.photos])
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        library = Library(None, [Photo(name, name, is_video=False) for name in self.photos], records)
+        vectors = Vectors(list(range(len(self.photos))), rows.astype(np.float32), "hand")
+        told: list[str] = []
+        pictures = [Picture()] * len(self.photos)
+        self.last = build(
+            library, vectors, pictures, Grouping(None, 42, fast=False), self.folder, told.append
+        )
+        for write in (write_names, write_last, write_markdown):
+            write(self.last, self.folder)
+        return "\n".join([*told, *self.last.notes])
+
+    def names(self) -> dict[str, str]:
+        """Return the name that each photo's group has."""
+        return {row.rel_path: row.group_name for row in self.last.rows} if self.last else {}
+
+    def id_of(self, name: str) -> int | None:
+        return {row.rel_path: row.cluster_id for row in self.last.rows}[name] if self.last else None
+
+    def lines(self) -> list[dict[str, str]]:
+        with (self.folder / NAMES).open(newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
+
+    def edit(self, name: str, **cells: str) -> None:
+        """Write into the line of the group called `name`, as a person does."""
+        found = self.lines()
+        for line in found:
+            if line["name"] == name:
+                line.update({column.replace("_", " "): cell for column, cell in cells.items()})
+        with (self.folder / NAMES).open("w", newline="", encoding="utf-8-sig") as file:
+            writer = csv.DictWriter(file, list(COLUMNS))
+            writer.writeheader()
+            writer.writerows(found)
+
+
 @pytest.fixture
-def report(tmp_path: Path) -> Report:
-    """Three groups of six photos: dogs, birthday cakes and cars."""
-    report = Report(tmp_path / "out", tmp_path / "photos")
-    report.folder.mkdir()
-    report.photos.mkdir()
-    for number in range(3 * EACH):
-        draw(report.photos / f"{number:02}.png", number % 3, np.random.default_rng(number))
-    report.write(*(said(f"{number:02}.png", THINGS[number % 3]) for number in range(3 * EACH)))
-    report.make()
-    return report
+def report(tmp_path: Path) -> Reports:
+    reports = Reports(tmp_path)
+    reports.make()
+    return reports
 
 
-def names(report: Report) -> dict[str, str]:
-    """Return the name that each photo's group has."""
-    return {name: row["group_name"] for name, row in report.rows().items()}
-
-
-def lines(report: Report) -> list[dict[str, str]]:
-    with (report.folder / NAMES).open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
-
-
-def edit(report: Report, name: str, **cells: str) -> None:
-    """Write into the line of the group called `name`, as a person does."""
-    found = lines(report)
-    for line in found:
-        if line["name"] == name:
-            line.update({column.replace("_", " "): cell for column, cell in cells.items()})
-    with (report.folder / NAMES).open("w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.DictWriter(file, list(COLUMNS))
-        writer.writeheader()
-        writer.writerows(found)
-
-
-def test_a_report_leaves_a_line_for_every_group_and_writes_it_again_unchanged(report: Report) -> None:
-    assert [(line["name"], line["your name"], line["hide"]) for line in lines(report)] == [
+def test_a_report_leaves_a_line_for_every_group_and_writes_it_again_unchanged(report: Reports) -> None:
+    assert [(line["name"], line["your name"], line["hide"]) for line in report.lines()] == [
         ("Dogs", "", ""),
         ("Birthday cake", "", ""),
         ("Cars", "", ""),
@@ -70,44 +98,47 @@ def test_a_report_leaves_a_line_for_every_group_and_writes_it_again_unchanged(re
     assert (report.folder / NAMES).read_bytes() == before
 
 
-def test_a_name_is_taken_and_stays_even_where_all_is_grouped_again(report: Report) -> None:
-    edit(report, "Dogs", your_name="Rex")
+def test_a_name_is_taken_and_stays_even_where_all_is_grouped_again(report: Reports) -> None:
+    report.edit("Dogs", your_name="Rex")
     report.make()
-    assert {names(report)[f"{number:02}.png"] for number in range(0, 18, 3)} == {"Rex"}
-    assert lines(report)[0]["name"] == "Dogs"
+    assert {report.names()[f"{number:02}.png"] for number in range(0, 18, 3)} == {"Rex"}
+    assert report.lines()[0]["name"] == "Dogs"
     (report.folder / "last_report.json").unlink()
-    (report.photos / "00.png").unlink()
+    report.photos.remove("00.png")
     report.make()
-    assert names(report)["03.png"] == "Rex"
-    edit(report, "Dogs", your_name="")
+    assert report.names()["03.png"] == "Rex"
+    report.edit("Dogs", your_name="")
     report.make()
-    assert names(report)["03.png"] == "Dogs"
+    assert report.names()["03.png"] == "Dogs"
 
 
-def test_two_groups_go_together_and_apart_again(report: Report) -> None:
-    cars = next(line for line in lines(report) if line["name"] == "Cars")
-    edit(report, "Dogs", merge_with=cars["group"])
+def test_two_groups_go_together_and_apart_again(report: Reports) -> None:
+    cars = next(line for line in report.lines() if line["name"] == "Cars")
+    report.edit("Dogs", merge_with=cars["group"])
     report.make()
-    assert names(report)["00.png"] == names(report)["02.png"] == "Cars"
-    ids = {row["cluster_id"] for row in report.rows().values()}
-    assert len(ids) == 2
-    assert report.rows()["02.png"]["cluster_id"] == cars["group"]
+    assert report.names()["00.png"] == report.names()["02.png"] == "Cars"
+    assert len({report.id_of(name) for name in report.photos}) == 2
+    assert str(report.id_of("02.png")) == cars["group"]
     assert "Photos stay" in report.make()
-    assert names(report)["00.png"] == "Cars"
+    assert report.names()["00.png"] == "Cars"
 
-    edit(report, "Dogs", merge_with="")
+    report.edit("Dogs", merge_with="")
     report.make()
-    assert (names(report)["00.png"], names(report)["02.png"]) == ("Dogs", "Cars")
-    assert report.rows()["02.png"]["cluster_id"] == cars["group"]
+    assert (report.names()["00.png"], report.names()["02.png"]) == ("Dogs", "Cars")
+    assert str(report.id_of("02.png")) == cars["group"]
 
 
-def test_a_hidden_group_keeps_its_rows_and_has_no_section(report: Report) -> None:
-    edit(report, "Dogs", hide="yes")
-    assert "\n## A brown dog on grass\n" in report.text()
+def text(report: Reports) -> str:
+    return (report.folder / "cluster_report.md").read_text()
+
+
+def test_a_hidden_group_keeps_its_rows_and_has_no_section(report: Reports) -> None:
+    report.edit("Dogs", hide="yes")
+    assert "\n## A brown dog on grass\n" in text(report)
     report.make()
-    assert "\n## A brown dog on grass\n" not in report.text()
-    assert "Hidden by cluster_names.csv: Dogs" in report.text()
-    assert names(report)["00.png"] == "Dogs"
+    assert "\n## A brown dog on grass\n" not in text(report)
+    assert "Hidden by cluster_names.csv: Dogs" in text(report)
+    assert report.names()["00.png"] == "Dogs"
 
 
 @pytest.mark.parametrize(
@@ -120,12 +151,12 @@ def test_a_hidden_group_keeps_its_rows_and_has_no_section(report: Report) -> Non
     ],
 )
 def test_a_table_is_read_as_any_program_saves_it_and_written_the_same_way(
-    report: Report, content: bytes
+    report: Reports, content: bytes
 ) -> None:
     (report.folder / NAMES).write_bytes(content)
     said = report.make()
     assert "was not used" not in said
-    assert names(report)["00.png"] == "Rex & Übermut"
+    assert report.names()["00.png"] == "Rex & Übermut"
     after = (report.folder / NAMES).read_bytes()
     assert after[:3] == content[:3] or content.startswith(b"\r\n")
     read = read_names(report.folder)
@@ -133,7 +164,7 @@ def test_a_table_is_read_as_any_program_saves_it_and_written_the_same_way(
     assert len(read.rows) == 3, "the two other groups have a line too"
 
 
-def test_what_cannot_be_read_is_said_and_kept(report: Report) -> None:
+def test_what_cannot_be_read_is_said_and_kept(report: Reports) -> None:
     (report.folder / NAMES).write_text(
         "group,name,your name,hide,merge with,photos,remark\n"
         "zero,,Nobody,,,,a remark\n"
@@ -167,7 +198,7 @@ def test_what_cannot_be_read_is_said_and_kept(report: Report) -> None:
         "only a remark",
     ):
         assert kept in after
-    assert names(report)["00.png"] == "Rex"
+    assert report.names()["00.png"] == "Rex"
     again = report.make()
     assert (report.folder / NAMES).read_text() == after
     assert again.count("was not used") == told.count("was not used")
@@ -183,19 +214,19 @@ def test_what_cannot_be_read_is_said_and_kept(report: Report) -> None:
         b"\x00\x01\x02",
     ],
 )
-def test_a_file_that_is_no_table_of_names_stays_as_it_is(report: Report, content: bytes) -> None:
+def test_a_file_that_is_no_table_of_names_stays_as_it_is(report: Reports, content: bytes) -> None:
     (report.folder / NAMES).write_bytes(content)
     assert "cluster_names.csv was not used and stays as it is, because it" in report.make()
     assert (report.folder / NAMES).read_bytes() == content
-    assert names(report)["00.png"] == "Dogs"
+    assert report.names()["00.png"] == "Dogs"
 
 
-def test_a_name_that_a_spreadsheet_could_run_is_only_text(report: Report) -> None:
-    edit(report, "Dogs", your_name="=HYPERLINK(1)")
+def test_a_name_that_a_spreadsheet_could_run_is_only_text(report: Reports) -> None:
+    report.edit("Dogs", your_name="'=HYPERLINK(1)")
     report.make()
-    assert names(report)["00.png"] == "'=HYPERLINK(1)", "as the export guards it"
+    assert report.names()["00.png"] == "=HYPERLINK(1)"
     report.make()
-    assert names(report)["00.png"] == "'=HYPERLINK(1)"
+    assert report.lines()[0]["your name"] == "'=HYPERLINK(1)"
 
 
 # --- which groups a line is about
@@ -277,8 +308,8 @@ def test_what_a_person_wrote_stays_in_the_table(tmp_path: Path) -> None:
     assert table.row_of == {3: 0}
 
 
-def test_the_next_report_reads_groups_apart_that_people_put_together(report: Report) -> None:
-    edit(report, "Dogs", merge_with="Cars")
+def test_the_next_report_reads_groups_apart_that_people_put_together(report: Reports) -> None:
+    report.edit("Dogs", merge_with="Cars")
     report.make()
     said = json.loads((report.folder / "last_report.json").read_text())
     assert len({group for group, _, _ in said["photos"].values()}) == 3

@@ -125,6 +125,7 @@ def _merge(lines: Sequence[Line], wishes: Wishes) -> None:
             if into == source:
                 wishes.into[other] = end
         wishes.into[source] = end
+        wishes.names.pop(source, None)
         if target.old:
             wishes.names.setdefault(end, target.old)
 
