@@ -72,7 +72,7 @@ def check(vectors: Floats, found: Clusters) -> None:
         assert (found.distances >= 0).all()
         themes = len(set(found.themes.tolist()) - {-1})
         assert set(found.themes.tolist()) == (set(range(themes)) or {-1})
-        assert 2 <= themes <= min(20, groups / 3) if groups >= 6 else not themes
+        assert 8 <= themes <= min(20, groups / 3) if groups >= 24 else not themes
     else:
         assert np.isnan(found.distances).all()
         assert (found.nearest == -1).all()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "cluster_report.html"
 _PROGRAM = (
-    "data.js", "format.js", "elements.js", "address.js", "rail.js", "groups.js", "events.js", "search.js", "list.js",
+    "data.js", "format.js", "elements.js", "names.js", "address.js", "rail.js", "groups.js", "events.js", "search.js", "list.js",
     "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
 )  # fmt: skip
 """Joined in this order into one script: code that runs at once may use only what the files before it define."""
@@ -117,6 +117,7 @@ def _data(report: Report) -> dict[str, Any]:
         "link": report.link,
         "folders": folders,
         "groups": _groups(report),
+        "names": _names(report),
         "themes": [{"name": theme.name, "groups": theme.groups} for theme in report.themes],
         "chunks": [_chunk(chunk) for chunk in report.chunks],
         "bursts": _bursts(rows),
@@ -137,6 +138,9 @@ def _groups(report: Report) -> list[dict[str, Any]]:
     return [
         {
             "id": group.id,
+            "name": group.name,
+            "automatic": group.short or group.heading,
+            "hidden": group.hidden,
             "heading": group.heading,
             "terms": group.terms[:_TERMS],
             "theme": theme_of.get(index, -1),
@@ -145,9 +149,23 @@ def _groups(report: Report) -> list[dict[str, Any]]:
     ]
 
 
+def _names(report: Report) -> dict[str, Any] | None:
+    """Return the table in which people name groups; None where it must be left alone."""
+    if report.names is None:
+        return None
+    names = report.names
+    return {
+        "columns": names.columns,
+        "rows": names.rows,
+        "rowOf": names.row_of,
+        "delimiter": names.delimiter,
+    }
+
+
 def _chunk(chunk: Chunk) -> dict[str, Any]:
     return {
         "id": chunk.id,
+        "name": chunk.name,
         "title": chunk.title,
         "start": chunk.start and _seconds(chunk.start),
         "end": chunk.end and _seconds(chunk.end),

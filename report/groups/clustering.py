@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 FEW = 200
 """Fewer distinct vectors than this are too few for UMAP and HDBSCAN to see density in; BERTopic's FAQ says 1000."""
-MOST_THEMES, GROUPS_A_THEME = 20, 3
-"""A theme of one or two groups is only a second name for them."""
+THEMES = range(8, 21)
+_GROUPS_A_THEME = 3
+"""On average: a theme of one or two groups is only a second name for them."""
 _RETRIES = 3
 _MIN_SAMPLES = 10
 """Of HDBSCAN: its groups agree better with known ones than at 5, the usual, and leave no more unclustered
@@ -302,20 +303,17 @@ def _centroids(vectors: Floats, labels: Ints) -> Floats:
 
 
 def _themes(centroids: Floats, sizes: Ints) -> Ints:
-    """Gather groups into up to 20 themes of three groups or more on average, cut where merging on would cost most; -1 is no theme.
+    """Gather groups into 8 to 20 themes, cut where merging on would cost most; few groups are in none, which is -1.
 
     Ward's linkage, for average linkage of centroids gives one huge theme and crumbs.
     """
     groups = len(centroids)
-    most = min(MOST_THEMES, groups // GROUPS_A_THEME)
-    if most < 2:
+    counts = [count for count in THEMES if count * _GROUPS_A_THEME <= groups]
+    if not counts:
         return np.full(groups, -1)
     tree = linkage(centroids, "ward")
     # Into `count` themes: the next merge would have this height, the last one had that.
-    costs = {
-        count: tree[groups - count, 2] - tree[groups - count - 1, 2]
-        for count in range(max(2, most // 2), most + 1)
-    }
+    costs = {count: tree[groups - count, 2] - tree[groups - count - 1, 2] for count in counts}
     best = max(costs, key=costs.__getitem__)
     themes = cut_tree(tree, best)[:, 0]
     photos = np.bincount(themes, weights=sizes)
