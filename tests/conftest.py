@@ -69,7 +69,9 @@ class Product:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, str(ROOT / "caption.py"), *arguments]
 
-    def call(self, *arguments: str, code: int = 0, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, *arguments: str, code: int = 0, timeout: float = PATIENCE
+    ) -> subprocess.CompletedProcess[str]:
         """Run the program to the end; see `complete`."""
         return self.complete(self.command(*arguments), code=code, timeout=timeout)
 

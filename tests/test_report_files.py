@@ -203,7 +203,9 @@ def test_an_export_from_before_there_were_chunks_is_read(tmp_path: Path) -> None
 def test_later_columns_and_a_byte_order_mark_do_not_hinder_reading(tmp_path: Path) -> None:
     path = tmp_path / "cluster_export.csv"
     path.write_text("\ufeffmore," + ",".join(COLUMNS) + "\r\n1,a,7,'=x,y,caption,0.5,7,0,0,,,2,'=z,,'-b,\r\n")
-    assert list(read_csv(path)) == [Row("a", 7, "=x", "y", "caption", 0.5, 7, 0, 0, "", "", 2, "=z", "", "-b", "")]
+    assert list(read_csv(path)) == [
+        Row("a", 7, "=x", "y", "caption", 0.5, 7, 0, 0, "", "", 2, "=z", "", "-b", "")
+    ]
 
 
 def test_a_caption_beyond_all_measure_is_read_again(tmp_path: Path) -> None:

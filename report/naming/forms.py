@@ -29,9 +29,12 @@ _SAME = frozenset(
     "fish sheep deer moose bison salmon shrimp trout squid aircraft spacecraft series species offspring wildlife glasses sunglasses "
     "eyeglasses scissors trousers pants jeans shorts clothes tights leggings pyjamas pajamas binoculars pliers goggles "
     "underpants stairs fireworks crossroads news tennis chess darts billiards gymnastics athletics headquarters christmas "
-    "braces crutches cutlery furniture luggage people graffiti overalls dungarees chopsticks headphones earphones".split()
+    "rhinoceros thermos asbestos braces crutches cutlery furniture luggage people graffiti overalls dungarees chopsticks headphones earphones".split()
 )
 """Words with one form, or with one that is used."""
+_MEN = re.compile(
+    "(?:work|fire|police|fisher|sports?|snow|gentle|horse|crafts|camera|business|sales|post|milk|club|repair)men$"
+)
 _HEADED = re.compile(r" (?:of|in|on|at|with|from|for|to|by|under|behind|being) ")
 
 
@@ -39,7 +42,7 @@ _HEADED = re.compile(r" (?:of|in|on|at|with|from|for|to|by|under|behind|being) "
 def singular(word: str) -> str:
     """Return a word of lower case without the ending of the plural; what is no plural comes back as it is."""
     if word in _SAME or len(word) < 4 or word[-1] != "s" or word.endswith(("ss", "us", "is")):
-        return _SINGULARS.get(word, word[:-3] + "man" if word.endswith("men") and len(word) > 5 else word)
+        return _SINGULARS.get(word, word[:-3] + "man" if _MEN.search(word) else word)
     if word in _SINGULARS or word in _IRREGULAR:
         return _SINGULARS.get(word, word)
     if word.endswith("ies") and len(word) > 4:

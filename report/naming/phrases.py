@@ -207,9 +207,8 @@ def _named(nouns: list[str]) -> Iterator[tuple[str, str, bool]]:
 
 
 def _one(noun: str) -> str:
-    """Return a noun in the singular, with its capitals."""
-    folded = singular(noun.casefold())
-    return noun if folded == noun.casefold() else noun[:1] + folded[1:]
+    """Return a noun in the singular; a name, which has a capital, as it is."""
+    return singular(noun) if noun.islower() else noun
 
 
 def _meant(phrase: str) -> Iterator[tuple[str, str, bool]]:

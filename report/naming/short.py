@@ -124,8 +124,8 @@ def _ranked(
 ) -> list[str]:
     """Return the things that half of the texts name, the best name first.
 
-    The share of the texts that name it, squared, times the log of how much more often they do than all others: a first
-    thing of a caption counts twice what stands somewhere in it, a subject that the model sees up to half as much more.
+    The share of the texts that name it, squared, times the log of how much more often they do than all others: the first
+    thing of a caption counts three times what stands elsewhere in it, a subject that the model sees up to half as much more.
     """
     count, others = len(texts), captioned - len(texts)
     here = Counter(thing.key for some in texts for thing in some)
@@ -137,7 +137,7 @@ def _ranked(
         if number < max(_HALF * count, min(2, count)):
             continue
         share, elsewhere = number / count, (whole[key] - number + 1) / (others + 2)
-        score = share**2 * math.log1p(share / elsewhere) * (1 + main[key] / number)
+        score = share**2 * math.log1p(share / elsewhere) * (1 + 2 * main[key] / number)
         score *= 1 + 0.5 / (1 + rank[key]) if key in rank else 1
         score *= 1.1 if key in _SUBJECT_OF else 1
         score *= 0.9 + 0.1 * literal[key] / number
@@ -154,21 +154,27 @@ def worded(key: str, texts: Sequence[Mentions]) -> str:
     """Return how a person would name a thing of these texts: by the word they use most, several in the plural."""
     found = [thing for some in texts for thing in some if thing.key == key]
     subject = _SUBJECT_OF.get(key)
-    words = Counter(thing.text for thing in found if thing.said)
-    text = words.most_common(1)[0][0] if words else (subject.name if subject else found[0].text)
+    words = Counter(base(thing.text) for thing in found if thing.said)
+    if words:
+        commonest = words.most_common(1)[0][0]
+        text = next(thing.text for thing in found if thing.said and base(thing.text) == commonest)
+    else:
+        text = subject.name if subject else found[0].text
     return capital(_form(text, key, found, len(texts)))
 
 
 def _form(text: str, key: str, found: Sequence[Mention], photos: int) -> str:
     """Return a thing in the plural if a person would: not the place where all of it is, nor what is no thing to count."""
     subject = _SUBJECT_OF.get(key)
+    if subject and subject.phrase == plural(subject.phrase):
+        return plural(text)
     if photos == 1 or (subject and subject.one):
         return text
     number = len(found)
     if 2 * sum(bool(thing.place) for thing in found) > number:
         return text
     if subject and not subject.phrase.startswith(("a ", "an ")):
-        return subject.name if base(text) == base(subject.name) else plural(text)
+        return text
     counted = sum(thing.counted for thing in found)
     return plural(text) if subject or 3 * counted >= number else text
 
@@ -239,7 +245,7 @@ def _of_before(name: str) -> ShortName:
 
 
 def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
 def lowered(text: str) -> str:
