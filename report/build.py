@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from report.files.given_names import NamesTable
     from report.files.table import Row
     from report.files.thumbnails import Picture
+    from report.groups.clustering import Clusters
+    from report.groups.stability import Earlier
     from report.naming.naming import Group, Label, Theme
+    from report.naming.short import Mentions
     from report.people import Obeyed
     from report.vectors.base import Embedder
     from report.vectors.embed import Floats
@@ -154,14 +157,7 @@ def build(
     stays = bool(previous.groups) and previous.grouped_by == grouped_by
     if stays:
         say(f"Photos stay in their groups of the earlier report; without its {LAST} all are grouped again.")
-    clusters = cluster(
-        vectors.rows,
-        min_cluster_size=grouping.min_cluster_size,
-        seed=grouping.seed,
-        fast=grouping.fast,
-        earlier=previous.of(placed) if stays else None,
-        say=say,
-    )
+    clusters = _clusters(vectors, grouping, previous.of(placed) if stays else None, say)
     sight = _sight(placed, vectors)
     labels = label_photos(
         rel_paths, library.records, placed=set(placed), match=sight.match if sight else None
@@ -169,8 +165,11 @@ def build(
     heirs = inherit(previous, placed, clusters.labels, labels)
     file = read_names(folder)
     people = obey(file, previous, placed, clusters, vectors.rows, heirs)
-    groups, themes = _named(placed, labels, people, sight, previous.names)
-    timeline = _timeline(library, vectors, pictures, labels)
+    things = said(list(labels.values()))
+    groups, themes = _named(
+        placed, labels, [things[place] for place in vectors.places], people, sight, previous.names
+    )
+    timeline = _timeline(library, vectors, pictures, labels, things)
     videos = library.videos
     return Report(
         make_rows(labels, placed, people.clusters, groups, timeline),
@@ -215,9 +214,23 @@ def odd_links(photos: Iterable[Photo], photos_dir: Path) -> dict[str, str]:
     return {rel_path: quote(os.fsencode(name)) for rel_path, name in names if name != rel_path}
 
 
+def _clusters(
+    vectors: Vectors, grouping: Grouping, earlier: Earlier | None, say: Callable[[str], None]
+) -> Clusters:
+    return cluster(
+        vectors.rows,
+        min_cluster_size=grouping.min_cluster_size,
+        seed=grouping.seed,
+        fast=grouping.fast,
+        earlier=earlier,
+        say=say,
+    )
+
+
 def _named(
     placed: Sequence[str],
     labels: Mapping[str, Label],
+    things: Sequence[Mentions | None],
     people: Obeyed,
     sight: Sight | None,
     kept: Mapping[int, str],
@@ -229,7 +242,7 @@ def _named(
     uncaptioned = any(labels[path].source != "caption" for path in placed)
     groups, themes = name_shortly(
         groups,
-        said([labels[path] for path in placed]),
+        things,
         clusters.themes.tolist(),
         seen=sight.of_groups(clusters.labels) if sight and uncaptioned else None,
         kept=kept,
@@ -239,14 +252,17 @@ def _named(
 
 
 def _timeline(
-    library: Library, vectors: Vectors, pictures: Sequence[Picture], labels: Mapping[str, Label]
+    library: Library,
+    vectors: Vectors,
+    pictures: Sequence[Picture],
+    labels: Mapping[str, Label],
+    things: Sequence[Mentions | None],
 ) -> Timeline:
     moments = [picture.moment for picture in pictures]
+    chunks = name_chunks(cut(moments), moments, list(labels), labels) if library.photos_dir else []
     return Timeline(
         moments,
-        name_events(name_chunks(cut(moments), moments, list(labels), labels), said(list(labels.values())))
-        if library.photos_dir
-        else [],
+        name_events(chunks, things),
         ()
         if vectors.images is None
         else bursts(moments, np.array(vectors.places, np.int64), vectors.images).tolist(),

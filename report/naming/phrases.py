@@ -7,7 +7,6 @@ another language nearly every word counts as a noun, and what sets a group apart
 
 from __future__ import annotations
 
-import functools
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -92,7 +91,6 @@ class _Chunk:
     is_tied: bool = False
 
 
-@functools.lru_cache(maxsize=1 << 16)
 def mentions(text: str) -> tuple[Mention, ...]:
     """Return the things that a caption names, each once, in its order."""
     plain = unicodedata.normalize("NFKC", text).replace("\u2019", "'")
@@ -119,9 +117,10 @@ def mentions(text: str) -> tuple[Mention, ...]:
 
 def _chunks(tokens: list[str]) -> Iterator[_Chunk]:
     chunk = _Chunk()
+    forms = [singular(word.casefold()) for word in tokens]
     index, starts = 0, True
     while index < len(tokens):
-        count = _vocabulary_words(tokens, index)
+        count = _vocabulary_words(tokens, forms, index)
         # The first word of a sentence has its capital from there, unless the next one has one too.
         words = [
             word.lower()
@@ -151,14 +150,14 @@ def _chunks(tokens: list[str]) -> Iterator[_Chunk]:
         yield chunk
 
 
-def _vocabulary_words(tokens: list[str], index: int) -> int:
+def _vocabulary_words(tokens: list[str], forms: list[str], index: int) -> int:
     """Return how many of the next words are a phrase of the vocabulary, 0 for none.
 
     One with a preposition in it ends its noun phrase: "screenshot of a chat" is none in "screenshot of a chat window".
     """
-    most = min(_STARTS.get(singular(tokens[index].casefold()), 0), len(tokens) - index)
+    most = min(_STARTS.get(forms[index], 0), len(tokens) - index)
     for count in range(most, 0, -1):
-        phrase = base(" ".join(tokens[index : index + count]))
+        phrase = " ".join(forms[index : index + count])
         if phrase in MEANINGS and not (_JOINED.search(phrase) and _goes_on(tokens, index + count)):
             return count
     return 0

@@ -45,8 +45,11 @@ class ShortName:
 
 def said(labels: Sequence[Label]) -> list[Mentions | None]:
     """Return the things that each photo's caption names; None without a real caption."""
+    shared: dict[Mention, Mention] = {}  # a million captions name the same things
     return [
-        mentions(label.text) if label.source == "caption" and label.text and not label.is_mock else None
+        tuple(shared.setdefault(thing, thing) for thing in mentions(label.text))
+        if label.source == "caption" and label.text and not label.is_mock
+        else None
         for label in labels
     ]
 
