@@ -106,7 +106,7 @@ def captions(lines: list[dict[str, str]]) -> dict[str, str]:
 def agrees(name: str, label: str) -> bool:
     """Tell whether a name has the label's noun, or a word that the table takes for it."""
     words = set(base(name).replace("-", " ").split()) | set(base(name).split())
-    wanted = {part for part in label.replace("_", " ").split("/")} | set(SAME.get(label, "").split())
+    wanted = set(label.replace("_", " ").split("/")) | set(SAME.get(label, "").split())
     for part in label.split("/"):
         wanted |= set(SAME.get(part, "").split()) | set(base(part.replace("_", " ")).split())
     return bool(words & {base(one) for one in wanted})

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     _Say = Callable[[Mentions, tuple[str, ...]], set[str]]
 
 _SHARE = 0.5
-"""So many captions of a group say what sets it apart; of each twin, at most half of that share."""
+"""At least this share of the captions of a group says what sets it apart; of each twin, at most half of it."""
 
 
 def told_apart(
@@ -76,7 +76,7 @@ def _variants(
         yield worded(key, texts)
     for word in peculiar(_likes):
         yield f"{word[:1].upper()}{word[1:]} {lowered(name.text)}"
-    for key in peculiar(_besides):
+    for key in peculiar(_beside):
         places = Counter(thing.place for some in texts for thing in some if thing.key == key)
         place = places.most_common(1)[0][0]
         if place:
@@ -123,7 +123,7 @@ def _likes(some: Mentions, keys: tuple[str, ...]) -> set[str]:
     return {word for word in words if not word.endswith(("'s", "ing"))}
 
 
-def _besides(some: Mentions, keys: tuple[str, ...]) -> set[str]:
+def _beside(some: Mentions, keys: tuple[str, ...]) -> set[str]:
     phrases = {thing.phrase for thing in some if thing.key in keys}
     return {
         thing.key

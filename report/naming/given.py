@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 SEPARATOR = " | "
 PHOTOS = 15
-"""So many photos of a group stand for it, from the most typical to the oddest."""
+"""This many photos of a group stand for it, from the most typical to the oddest."""
 _PART = 0.25
-"""Of a line's photos that are in the library, so many must be in a group that it is about."""
+"""At least this share of a line's photos that are in the library is in the group it is about."""
 
 
 @dataclass(frozen=True, slots=True)

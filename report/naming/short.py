@@ -29,7 +29,7 @@ _HALF = 0.5
 _ENOUGH = 0.2
 """So large a part of a group needs captions before they name it against a model."""
 _PAIR, _PAIR_EACH = 0.7, 0.3
-"""So many captions name one of two things, and each of them: "Cats and dogs"."""
+"""At least this share of the captions names one of two things, and each of them: "Cats and dogs"."""
 _SUBJECT_OF = {base(name): subject for name, subject in SUBJECTS.items()}
 _VAGUE = 0.5
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NEAREST = 30
 _TOLD = 10
-"""Of the subjects nearest to a group, so many are told: those that set it apart most from the other groups."""
+"""This many of the subjects nearest to a group are told: those that set it apart most from the other groups."""
 
 
 class Sight:
