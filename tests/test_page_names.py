@@ -10,11 +10,12 @@ from playwright.sync_api import Page, expect
 
 from report.files.given_names import NAMES, NamesTable, names_table, read_names
 from report.files.page import PAGE, write_page
-from tests.helpers.pages import Library, Watched, browser, needs_chromium, small, watched  # noqa: F401 - fixtures
+from tests.helpers.pages import Library, Watched, browser, needs_chromium, small, watched
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+__all__ = ["browser", "watched"]  # fixtures
 pytestmark = needs_chromium
 SHORT = ("Dogs", "Birthday cakes", "Café")
 
@@ -54,7 +55,7 @@ def saved(page: Page, library: Library) -> dict[int | None, tuple[str, bool, str
     return {line.group: (line.name, line.hide, line.merge) for line in file.lines.values()}
 
 
-def test_a_card_has_the_short_name_and_below_it_the_heading(watched: Watched, library: Library) -> None:  # noqa: F811
+def test_a_card_has_the_short_name_and_below_it_the_heading(watched: Watched, library: Library) -> None:
     page = watched.go(write(library))
     expect(page.locator(".card h3")).to_have_text([*SHORT, "Photos in no group", "Files not on the map"])
     expect(page.locator(".card").first.locator(".meta").first).to_have_text("Dogs on the beach")
@@ -67,7 +68,7 @@ def test_a_card_has_the_short_name_and_below_it_the_heading(watched: Watched, li
     expect(page.locator("#list-meta")).to_contain_text("2019")
 
 
-def test_a_name_given_on_the_page_is_shown_kept_and_saved(watched: Watched, library: Library) -> None:  # noqa: F811
+def test_a_name_given_on_the_page_is_shown_kept_and_saved(watched: Watched, library: Library) -> None:
     path = write(
         library,
         "group;name;your name;hide;merge with;photos;remark\n7;Boats;;yes;;gone.jpg;a; b\n1;Cakes;Ida;;;;\n",
@@ -103,7 +104,7 @@ def test_a_name_given_on_the_page_is_shown_kept_and_saved(watched: Watched, libr
     expect(page.locator("#changes")).to_be_hidden()
 
 
-def test_a_hidden_group_has_no_card_but_is_found(watched: Watched, library: Library) -> None:  # noqa: F811
+def test_a_hidden_group_has_no_card_but_is_found(watched: Watched, library: Library) -> None:
     page = watched.go(write(library), "#group=1")
     page.get_by_role("button", name="Hide").click()
     page.click("#tab-groups")
@@ -119,7 +120,7 @@ def test_a_hidden_group_has_no_card_but_is_found(watched: Watched, library: Libr
     expect(page.locator(".card")).to_have_count(5)
 
 
-def test_groups_that_shall_go_together(watched: Watched, library: Library) -> None:  # noqa: F811
+def test_groups_that_shall_go_together(watched: Watched, library: Library) -> None:
     page = watched.go(write(library), "#group=1")
     choice = page.get_by_label("Merge with another group")
     assert choice.locator("option").all_inner_texts() == ["Merge with…", "Merge with Café", "Merge with Dogs"]
@@ -129,7 +130,7 @@ def test_groups_that_shall_go_together(watched: Watched, library: Library) -> No
     expect(page.locator("#changes")).to_be_hidden()
 
 
-def test_without_a_table_nothing_can_be_changed(watched: Watched, library: Library) -> None:  # noqa: F811
+def test_without_a_table_nothing_can_be_changed(watched: Watched, library: Library) -> None:
     page = watched.go(library.write(), "#group=0")
     expect(page.locator("#list-title")).to_have_text("Dogs")
     expect(page.get_by_role("button", name="Rename")).to_have_count(0)
