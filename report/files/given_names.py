@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from report.files.table import guarded, plain, replaced
 from report.naming.given import SEPARATOR, Line, sample
+from report.naming.naming import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,7 +105,7 @@ def _line(number: int, cells: Mapping[str, str]) -> Line:
     if not group and not photos:
         raise ValueError("it names no group")
     return Line(
-        number, int(group) if group else None, cells.get(OLD, ""), " ".join(cells[YOURS].split()) if YOURS in cells else "",
+        number, int(group) if group else None, cells.get(OLD, ""), one_line(cells.get(YOURS, "")),
         hide in _YES, cells.get(MERGE, ""), photos,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Owns what photos, groups and themes are called, and the counts of where names come from. Never opens a file or a model.
+"""Owns what photos and groups are called, and the counts of where names come from. Never opens a file or a model.
 
 Everything here works on plain lists. What a model has to say comes through a `Match`, which is called only when some
 photo or group has no caption to be named by.
