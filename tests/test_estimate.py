@@ -34,7 +34,7 @@ def library(product: Product, tmp_path: Path) -> Product:
     product.photos = tmp_path / "library"
     product.photos.mkdir()
     for number in range(10):
-        Image.new("RGB", (2048, 1536)).save(product.photos / f"{number}.jpg")
+        Image.new("RGB", (2048, 1536), (20 * number, 0, 0)).save(product.photos / f"{number}.jpg")
     (product.photos / "a.mov").write_bytes(b"\0\0\0\x14ftypqt  \0\0\0\0qt  " + bytes(100))
     records = [
         {"rel_path": f"{n}.jpg", "caption": "a cat", "status": "success", "model": "openai/x"} for n in (0, 1)

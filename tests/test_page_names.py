@@ -26,7 +26,7 @@ def library(tmp_path: Path) -> Library:
     library.groups[:] = [
         replace(group, short=name) for group, name in zip(library.groups, SHORT, strict=True)
     ]
-    library.chunks[0] = replace(library.chunks[0], name="Morning walk")
+    library.events[0] = replace(library.events[0], name="Morning walk")
     return library
 
 

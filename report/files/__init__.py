@@ -12,4 +12,7 @@ WRITERS = {
     PARQUET: write_parquet,
     NAMES: write_names,
 }
-"""What every report writes: the name of the file, and what writes a report into a folder under that name."""
+"""What every report writes: the name of the file, and what writes a report into a folder under that name.
+
+Each replaces its file whole or not at all, writes the same bytes for the same report, and raises StopRunError if it
+cannot write or a package is missing."""

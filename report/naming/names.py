@@ -16,7 +16,7 @@ from report.naming.short import MIXED, short_names, theme_names
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from report.events import Chunk
+    from report.events import Event
     from report.naming.naming import Group
     from report.naming.short import Mentions
 
@@ -63,15 +63,15 @@ def name_shortly(
     return named, [Theme(name, tuple(some)) for name, some in zip(of_themes, inside, strict=True)]
 
 
-def name_events(chunks: Sequence[Chunk], things: Sequence[Mentions | None]) -> list[Chunk]:
+def name_events_shortly(events: Sequence[Event], things: Sequence[Mentions | None]) -> list[Event]:
     """Return the events with short names, which their dates tell apart; empty where captions agree on nothing.
 
     Args:
-        chunks: of places in `things`.
+        events: of places in `things`.
         things: what the caption of each file names.
     """
-    names = short_names([chunk.members for chunk in chunks], things)
+    names = short_names([event.members for event in events], things)
     return [
-        replace(chunk, name="" if name.text == MIXED or chunk.start is None else name.text)
-        for chunk, name in zip(chunks, names, strict=True)
+        replace(event, name="" if name.text == MIXED or event.id < 0 else name.text)
+        for event, name in zip(events, names, strict=True)
     ]

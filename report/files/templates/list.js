@@ -37,8 +37,8 @@ function groupList(id) {
 }
 
 function eventList(id) {
-  const event = events[eventOfId.get(id)] ?? { name: "", title: "No such event", start: null, members: [] };
-  const back = { href: `#events&year=${event.start === null ? NO_YEAR : yearOf(event.start)}`, text: "Events" };
+  const event = events[eventOfId.get(id)] ?? { id: -1, name: "", title: "No such event", start: null, members: [] };
+  const back = { href: `#events&year=${yearName(event)}`, text: "Events" };
   return { title: event.name || event.title, list: event.members, back, sorts: [], details: [event.name && event.title, eventTime(event)].filter(Boolean) };
 }
 
