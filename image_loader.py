@@ -42,7 +42,7 @@ LARGE = 256 << 20
 _FORMATS = "JPEG PNG WEBP GIF TIFF BMP DIB PCX JPEG2000 AVIF HEIF ICO PSD PPM QOI".split()
 # Measured at the peak. RGB and similar modes are scaled directly. Other modes are first converted in full size, and some
 # formats decode into extra buffers.
-_BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 11, "I;16B": 11, "I;16L": 11}
+_BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 13, "I;16B": 13, "I;16L": 13, "I": 17, "F": 17}
 _BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20}
 _RAW_REASON = "camera raw file: no decoder for it; export it as JPEG to have it captioned"
 _DNG_VERSION, _NEW_SUBFILE_TYPE, _SUB_IFDS = 50706, 254, 330
@@ -111,9 +111,10 @@ def fit_for_models(picture: Image.Image, max_side: int = MAX_SIDE) -> Image.Imag
 
 def _fitted(size: tuple[int, int], max_side: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the size to which a picture is scaled for a model, and that of the canvas on which it then stands."""
-    scale = min(max_side / max(size), max(1.0, MIN_SIDE / min(size)))
+    shortest = min(MIN_SIDE, max(1, max_side // 2))
+    scale = min(max_side / max(size), max(1.0, shortest / min(size)))
     width, height = (max(1, round(side * scale)) for side in size)
-    least = min(max_side, max(MIN_SIDE, math.ceil(max(width, height) / MAX_RATIO)))
+    least = max(shortest, math.ceil(max(width, height) / MAX_RATIO))
     return (width, height), (max(width, least), max(height, least))
 
 

@@ -35,13 +35,13 @@ GREY = (128, 128, 128)
 def photo(kind: str, size: tuple[int, int] = (320, 240), mark: str = "") -> bytes:
     """A JPEG with as much detail everywhere: noise, coarse and fine. `mark` is written into its middle."""
     numbers = np.random.default_rng(7)
-    layers = [
+    coarse, fine = (
         Image.fromarray(numbers.integers(0, 256, (size[1] // step, size[0] // step, 3), np.uint8)).resize(
             size
         )
         for step in (20, 2)
-    ]
-    image = Image.blend(*layers, 0.3)
+    )
+    image = Image.blend(coarse, fine, 0.3)
     ImageDraw.Draw(image).text((size[0] // 2, size[1] // 2), mark)
     return packed(image.convert({"grey": "L", "cmyk": "CMYK"}.get(kind, "RGB")), ENCODERS.get(kind, {}))
 

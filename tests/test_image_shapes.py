@@ -67,7 +67,10 @@ _SIDES = st.one_of(st.integers(1, 80), st.integers(1, 3000))
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    width=_SIDES, height=_SIDES, kind=st.sampled_from(["png", "jpg", "bmp"]), max_side=st.integers(64, 2000)
+    width=_SIDES,
+    height=_SIDES,
+    kind=st.sampled_from(["png", "jpg", "bmp"]),
+    max_side=st.integers(2 * MIN_SIDE, 2000),
 )
 def test_no_model_refuses_what_is_sent(
     tmp_path: Path, width: int, height: int, kind: str, max_side: int
