@@ -22,6 +22,7 @@ from journal import MOCK, CaptionJournal, Entry
 from library.disk import reason
 from library.photo_programs import LIBRARIES
 from library.walk import folded, walk
+from report.files.table import plain
 from sidecars.files import (
     Made,
     Sidecar,
@@ -47,13 +48,12 @@ _BATCH = 64
 _SHOWN = 20
 """Sentences about sidecars that are left alone."""
 _TAGS = (
-    ("cluster_id", "cluster_label", "Groups"),
-    ("event_id", "event_label", "Events"),
-    ("trip_id", "trip_label", "Trips"),
+    ("cluster_id", ("group_name", "cluster_label"), "Groups"),
+    ("event_id", ("event_name", "event_label"), "Events"),
+    ("trip_id", ("trip_name", "trip_label"), "Trips"),
 )
-"""Columns of the report's table, and what their tags stand below. Trips are a column of later reports."""
-_GUARDED = re.compile("'(?='*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
-"""The apostrophe that the table has before what a spreadsheet would run."""
+"""Columns of the report's table: a number, the names that it may have, best first, and what the tags stand below. A table
+has only those that its report knew."""
 _STOPPED = "Stopped; every sidecar is whole. The same command goes on."
 
 
@@ -262,7 +262,7 @@ def _read_tags(path: Path) -> dict[str, tuple[tuple[str, ...], ...]]:
             rows = csv.DictReader(file)
             if not {"rel_path", "cluster_id", "cluster_label"} <= set(rows.fieldnames or ()):
                 raise StopRunError(f"{path} is no table of a report: give --groups a cluster_export.csv.")
-            return {_unguarded(row["rel_path"]): tuple(_tags(row)) for row in rows}
+            return {plain(row["rel_path"]): tuple(_tags(row)) for row in rows}
     except OSError as error:
         raise StopRunError(f"{path} cannot be read ({reason(error)}): check --groups.") from None
     except (csv.Error, UnicodeDecodeError):
@@ -270,15 +270,12 @@ def _read_tags(path: Path) -> dict[str, tuple[tuple[str, ...], ...]]:
 
 
 def _tags(row: Mapping[str, str | None]) -> Iterator[tuple[str, ...]]:
-    for number, label, kind in _TAGS:
-        title = re.sub(r"[/|\s]+", " ", _unguarded(row.get(label) or ""))
-        # Below zero are reasons why a photo is in no group or event.
-        if title.strip() and re.fullmatch(r"\d+", row.get(number) or ""):
-            yield kind, clean(title)
-
-
-def _unguarded(text: str) -> str:
-    return _GUARDED.sub("", text, count=1) if _GUARDED.match(text) else text
+    for number, names, kind in _TAGS:
+        title = next((row[name] for name in names if row.get(name)), None)
+        # Below zero are reasons why a photo is in no group or event. A slash would be a further level.
+        text = " ".join(re.split(r"[/|\s]+", clean(plain(title or ""))))
+        if text and re.fullmatch(r"\d+", row.get(number) or ""):
+            yield kind, text
 
 
 def undo(journal: Path, *, dry_run: bool) -> ExitCode:

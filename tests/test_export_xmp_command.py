@@ -191,10 +191,10 @@ def test_tags_of_the_report(product: Product) -> None:
     caption_all(product)
     table = product.folder / "cluster_export.csv"
     rows = [
-        "rel_path,cluster_id,cluster_label,event_id,event_label",
-        f"{FIRST},7,Kayaks | boats,3,'=1 July: Berlin/Mitte",
-        f"{HEIF},-1,Unclustered,-2,no date",
-        f"{VIDEO},,,,",
+        "rel_path,cluster_id,cluster_label,event_id,event_label,group_name",
+        f"{FIRST},7,A heading,3,'=1 July: Berlin/Mitte,Kayaks | boats",
+        f"{HEIF},-1,Unclustered,-2,no date,",
+        f"{VIDEO},,,,,",
     ]
     table.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
     export(product, "--groups", str(table))
