@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import warnings
 from contextlib import nullcontext
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,15 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from errors import CorruptImageError, UnavailableImageError
+from library.jpeg_xl import open_jpeg_xl
 from library.memory import total_memory
+from library.raw import open_raw
 from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of
 from library.walk import RAW_EXTENSIONS, extension
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from typing import BinaryIO
 
 MAX_SIDE = 1024
 """Longer side, in pixels, of the pictures for backends; 768 to 1024 is usual for short captions."""
@@ -36,8 +40,8 @@ _FORMATS = "JPEG PNG WEBP GIF TIFF BMP DIB PCX JPEG2000 AVIF HEIF ICO PSD PPM QO
 # Measured at the peak. RGB and similar modes are scaled directly. Other modes are first converted in full size, and some
 # formats decode into extra buffers.
 _BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 11, "I;16B": 11, "I;16L": 11}
-_BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20}
-_RAW_REASON = "camera raw file: no decoder for it; export it as JPEG to have it captioned"
+_BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20, "JXL": 20, "RAW": 10}
+_NO_RAW_DECODER = "camera raw file: no decoder for it on this machine; export it as JPEG to have it captioned"
 _DNG_VERSION, _NEW_SUBFILE_TYPE, _SUB_IFDS = 50706, 254, 330
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -82,7 +86,10 @@ def sent_size(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> tuple[i
     None if there is no picture in it, or it cannot be read now.
     """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            kind = kind_of(file.read(HEAD_BYTES))
+            image = _open(file, path, kind)
             _draft(image, max_side)
             width, height = image.size
     except Exception:  # noqa: BLE001 - any type can come out of a decoder
@@ -94,7 +101,7 @@ def sent_size(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> tuple[i
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """Return the file's bytes. Reading is separate from decoding, so that disk errors do not count as damage.
 
-    Of a video or raw file, which can be huge, only the beginning is returned.
+    Of a video, which can be huge, only the beginning is returned.
 
     Raises:
         UnavailableImageError: the file is gone or could not be read this time.
@@ -103,7 +110,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
-            if kind_of(head) in {VIDEO, RAW}:
+            if kind_of(head) == VIDEO:
                 return head
             if os.fstat(file.fileno()).st_size > MEMORY_LIMIT:
                 raise CorruptImageError(path, f"too large: a file of over {MEMORY_LIMIT / 1e9:.1f} GB")
@@ -129,17 +136,11 @@ def decode(
     kind = kind_of(head)
     if kind == VIDEO:
         raise CorruptImageError(path, VIDEO)
-    if kind == RAW:
-        raise CorruptImageError(path, _RAW_REASON)
     need = 0
     compression = ""
     try:
-        # TGA has no signature, so only the extension tells it.
-        formats = [*_FORMATS, "TGA"] if extension(os.fspath(path)) == "tga" else _FORMATS
-        image = Image.open(BytesIO(data), formats=formats)
+        image = _open(BytesIO(data), path, kind)
         compression = str(image.info.get("compression", ""))
-        if _is_raw_thumbnail(image, path):
-            raise CorruptImageError(path, _RAW_REASON)
         full_size = image.size
         _draft(image, max_side)
         need = _memory_need(image, full_size)
@@ -158,6 +159,28 @@ def decode(
         raise UnavailableImageError(path, "not enough memory to decode it") from error
     except Exception as error:  # any type can come out of a decoder
         raise CorruptImageError(path, _reason(error, data, kind, path, compression)) from error
+
+
+def _open(file: BinaryIO, path: str | os.PathLike[str], kind: str | None) -> Image.Image:
+    """Return the picture in a file that begins as `kind` does, not yet decoded."""
+    file.seek(0)
+    if kind == JPEG_XL:
+        return open_jpeg_xl(file.read())
+    if kind == RAW:
+        return open_raw(file)
+    ending = extension(os.fspath(path))
+    # TGA has no signature, so only the extension tells it.
+    formats = [*_FORMATS, "TGA"] if ending == "tga" else _FORMATS
+    try:
+        image = Image.open(file, formats=formats)
+    except UnidentifiedImageError:
+        if ending not in RAW_EXTENSIONS or kind not in {None, PICTURE}:
+            raise
+    else:
+        if not _is_raw_thumbnail(image, path):
+            return image
+    file.seek(0)
+    return open_raw(file)
 
 
 def _draft(image: Image.Image, max_side: int) -> None:
@@ -321,7 +344,9 @@ def _reason(
     if not data.strip(b"\0"):
         return "holds only zero bytes: its content is lost"
     if isinstance(error, UnidentifiedImageError):
-        return _unidentified(kind, path)
+        return _unidentified(kind)
+    if isinstance(error, ModuleNotFoundError):
+        return _NO_RAW_DECODER
     text = " ".join(str(error).split())
     if "decoder error" in text and compression in {"webp", "lerc", "zstd", "lzma", "jbig"}:
         return f"TIFF with {compression} compression: no decoder for it"
@@ -332,13 +357,9 @@ def _reason(
     return f"damaged: {text or type(error).__name__}"
 
 
-def _unidentified(kind: str | None, path: str | os.PathLike[str]) -> str:
-    if kind == JPEG_XL:
-        return "JPEG XL picture: no decoder for it"
+def _unidentified(kind: str | None) -> str:
     if kind not in {None, PICTURE}:
         return f"not a picture but {kind}"
-    if extension(os.fspath(path)) in RAW_EXTENSIONS:
-        return _RAW_REASON
     return (
         "damaged, or of a rare kind: its header cannot be read" if kind else "not a picture of a known format"
     )
@@ -347,6 +368,7 @@ def _unidentified(kind: str | None, path: str | os.PathLike[str]) -> str:
 _MEANINGS = {
     "its text or colour profile unpacks to more than any photo holds": ("max_text",),
     "a rare kind of picture that no decoder here knows": ("unsupported bmp",),
+    "camera raw file, damaged or of a rare kind": ("libraw does not know",),
     "cut short": (
         "truncated",
         "runs out of data",
