@@ -89,6 +89,7 @@ RetryOption = Annotated[
         "--retry-status", help="Try photos with these statuses again, such as error_api,error_model."
     ),
 ]
+VideosOption = Annotated[bool, typer.Option("--videos", help="Caption videos too, by one still frame each.")]
 BudgetOption = Annotated[
     Decimal | None,
     typer.Option(
@@ -134,6 +135,7 @@ def run_command(
     limit: LimitOption = None,
     budget: BudgetOption = None,
     retry_status: RetryOption = None,
+    videos: VideosOption = False,
     force: Annotated[bool, typer.Option("--force", help="Set the journal aside and start over.")] = False,
     dry_run: Annotated[
         bool,
@@ -181,6 +183,7 @@ def run_command(
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
+        videos=videos,
         force=force,
         dry_run=dry_run,
         restart_every=restart_every,
@@ -223,6 +226,7 @@ def estimate(
     max_workers: WorkersOption = None,
     limit: LimitOption = None,
     retry_status: RetryOption = None,
+    videos: VideosOption = False,
     shard: ShardOption = None,
     all_: Annotated[
         bool, typer.Option("--all", help="One row per cloud provider with its default model, cheapest first.")
@@ -244,6 +248,7 @@ def estimate(
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
+        videos=videos,
         shard=shard,
     )
     _check_flags_for_cloud(backend, base_url)

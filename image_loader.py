@@ -10,7 +10,7 @@ import errno
 import os
 import threading
 import warnings
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,11 @@ from errors import CorruptImageError, UnavailableImageError
 from library.jpeg_xl import open_jpeg_xl
 from library.memory import total_memory
 from library.raw import open_raw
+from library.reasons import why_not
 from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of
-from library.walk import RAW_EXTENSIONS, extension
+from library.video import BYTES_PER_PIXEL as BYTES_PER_VIDEO_PIXEL
+from library.video import Video
+from library.walk import RAW_EXTENSIONS, VIDEO_EXTENSIONS, extension
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -41,7 +44,6 @@ _FORMATS = "JPEG PNG WEBP GIF TIFF BMP DIB PCX JPEG2000 AVIF HEIF ICO PSD PPM QO
 # formats decode into extra buffers.
 _BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 11, "I;16B": 11, "I;16L": 11}
 _BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20, "JXL": 20, "RAW": 10}
-_NO_RAW_DECODER = "camera raw file: no decoder for it on this machine; export it as JPEG to have it captioned"
 _DNG_VERSION, _NEW_SUBFILE_TYPE, _SUB_IFDS = 50706, 254, 330
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -110,32 +112,45 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
-            if kind_of(head) == VIDEO:
+            if _is_video(kind_of(head), path):
                 return head
             if os.fstat(file.fileno()).st_size > MEMORY_LIMIT:
                 raise CorruptImageError(path, f"too large: a file of over {MEMORY_LIMIT / 1e9:.1f} GB")
             return head + file.read()
-    except (PermissionError, IsADirectoryError) as error:
-        raise CorruptImageError(path, error.strerror or type(error).__name__) from error
     except OSError as error:
-        gone = error.errno in {errno.ENOENT, errno.ENOTDIR}
-        raise UnavailableImageError(path, error.strerror or type(error).__name__, gone=gone) from error
+        raise _unreadable(path, error) from error
     except MemoryError as error:
         raise UnavailableImageError(path, "not enough memory to read it") from error
 
 
+def _unreadable(path: str | os.PathLike[str], error: OSError) -> CorruptImageError:
+    reason = error.strerror or type(error).__name__
+    if isinstance(error, PermissionError | IsADirectoryError):
+        return CorruptImageError(path, reason)
+    return UnavailableImageError(path, reason, gone=error.errno in {errno.ENOENT, errno.ENOTDIR})
+
+
 def decode(
-    data: bytes, path: str | os.PathLike[str], max_side: int, *, large: AbstractContextManager[object]
+    data: bytes,
+    path: str | os.PathLike[str],
+    max_side: int,
+    *,
+    large: AbstractContextManager[object],
+    videos: bool = False,
 ) -> Image.Image:
     """Decode a file's bytes as `load_image` does; `path` is used for its extension and in errors.
 
+    With `videos` a video's still frame is its picture; it is read from `path`.
+
     Raises:
         CorruptImageError: there is no picture in it that can be decoded.
+        UnavailableImageError: there is too little memory now, or a video could not be read this time.
     """
-    head = data[:HEAD_BYTES]
-    kind = kind_of(head)
-    if kind == VIDEO:
-        raise CorruptImageError(path, VIDEO)
+    kind = kind_of(data[:HEAD_BYTES])
+    if _is_video(kind, path):
+        if not videos:
+            raise CorruptImageError(path, VIDEO)
+        return _still(path, max_side, large)
     need = 0
     compression = ""
     try:
@@ -144,10 +159,7 @@ def decode(
         full_size = image.size
         _draft(image, max_side)
         need = _memory_need(image, full_size)
-        if need > MEMORY_LIMIT:
-            size = f"{image.width:,} x {image.height:,} pixels"
-            raise CorruptImageError(path, f"too large: {size} would need {need / 1e9:,.1f} GB to decode")
-        with large if need > LARGE else nullcontext():
+        with _room(path, image.size, need, large):
             return _finish(image, data, max_side)
     except CorruptImageError:
         raise
@@ -158,7 +170,44 @@ def decode(
             ) from error
         raise UnavailableImageError(path, "not enough memory to decode it") from error
     except Exception as error:  # any type can come out of a decoder
-        raise CorruptImageError(path, _reason(error, data, kind, path, compression)) from error
+        raise CorruptImageError(path, why_not(error, data, kind, compression)) from error
+
+
+def _is_video(kind: str | None, path: str | os.PathLike[str]) -> bool:
+    """Tell by the first bytes, or where they say nothing by the extension."""
+    return kind == VIDEO or (kind is None and extension(os.fspath(path)) in VIDEO_EXTENSIONS)
+
+
+def _still(path: str | os.PathLike[str], max_side: int, large: AbstractContextManager[object]) -> Image.Image:
+    try:
+        with open(path, "rb") as file, closing(Video(file)) as video:
+            need = video.size[0] * video.size[1] * BYTES_PER_VIDEO_PIXEL
+            with _room(path, video.size, need, large):
+                return video.still(max_side)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except MemoryError as error:
+        raise UnavailableImageError(path, "not enough memory to decode it") from error
+    except ModuleNotFoundError as error:
+        raise UnavailableImageError(path, "the package for videos (av) is missing on this machine") from error
+    except CorruptImageError:
+        raise
+    except Exception as error:  # any type can come out of a decoder
+        raise CorruptImageError(path, str(error) or f"damaged video: {type(error).__name__}") from error
+
+
+def _room(
+    path: str | os.PathLike[str], size: tuple[int, int], need: int, large: AbstractContextManager[object]
+) -> AbstractContextManager[object]:
+    """Return what to hold while a picture of this size is decoded, which takes `need` bytes.
+
+    Raises:
+        CorruptImageError: no machine like this has as much.
+    """
+    if need > MEMORY_LIMIT:
+        pixels = f"{size[0]:,} x {size[1]:,} pixels"
+        raise CorruptImageError(path, f"too large: {pixels} would need {need / 1e9:,.1f} GB to decode")
+    return large if need > LARGE else nullcontext()
 
 
 def _open(file: BinaryIO, path: str | os.PathLike[str], kind: str | None) -> Image.Image:
@@ -333,48 +382,3 @@ def _by_profile(image: Image.Image) -> Image.Image:
     except (ImageCms.PyCMSError, OSError):
         return image
     return converted or image
-
-
-def _reason(
-    error: Exception, data: bytes, kind: str | None, path: str | os.PathLike[str], compression: str
-) -> str:
-    """Say in plain words why there is no picture in a file."""
-    if not data:
-        return "empty file"
-    if not data.strip(b"\0"):
-        return "holds only zero bytes: its content is lost"
-    if isinstance(error, UnidentifiedImageError):
-        return _unidentified(kind)
-    if isinstance(error, ModuleNotFoundError):
-        return _NO_RAW_DECODER
-    text = " ".join(str(error).split())
-    if "decoder error" in text and compression in {"webp", "lerc", "zstd", "lzma", "jbig"}:
-        return f"TIFF with {compression} compression: no decoder for it"
-    lowered = text.lower()
-    for meaning, signs in _MEANINGS.items():
-        if any(sign in lowered for sign in signs):
-            return f"{meaning}: {text}"
-    return f"damaged: {text or type(error).__name__}"
-
-
-def _unidentified(kind: str | None) -> str:
-    if kind not in {None, PICTURE}:
-        return f"not a picture but {kind}"
-    return (
-        "damaged, or of a rare kind: its header cannot be read" if kind else "not a picture of a known format"
-    )
-
-
-_MEANINGS = {
-    "its text or colour profile unpacks to more than any photo holds": ("max_text",),
-    "a rare kind of picture that no decoder here knows": ("unsupported bmp",),
-    "camera raw file, damaged or of a rare kind": ("libraw does not know",),
-    "cut short": (
-        "truncated",
-        "runs out of data",
-        "not enough image data",
-        "end of file",
-        "expected to read",
-    ),
-}
-"""Plain words for what decoders say; only the reason in the record depends on it."""

@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING
 from backends import BACKENDS
 from cli.exit import ExitCode
 from cli.log import log
-from cli.selection import done_records, keep_shard, load_records, pending_photos, photos_folder
+from cli.selection import (
+    done_records,
+    keep_shard,
+    load_records,
+    open_videos,
+    pending_photos,
+    photos_folder,
+)
 from cli.words import count
 from config import load_settings
-from costs.estimate import Estimate, estimate, sample_sizes
+from costs.estimate import FRAME_SIZE, Estimate, estimate, sample_sizes
 from costs.pace import pace
 from costs.prices import dollars, is_priced, source
 from image_loader import sent_size
 from journal import MOCK, CaptionJournal, tally
-from library.walk import walk
+from library.walk import VIDEO_EXTENSIONS, extension, walk
 
 if TYPE_CHECKING:
     from cli.options import Options
@@ -33,12 +40,16 @@ def print_estimate(options: Options) -> ExitCode:
     journal = CaptionJournal(options.captions_jsonl)
     for warning in found.warnings:
         log.warning(warning)
-    redo_mock = options.backend != MOCK
-    load_records(journal, found, folder, options.retry_statuses, redo_mock=redo_mock, with_stamps=True)
+    redo_mock, videos = options.backend != MOCK, options.videos
+    if videos:
+        open_videos(found)
+    load_records(
+        journal, found, folder, options.retry_statuses, redo_mock=redo_mock, videos=videos, with_stamps=True
+    )
     keep_shard(found, options.shard)
     pending = pending_photos(journal, found)
     _print_photos(options, journal, found, len(pending))
-    photos, sizes = sample_sizes(pending[: options.limit], sent_size)
+    photos, sizes = sample_sizes(pending[: options.limit], _size)
 
     def row(name: str) -> Estimate:
         model = options.model or BACKENDS[name].default_model or _last_model(journal, name)
@@ -61,6 +72,10 @@ def print_estimate(options: Options) -> ExitCode:
     else:
         _print_all(sorted((row(name) for name in BACKENDS if is_priced(name)), key=lambda row: row.cost))
     return ExitCode.DONE
+
+
+def _size(path: str) -> tuple[int, int] | None:
+    return FRAME_SIZE if extension(path) in VIDEO_EXTENSIONS else sent_size(path)
 
 
 def _print_photos(options: Options, journal: CaptionJournal, found: Walk, pending: int) -> None:

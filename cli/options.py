@@ -28,6 +28,7 @@ class Options:
     max_workers: int | None
     limit: int | None
     retry_statuses: frozenset[Status]
+    videos: bool
     shard: Shard | None
 
 

@@ -14,9 +14,11 @@ from tqdm import tqdm
 from cli.copies import copies_warning
 from cli.log import log
 from cli.selection import malformed_warning, photos_folder, spell_as_recorded
+from cli.words import count, extra
 from config import load_settings
 from errors import StopRunError
-from journal import CaptionJournal
+from journal import CaptionJournal, is_video
+from library.video import can_open_videos
 from library.walk import VIDEO_EXTENSIONS, Photo, extension, walk
 from report.build import Library, Vectors
 from report.files.thumbnails import Picture, disk_cost, make_pictures
@@ -82,6 +84,8 @@ def read_library(options: ReportOptions, photos_dir: Path | None, found: Walk | 
     if found and photos_dir:
         spell_as_recorded(found, records, photos_dir)
     photos = _photos(found, records)
+    if found:
+        photos = _with_captioned_videos(photos, records)
     _say_what_does_not_match(photos_dir, [photo.rel_path for photo in photos], records)
     return Library(photos_dir, photos, records)
 
@@ -130,6 +134,24 @@ def _photos(found: Walk | None, records: Mapping[str, Entry]) -> list[Photo]:
     if found.other_files:
         log.info(found.other_files_line())
     return found.photos
+
+
+def _with_captioned_videos(photos: Sequence[Photo], records: Mapping[str, Entry]) -> list[Photo]:
+    """Let videos that were captioned count as photos, which are opened; without the package for it, say so."""
+    can = can_open_videos()
+    seen, closed = [], 0
+    for photo in photos:
+        entry = records.get(photo.rel_path)
+        only_video = is_video(entry["status"], entry.get("error")) if entry else photo.is_video
+        closed += photo.is_video and not only_video and not can
+        only_video |= photo.is_video and not can
+        seen.append(photo if photo.is_video == only_video else replace(photo, is_video=only_video))
+    if closed:
+        log.warning(
+            f"{count(closed, 'captioned video')} cannot be opened, because the package av is missing; what earlier reports "
+            f"have made of them is kept. Get it with: {extra('videos')} ..."
+        )
+    return seen
 
 
 def _say_what_does_not_match(

@@ -13,7 +13,14 @@ from cli.exit import ExitCode
 from cli.log import log, start_log
 from cli.open_files import allow_open_files
 from cli.progress import Progress
-from cli.selection import done_records, keep_shard, load_records, pending_photos, photos_folder
+from cli.selection import (
+    done_records,
+    keep_shard,
+    load_records,
+    open_videos,
+    pending_photos,
+    photos_folder,
+)
 from cli.signals import Stopper
 from cli.words import again, command, count
 from config import load_settings
@@ -28,6 +35,7 @@ from engines.threads import caption_photos, local_decoders
 from errors import StopRunError
 from image_loader import MAX_SIDE
 from journal import MOCK, CaptionJournal, Status, Tally, prompt_mark, tally
+from library.video import check_packages
 from library.walk import walk
 
 if TYPE_CHECKING:
@@ -78,6 +86,8 @@ def run(options: RunOptions) -> ExitCode:
         SystemExit: a signal came before the first photo.
     """
     stopper = Stopper()
+    if options.videos:
+        check_packages()
     settings = load_settings()
     photos_dir = photos_folder(options.photos_dir, settings)
     journal = CaptionJournal(options.captions_jsonl)
@@ -101,8 +111,11 @@ def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Ta
     found = walk(photos_dir)
     for warning in found.warnings:
         log.warning(warning)
+    if options.videos:
+        open_videos(found)
     if not options.force:
-        load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=not options.mock)
+        redo_mock, videos = not options.mock, options.videos
+        load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=redo_mock, videos=videos)
     if sentence := keep_shard(found, options.shard):
         log.info(sentence)
     prompt = None if options.mock else prompt_mark(options.prompt)
@@ -138,7 +151,7 @@ def _caption(
             caption_photos(
                 task.pending[: task.quota],
                 Captioner(backend, label, stop=stopper.event, spending=spending),
-                decoders if decoders is not None else local_decoders(MAX_SIDE),
+                decoders if decoders is not None else local_decoders(MAX_SIDE, videos=options.videos),
                 workers=workers,
             ),
             _keep_dry_run(journal) if options.dry_run else _keep(journal, task.prompt),
@@ -191,7 +204,13 @@ def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) 
 def _ray(options: RunOptions, stopper: Stopper) -> AbstractContextManager[Cluster]:
     address = options.ray or LOCAL
     log.info("Starting Ray." if address == LOCAL else f"Joining Ray at {address}.")
-    return ray_cluster(address, max_workers=options.max_workers, max_side=MAX_SIDE, stop=stopper.event)
+    return ray_cluster(
+        address,
+        max_workers=options.max_workers,
+        max_side=MAX_SIDE,
+        videos=options.videos,
+        stop=stopper.event,
+    )
 
 
 def _workers(options: RunOptions, backend: CaptionBackend) -> int:
@@ -356,5 +375,9 @@ def _mention_compact(options: RunOptions, journal: CaptionJournal) -> None:
 
 def _again(options: RunOptions, *without: str, adding: tuple[str, ...] = ()) -> str:
     """Return the command that goes on from here: the one that was given, never with --force."""
-    extras = [extra for extra in (BACKENDS[options.backend].extra, "ray" if options.ray else None) if extra]
-    return again(("--force", "--restart-every", *without), adding, extras)
+    extras = [
+        BACKENDS[options.backend].extra,
+        "ray" if options.ray else "",
+        "videos" if options.videos else "",
+    ]
+    return again(("--force", "--restart-every", *without), adding, filter(None, extras))

@@ -2,8 +2,8 @@
 
 If asked, it also tells when and where the photo was taken, from the bytes that it has read.
 
-Started by `decoding.decoder` as `python -m decoding.child PIPE_FD MEMORY_FD MEMORY_SIZE MAX_SIDE TIME_LIMIT`. Ends when
-the pipe is closed. If it hangs in a decoder then, its own alarm ends it.
+Started by `decoding.decoder` as `python -m decoding.child PIPE_FD MEMORY_FD MEMORY_SIZE MAX_SIDE TIME_LIMIT VIDEOS`. Ends
+when the pipe is closed. If it hangs in a decoder then, its own alarm ends it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _Permit:
 
 
 def main() -> None:
-    pipe_fd, memory_fd, size, usual_side, limit = (int(word) for word in sys.argv[1:6])
+    pipe_fd, memory_fd, size, usual_side, limit, videos = (int(word) for word in sys.argv[1:7])
     # The parent ends a decoder that hangs. If the parent is gone, this alarm kills the child.
     limit += ORPHAN_SECONDS
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends its children
@@ -77,7 +77,7 @@ def main() -> None:
                 memory[-1] = protocol.DECODING
                 if isinstance(asked, protocol.Look):
                     moment = read_moment(data)  # first, so that a broken picture has one too
-                image = decode(data, path, max_side, large=permit)
+                image = decode(data, path, max_side, large=permit, videos=bool(videos))
                 pixels = image.tobytes("raw", "RGBX")  # Pillow's own layout, which is only copied
                 memory[: len(pixels)] = pixels
                 answer: object = protocol.Pixels(image.size, moment)

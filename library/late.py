@@ -9,6 +9,8 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from PIL._imaging import PixelAccess
+
 
 class LateImage(Image.Image):
     """A picture of a known size, so that its need of memory can be judged before `load` calls `decode`."""
@@ -20,7 +22,7 @@ class LateImage(Image.Image):
         self._mode = "RGB"
         self._decode: Callable[[], Image.Image] | None = decode
 
-    def load(self) -> Image.core.PixelAccess | None:
+    def load(self) -> PixelAccess | None:
         """Decode the picture, once. Then its size can be another.
 
         Raises:

@@ -81,10 +81,12 @@ def _preview(raw: RawPy) -> Image.Image | None:
     import rawpy  # noqa: PLC0415
 
     try:
-        found = raw.extract_thumb()
-        if found.format == rawpy.ThumbFormat.JPEG:
-            return Image.open(BytesIO(found.data), formats=["JPEG"])
-        return Image.fromarray(found.data)
+        found = raw.extract_thumb().data
+        return (
+            Image.open(BytesIO(found), formats=["JPEG"])
+            if isinstance(found, bytes)
+            else Image.fromarray(found)
+        )
     except (rawpy.LibRawError, rawpy.NotSupportedError, NotImplementedError, OSError, ValueError, TypeError):
         return None
 
@@ -115,7 +117,7 @@ def _seems_cut(file: BinaryIO) -> bool:
             place = 0
             while place < size:
                 file.seek(place)
-                length, name, long = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
+                length, _, long = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
                 place += {0: size - place, 1: long}.get(length, length)
                 ends.append(place)
         else:

@@ -33,7 +33,7 @@ _SYSTEM_FOLDERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file to caption: its name in the journal and its path on this machine."""
+    """A file to caption: its name in the journal and its path on this machine; `is_video` where it is not to be opened."""
 
     rel_path: str
     path: str

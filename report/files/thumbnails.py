@@ -115,7 +115,7 @@ def make_pictures(
 ) -> list[Picture]:
     """Return what there is to show of every photo, in their order: found in `out_dir`, or made and put there.
 
-    Videos are not opened. Thumbnails and previews that belong to none of the photos are removed. `progress` is told how many
+    What `is_video` is not opened. Thumbnails and previews that belong to none of the photos are removed. `progress` is told how many
     more photos are done: first, once, those that need no work. After `stop` is set it returns within a photo a core; those that
     were not reached have no thumbnail and the file's date, and nothing is removed.
 
