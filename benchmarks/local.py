@@ -41,7 +41,7 @@ from engines.threads import caption_photos, local_decoders
 from image_loader import MAX_SIDE, load_image
 from journal import CaptionJournal
 from library.walk import walk
-from tests.tiny_model import build_tiny_vlm
+from tests.helpers.tiny_model import build_tiny_vlm
 
 if TYPE_CHECKING:
     from collections.abc import Callable

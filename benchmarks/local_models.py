@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 from backends import local_hf
 from caption import DEFAULT_PROMPT
 from config import Settings
-from tests.tiny_model import build
+from tests.helpers.tiny_model import build
 
 if TYPE_CHECKING:
     from pathlib import Path

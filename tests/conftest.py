@@ -30,6 +30,8 @@ signal.pthread_sigmask(signal.SIG_SETMASK, ())
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+pytest.register_assert_rewrite("tests.helpers")  # so that an assertion there says as much as one in a test
+
 ROOT = Path(__file__).resolve().parent.parent
 _CORPORA = ROOT.parent / "shared" / "corpora"
 
@@ -142,6 +144,11 @@ class Product:
 
     def line_count(self) -> int:
         return self.journal.read_bytes().count(b"\n") if self.journal.exists() else 0
+
+
+OK, BROKEN, VIDEO = 10, 1, 1
+"""How many of the library's files can be captioned, are broken, are videos."""
+ALL = OK + BROKEN + VIDEO
 
 
 @pytest.fixture

@@ -16,10 +16,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from tests.conftest import Product, draw, wait_for
-from tests.provider import DIALECTS, KEYS, Provider, Reply
-from tests.tiny_model import build_tiny_vlm, serve
+from tests.helpers.provider import DIALECTS, KEY, KEYS, Provider, Reply
+from tests.helpers.tiny_model import build_tiny_vlm, serve
 
-KEY = "sk-secret-0123456789abcdef"
 MARK = "GEHEIM-4711"
 """Stands in every field of metadata, in folder and file names; none of it may leave the machine."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from cli.copies import conflict_copies, copies_warning
 from journal import CaptionJournal
-from tests.test_machines import report
+from tests.helpers.pixel_reports import report
 
 if TYPE_CHECKING:
     from pathlib import Path

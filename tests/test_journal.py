@@ -1,6 +1,6 @@
 """The journal: what is written is what is read, which record counts, several writers, and the page of the format.
 
-What a kill or a power loss does to the file is proved in test_kill.py.
+What a kill or a power loss does to the file is proved in test_kill_journal.py.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ import pytest
 
 from engines.threads import cores
 from tests.conftest import PATIENCE, ROOT
-from tests.provider import DIALECTS, KEYS, Provider, Reply
-from tests.test_machines import report_command
+from tests.helpers.pixel_reports import report_command
+from tests.helpers.provider import DIALECTS, KEYS, Provider, Reply
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,8 @@ import pytest
 from decoding.decoder import Decoder
 from errors import UnavailableImageError
 from library.memory import available_memory, total_memory
-from tests.conftest import PATIENCE, ROOT, Product, draw, wait_for
+from tests.conftest import ROOT, Product, draw, wait_for
+from tests.helpers.pixel_reports import report, report_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,18 +205,6 @@ def test_the_home_folder_in_every_path(product: Product, tmp_path: Path) -> None
     assert (home / "mine.jsonl").exists()
     product.call("compare", "~/mine.jsonl", "~/mine.jsonl")
     product.call("stats", "--captions-jsonl=~/mine.jsonl")
-
-
-def report_command(product: Product, *arguments: str) -> list[str]:
-    return [sys.executable, str(ROOT / "cluster_report.py"), "--photos-dir", str(product.photos),
-            "--embedder", "pixels", *arguments]  # fmt: skip
-
-
-def report(product: Product, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        report_command(product, *arguments),
-        cwd=product.folder, env=product.env, capture_output=True, text=True, check=False, timeout=PATIENCE,
-    )  # fmt: skip
 
 
 def test_a_report_among_the_photos_is_refused_before_anything_is_made(product: Product) -> None:

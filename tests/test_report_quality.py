@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import adjusted_mutual_info_score
 
-from tests.test_cluster_report import FILES, Report, said
+from tests.helpers.reports import FILES, Report, said
 
 
 @pytest.fixture(scope="module")

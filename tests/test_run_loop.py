@@ -13,15 +13,14 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from PIL import Image
 
 from tests.conftest import PATIENCE, ROOT
+from tests.helpers.loops import batch_done, copy_project, end, loop, start
 
 DONE = "All photos captioned."
 PHOTOS = 12
@@ -34,14 +33,6 @@ code=$(head -n 1 "$UV_CODES")
 sed 1d "$UV_CODES" >"$UV_CODES.rest" && mv "$UV_CODES.rest" "$UV_CODES"
 exit "${code:-0}"
 """
-
-
-class Ended(NamedTuple):
-    """How a loop ended."""
-
-    code: int
-    out: list[str]
-    err: str
 
 
 class StandIn:
@@ -88,49 +79,6 @@ def uv(tmp_path: Path) -> StandIn:
     return StandIn(tmp_path)
 
 
-def copy_project(source: Path, target: Path) -> Path:
-    target.mkdir()
-    for entry in source.iterdir():
-        if (entry / "__init__.py").exists():
-            shutil.copytree(entry, target / entry.name, ignore=shutil.ignore_patterns("__pycache__"))
-        elif entry.suffix == ".py" or entry.name in {"run_loop.sh", "pyproject.toml", "uv.lock"}:
-            shutil.copy2(entry, target)
-    return target
-
-
-def environment(more: dict[str, str]) -> dict[str, str]:
-    """Return the variables of a user's shell: those of the test run that would change what uv or the loop does are out."""
-    out = {"BATCH", "PHOTOS_DIR", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"}
-    return {k: v for k, v in os.environ.items() if k not in out} | {"UV_PYTHON": sys.executable} | more
-
-
-def start(script: Path, *words: str, cwd: str | Path | None = None, **more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        ["bash", str(script), *words],
-        cwd=cwd or script.parent,
-        env=environment(more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # a group of its own, as in a terminal: what a Ctrl-C reaches
-    )
-
-
-def end(process: subprocess.Popen[str]) -> Ended:
-    """Wait for the loop's end; one that goes on for ever is killed with all that it has started."""
-    try:
-        out, err = process.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
-        pytest.fail(f"the loop did not end:\n{out}\n{err}")
-    return Ended(process.returncode, out.splitlines(), err)
-
-
-def loop(script: Path, *words: str, cwd: str | Path | None = None, **more: str) -> Ended:
-    return end(start(script, *words, cwd=cwd, **more))
-
-
 def mock(photos: Path, journal: Path, *flags: str) -> list[str]:
     return ["mock", "--photos-dir", str(photos), "--captions-jsonl", str(journal), *flags]
 
@@ -163,10 +111,6 @@ def wait_for_records(journal: Path, count: int) -> None:
     while not (journal.exists() and journal.read_bytes().count(b"\n") >= count):
         assert time.monotonic() < deadline, "the loop wrote nothing"
         time.sleep(0.02)
-
-
-def batch_done(size: int) -> str:
-    return f"Batch of {size} done. Restarting..."
 
 
 # The real product, in batches

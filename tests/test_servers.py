@@ -19,8 +19,8 @@ from costs.spending import Spending
 from engines import captioning, pacing
 from engines.captioning import ONLY_THOUGHTS
 from tests.conftest import Product, wait_for
-from tests.provider import DIALECTS, Provider, Reply, Request
-from tests.test_cloud import OTHER_DIALECTS, PHOTO, PICTURE, Desk, desk, desk_of, quick
+from tests.helpers.desks import OTHER_DIALECTS, PHOTO, PICTURE, Desk, desk, desk_of, quick
+from tests.helpers.provider import DIALECTS, Provider, Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -22,6 +23,23 @@ def test_signals_that_were_ignored_when_the_tests_began_reach_their_processes() 
     command = ["bash", "-c", 'trap "" HUP INT QUIT TERM; exec "$0" -c "$1"', sys.executable, begin]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert said.strip() == "[False, False, False, False]"
+
+
+def test_test_files_are_short_and_helpers_have_their_folder() -> None:
+    tests = ROOT / "tests"
+    for path in sorted(tests.glob("*.py")):
+        assert path.name.startswith("test_") or path.name in {"__init__.py", "conftest.py"}, (
+            f"{path.name} belongs in tests/helpers"
+        )
+        lines = len(path.read_text("utf-8").splitlines())
+        assert lines <= 500, f"{path.name} has {lines} lines: split it by subject"
+
+
+def test_a_test_file_imports_no_other_one() -> None:
+    """What two share is a helper; the table of the design's arrows alone is read where it stands."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        found = set(re.findall(r"^\s*from tests\.(test_\w+) import", path.read_text("utf-8"), re.MULTILINE))
+        assert found <= {"test_design"}, path.name
 
 
 def test_a_slow_example_is_no_failure() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from backends import BACKENDS, BackendInfo
 
-BACKENDS["fragile"] = BackendInfo("tests.fragile", "FragileBackend", None, None, "fragile")
-BACKENDS["fragile-batches"] = BackendInfo("tests.fragile", "FragileBatches", None, None, "fragile")
+BACKENDS["fragile"] = BackendInfo("tests.helpers.fragile", "FragileBackend", None, None, "fragile")
+BACKENDS["fragile-batches"] = BackendInfo("tests.helpers.fragile", "FragileBatches", None, None, "fragile")
 
 if "decoding.child" in sys.orig_argv:
     from PIL import Image

@@ -1,4 +1,4 @@
-"""What the server of tests/warm.py imports: all that a run of the local backend does."""
+"""What the server of tests/helpers/warm.py imports: all that a run of the local backend does."""
 
 import os
 

@@ -20,6 +20,7 @@ KEYS = {
     "gemini": "GEMINI_API_KEY",
 }
 DIALECTS = tuple(KEYS)
+KEY = "sk-secret-0123456789abcdef"
 
 
 @dataclass

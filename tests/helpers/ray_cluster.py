@@ -1,6 +1,6 @@
 """Owns a Ray cluster of several nodes on this machine, in a process of its own, so that pytest has none of it.
 
-    python -m tests.ray_cluster NODES
+    python -m tests.helpers.ray_cluster NODES
 
 Prints a line of JSON: the address and the process ids of the raylets. A line `add` on its stdin adds a node, whose
 raylet it prints; the end of its stdin ends it all.
@@ -13,10 +13,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+
 from tests.conftest import ROOT
+from tests.helpers.provider import Provider
 
 CPUS, GPUS = 2, 1
 """Of each node, in Ray's books: a card is only a number there, which a model on the processor does not miss."""
@@ -43,12 +47,12 @@ class RayNodes:
     def __enter__(self) -> Self:
         for _ in range(3):  # on a busy machine Ray gives up on a node that is only slow
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.ray_cluster", str(self._nodes)],
+                [sys.executable, "-m", "tests.helpers.ray_cluster", str(self._nodes)],
                 cwd=ROOT,
                 # What the workers need to find the backends of the tests, beside what they find by themselves.
                 env=os.environ
                 | _ENVIRONMENT
-                | {"PYTHONPATH": f"{ROOT / 'tests' / 'in_workers'}{os.pathsep}{ROOT}"},
+                | {"PYTHONPATH": f"{ROOT / 'tests' / 'helpers' / 'in_workers'}{os.pathsep}{ROOT}"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
@@ -89,6 +93,18 @@ class RayNodes:
                 if line.startswith(f"ray::{kind}".encode()) and int(parent) == raylet:
                     found.append(int(folder.name))
         return found
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[RayNodes]:
+    with RayNodes(2) as running:
+        yield running
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider("openai").serve() as running:
+        yield running
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.warm_imports"])
+_context.set_forkserver_preload(["tests.helpers.warm_imports"])
 
 
 class WarmProcess:
