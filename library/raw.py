@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -43,6 +43,11 @@ def open_raw(file: BinaryIO) -> Image.Image:
         ModuleNotFoundError: there is no LibRaw here.
         OSError, MemoryError, NotImplementedError, ValueError: there is no raw picture in it that can be read.
     """
+    with nullcontext() if getattr(file, "name", None) is None else _silence():
+        return _opened(file)
+
+
+def _opened(file: BinaryIO) -> Image.Image:
     import rawpy  # noqa: PLC0415 - most libraries hold no raw file
 
     raw = rawpy.RawPy()
@@ -70,8 +75,7 @@ def _open(raw: RawPy, file: BinaryIO) -> None:
     name = getattr(file, "name", None)
     with suppress(UnicodeEncodeError):  # the binding takes only UTF-8
         if name is not None:
-            with _silence():
-                raw.open_file(os.fspath(name))
+            raw.open_file(os.fspath(name))
             return
     raw.open_buffer(file)
 
@@ -183,7 +187,7 @@ def _plain_errors() -> Iterator[None]:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Discard what LibRaw prints about damaged files; a decoding child does so for all that it decodes."""
+    """Discard what LibRaw prints about damaged files; what is decoded from memory is decoded in a child that does so itself."""
     saved, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
     try:
