@@ -27,13 +27,14 @@ def decoder() -> Iterator[Decoder]:
 
 def close(pixel: object, colour: tuple[int, int, int], slack: int = 12) -> bool:
     assert isinstance(pixel, tuple)
-    return max(abs(a - b) for a, b in zip(pixel, colour, strict=True)) <= slack
+    return bool(max(abs(a - b) for a, b in zip(pixel, colour, strict=True)) <= slack)
 
 
 def is_upright(image: Image.Image) -> bool:
     """Tell whether the red corner, and only that, is at the top left; developed colours are strong ones."""
-    red = [image.getpixel(place) for place in ((10, 10), (-11 % image.width, 10), (10, image.height - 11))]
-    return [bool(pixel[0] > pixel[2]) for pixel in red] == [True, False, False]  # type: ignore[index]
+    corners = [(10, 10), (image.width - 11, 10), (10, image.height - 11)]
+    red, _, blue = image.split()
+    return [int(red.getpixel(at)) > int(blue.getpixel(at)) for at in corners] == [True, False, False]  # type: ignore[arg-type]
 
 
 def upright(orientation: int) -> Image.Image:
