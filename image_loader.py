@@ -22,7 +22,7 @@ from library.jpeg_xl import open_jpeg_xl
 from library.memory import total_memory
 from library.raw import open_raw
 from library.reasons import why_not
-from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of
+from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of, may_be_raw
 from library.video import BYTES_PER_PIXEL as BYTES_PER_VIDEO_PIXEL
 from library.video import Video
 from library.walk import RAW_EXTENSIONS, VIDEO_EXTENSIONS, extension
@@ -54,12 +54,18 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_RAW_BEGINNING = 1 << 20
+"""Bytes of a raw file in which its date and place stand."""
 _large_lock = threading.Lock()
 
 Image.init()  # `open(formats=...)` knows only the formats that are loaded
 pillow_heif.register_heif_opener(decode_threads=1)  # photos are decoded in parallel: one core each
 # Pillow's own limit, by pixel count, refuses real 200-megapixel phone photos; MEMORY_LIMIT replaces it.
 Image.MAX_IMAGE_PIXELS = None
+
+
+class Beginning(bytes):
+    """The beginning of a video or raw file; of the rest, which can be huge, only what is needed is read while it is decoded."""
 
 
 def load_image(
@@ -103,7 +109,7 @@ def sent_size(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> tuple[i
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """Return the file's bytes. Reading is separate from decoding, so that disk errors do not count as damage.
 
-    Of a video, which can be huge, only the beginning is returned.
+    Of a video or raw file only the `Beginning` is returned.
 
     Raises:
         UnavailableImageError: the file is gone or could not be read this time.
@@ -112,8 +118,11 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
-            if _is_video(kind_of(head), path):
-                return head
+            kind = kind_of(head)
+            if _is_video(kind, path):
+                return Beginning(head)
+            if kind == RAW or (extension(os.fspath(path)) in RAW_EXTENSIONS and may_be_raw(head)):
+                return Beginning(head + file.read(_RAW_BEGINNING))
             if os.fstat(file.fileno()).st_size > MEMORY_LIMIT:
                 raise CorruptImageError(path, f"too large: a file of over {MEMORY_LIMIT / 1e9:.1f} GB")
             return head + file.read()
@@ -140,12 +149,13 @@ def decode(
 ) -> Image.Image:
     """Decode a file's bytes as `load_image` does; `path` is used for its extension and in errors.
 
-    With `videos` a video's still frame is its picture; it is read from `path`.
+    Where `data` are only the `Beginning`, the rest is read from there. With `videos` a video's still frame is its picture.
 
     Raises:
         CorruptImageError: there is no picture in it that can be decoded.
-        UnavailableImageError: there is too little memory now, or a video could not be read this time.
+        UnavailableImageError: there is too little memory now, or the rest could not be read this time.
     """
+    is_whole = not isinstance(data, Beginning)
     kind = kind_of(data[:HEAD_BYTES])
     if _is_video(kind, path):
         if not videos:
@@ -154,13 +164,14 @@ def decode(
     need = 0
     compression = ""
     try:
-        image = _open(BytesIO(data), path, kind)
-        compression = str(image.info.get("compression", ""))
-        full_size = image.size
-        _draft(image, max_side)
-        need = _memory_need(image, full_size)
-        with _room(path, image.size, need, large):
-            return _finish(image, data, max_side)
+        with BytesIO(data) if is_whole else open(path, "rb") as file:
+            image = _open(file, path, kind)
+            compression = str(image.info.get("compression", ""))
+            full_size = image.size
+            _draft(image, max_side)
+            need = _memory_need(image, full_size)
+            with _room(path, image.size, need, large):
+                return _finish(image, data, max_side)
     except CorruptImageError:
         raise
     except MemoryError as error:
@@ -170,7 +181,19 @@ def decode(
             ) from error
         raise UnavailableImageError(path, "not enough memory to decode it") from error
     except Exception as error:  # any type can come out of a decoder
+        if not is_whole:
+            _read_through(path)
         raise CorruptImageError(path, why_not(error, data, kind, compression)) from error
+
+
+def _read_through(path: str | os.PathLike[str]) -> None:
+    """Raise UnavailableImageError if the disk and not the file is what is damaged: LibRaw does not tell them apart."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _is_video(kind: str | None, path: str | os.PathLike[str]) -> bool:

@@ -21,7 +21,7 @@ from PIL import AvifImagePlugin
 
 from decoding import protocol
 from errors import CorruptImageError, UnavailableImageError
-from image_loader import LARGE, MEMORY_LIMIT, decode, read_file
+from image_loader import LARGE, MEMORY_LIMIT, Beginning, decode, read_file
 from library.moments import read_moment
 
 ORPHAN_SECONDS = 30
@@ -74,7 +74,7 @@ def main() -> None:
             signal.alarm(limit)
             try:
                 data = read_file(path)
-                memory[-1] = protocol.DECODING
+                memory[-1] = protocol.BOTH if isinstance(data, Beginning) else protocol.DECODING
                 if isinstance(asked, protocol.Look):
                     moment = read_moment(data)  # first, so that a broken picture has one too
                 image = decode(data, path, max_side, large=permit, videos=bool(videos))

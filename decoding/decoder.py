@@ -130,6 +130,10 @@ class Decoder:
                     ) from None
                 if phase == protocol.READING and (code is None or last_try):
                     raise UnavailableImageError(path, "the disk does not answer") from None
+                if phase == protocol.BOTH and code is None:  # nothing tells which of the two it is
+                    raise UnavailableImageError(
+                        path, f"the disk does not answer, or decoding it takes more than {self.time_limit} s"
+                    ) from None
                 if code is None:
                     raise CorruptImageError(path, f"decoding it took more than {self.time_limit} s") from None
                 if last_try and code == -signal.SIGKILL:  # no decoder kills itself
