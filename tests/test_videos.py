@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -15,16 +16,19 @@ import av
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from playwright.sync_api import expect
 
 from decoding.decoder import Decoder
 from errors import CorruptImageError
 from library.video import Video
 from tests.conftest import ROOT, Product, draw
 from tests.helpers.films import SIZE, black, corner, film, textured
+from tests.helpers.pages import Library, Watched, browser, needs_chromium, watched
 from tests.helpers.pixel_reports import report
 from tests.helpers.raw_files import BLUE, RED, scene
 from tests.test_raw import close
 
+__all__ = ["browser", "watched"]  # fixtures
 VIDEO = "2024/IMG_0010.MOV"
 
 
@@ -322,6 +326,22 @@ def test_the_report_shows_the_frame(product: Product) -> None:
     [preview] = pictures(product, "previews")
     assert preview.size == SIZE
     assert close(mean(preview, (5, 5, 30, 20)), RED, 45)
+
+
+@needs_chromium
+def test_the_page_marks_videos(watched: Watched, tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.add("a.jpg", "A cat")
+    library.add("b.mp4", "A dog that runs", drawn=False)
+    frame = library.pictures[0]
+    library.pictures[-1] = replace(frame, preview=frame.thumbnail)
+    library.add("c.MOV", drawn=False)
+    page = watched.go(library.write(), "#only=videos")
+    expect(page.locator(".tile")).to_have_count(2)
+    expect(page.locator(".tile .play")).to_have_count(1)
+    page.locator(".tile", has=page.locator(".play")).locator("a").click()
+    expect(page.locator("#facts")).to_contain_text("Video; the picture is one frame of it")
+    expect(page.locator("#facts")).to_contain_text("Open the video")
 
 
 def pictures(product: Product, kind: str) -> list[Image.Image]:
