@@ -43,7 +43,7 @@ _FORMATS = "JPEG PNG WEBP GIF TIFF BMP DIB PCX JPEG2000 AVIF HEIF ICO PSD PPM QO
 # Measured at the peak. RGB and similar modes are scaled directly. Other modes are first converted in full size, and some
 # formats decode into extra buffers.
 _BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 11, "I;16B": 11, "I;16L": 11}
-_BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20, "JXL": 20, "RAW": 10}
+_BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20, "JXL": 12, "RAW": 10}
 _DNG_VERSION, _NEW_SUBFILE_TYPE, _SUB_IFDS = 50706, 254, 330
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 BYTES_PER_PIXEL = 24
-"""Of a frame, measured at the peak: decoders keep up to 16 frames."""
+"""Of a frame, measured at the peak (HEVC, 10 bits): decoders keep many frames."""
 
 _AT = 0.1
 """Part of the length at which the frame is taken."""

@@ -142,6 +142,12 @@ def test_a_large_one_is_made_smaller(tmp_path: Path, decoder: Decoder) -> None:
     assert decoder.load(str(path)).size == (1024, 576)
 
 
+def test_a_title_in_an_old_encoding(tmp_path: Path, decoder: Decoder) -> None:
+    path = film(tmp_path / "a.avi", title="XXXX")
+    path.write_bytes(path.read_bytes().replace(b"XXXX", b"Caf\xe9"))
+    assert decoder.load(str(path)).size == SIZE
+
+
 def sound(path: Path) -> Path:
     with av.open(path, "w") as container:
         stream = container.add_stream("aac", rate=44100, layout="mono")

@@ -40,10 +40,12 @@ def film(
     turned: int | None = None,
     ratio: Fraction | None = None,
     colours: dict[str, int] | None = None,
+    title: str = "",
 ) -> Path:
     """Write a video whose frame at each second is what `look` says; `turned` is in degrees, against the clock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(path, "w") as container:
+        container.metadata["title"] = title
         stream = container.add_stream(codec, rate=RATE)
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = look(0).size
