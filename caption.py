@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import sys
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cli.exit import leave
 from cli.exit import main as start
@@ -25,33 +24,24 @@ except ModuleNotFoundError:
 import cluster_report
 from backends import BACKENDS
 from cli.doors import (
+    ExcludeOption,
     PhotosOption,
     Shard,
     VersionOption,
     WrongUseError,
     dollars,
+    exclusion,
     home_expanded,
     photos_folder,
     server,
     shard_of,
 )
 
-if TYPE_CHECKING:
-    from journal import Status
-
 DEFAULT_PROMPT = (
     "Describe this photo in one or two sentences. Focus on the main subject, setting, and activity."
 )
 RAY_HERE = "local"
 """What `--ray` alone means, in Ray's own word: a Ray that is started for this run on this machine."""
-
-
-class Precision(StrEnum):
-    """How many bits a local model's weights have."""
-
-    none = "none"
-    int8 = "int8"
-    int4 = "int4"
 
 
 app = typer.Typer(
@@ -61,32 +51,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-JournalOption = Annotated[
-    Path, typer.Option("--captions-jsonl", parser=home_expanded, metavar="PATH", help="The journal.")
-]
-BackendOption = Annotated[
-    str | None, typer.Option("--backend", help=f"Backend to use (required): {', '.join(BACKENDS)}.")
-]
-ModelOption = Annotated[str | None, typer.Option("--model", help="Model to use; each backend has a default.")]
-PromptOption = Annotated[str, typer.Option("--prompt", help="What to ask of each photo.")]
+JournalOption = Annotated[Path, typer.Option(parser=home_expanded, metavar="PATH", help="The journal.")]
+BackendOption = Annotated[str | None, typer.Option(help=f"Backend to use (required): {', '.join(BACKENDS)}.")]
+ModelOption = Annotated[str | None, typer.Option(help="Model to use; each backend has a default.")]
+PromptOption = Annotated[str, typer.Option(help="What to ask of each photo.")]
 BaseUrlOption = Annotated[
     str | None,
     typer.Option(
-        "--base-url",
         parser=server,
         metavar="URL",
         help="Another server that speaks the backend's dialect, as http://localhost:8000/v1.",
     ),
 ]
 WorkersOption = Annotated[
-    int | None,
-    typer.Option("--max-workers", min=1, help="Concurrent requests; each backend has a default."),
+    int | None, typer.Option(min=1, help="Concurrent requests; each backend has a default.")
 ]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Attempt at most this many photos.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Attempt at most this many photos.")]
 RetryOption = Annotated[
     str | None,
     typer.Option(
-        "--retry-status", help="Try photos with these statuses again, such as error_api,error_model."
+        help="Try photos with these statuses again, such as error_api,error_model; replaced: whose file is another one now.",
     ),
 ]
 VideosOption = Annotated[bool, typer.Option("--videos", help="Caption videos too, by one still frame each.")]
@@ -99,7 +83,6 @@ BudgetOption = Annotated[
 ShardOption = Annotated[
     Shard | None,
     typer.Option(
-        "--shard",
         parser=shard_of,
         metavar="PART/PARTS",
         help="Only this part of the library, as in 2/8: for machines that share nothing.",
@@ -145,6 +128,7 @@ def run_command(
         int, typer.Option(min=0, help="Exit with code 2 after this many photos if more are left.")
     ] = 0,
     shard: ShardOption = None,
+    exclude: ExcludeOption = None,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -156,7 +140,7 @@ def run_command(
     engine: Annotated[str | None, typer.Option(hidden=True)] = None,
     ray_address: Annotated[str | None, typer.Option(hidden=True)] = None,
     quantize: Annotated[
-        Precision | None,
+        Literal["none", "int8", "int4"] | None,
         typer.Option(help="Precision of a local model; by default what fits the card."),
     ] = None,
     trust_remote_code: Annotated[
@@ -172,6 +156,7 @@ def run_command(
     from cli.run import run
     from journal import MOCK
 
+    mock_flags = {"error_rate": mock_error_rate, "latency": mock_latency}
     options = RunOptions(
         backend=_known_backend(backend),
         model=model,
@@ -188,14 +173,11 @@ def run_command(
         dry_run=dry_run,
         restart_every=restart_every,
         shard=shard,
+        exclude=exclusion(exclude),
         ray=_cluster(ray, engine, ray_address),
-        quantize=quantize.value if quantize else None,
+        quantize=quantize,
         trust_remote_code=trust_remote_code,
-        mock_options={
-            name: value
-            for name, value in (("error_rate", mock_error_rate), ("latency", mock_latency))
-            if value is not None
-        },
+        mock_options={name: value for name, value in mock_flags.items() if value is not None},
     )
     _check_flags_for_cloud(backend, base_url, budget)
     if not prompt.strip():
@@ -228,6 +210,7 @@ def estimate(
     retry_status: RetryOption = None,
     videos: VideosOption = False,
     shard: ShardOption = None,
+    exclude: ExcludeOption = None,
     all_: Annotated[
         bool, typer.Option("--all", help="One row per cloud provider with its default model, cheapest first.")
     ] = False,
@@ -250,6 +233,7 @@ def estimate(
         retry_statuses=_known_statuses(retry_status),
         videos=videos,
         shard=shard,
+        exclude=exclusion(exclude),
     )
     _check_flags_for_cloud(backend, base_url)
     leave(lambda: print_estimate(options), prints=True)
@@ -262,11 +246,15 @@ def stats(
         Path | None,
         typer.Option(parser=photos_folder, metavar="PATH", help="Also say how much of this library is done."),
     ] = None,
+    exclude: ExcludeOption = None,
 ) -> None:
     """Print what a journal holds."""
     from cli.journals import print_stats
 
-    leave(lambda: print_stats(captions_jsonl, photos_dir), prints=True)
+    left_out = exclusion(exclude)
+    if left_out and photos_dir is None:
+        raise WrongUseError("--exclude is for the photos in a folder: add --photos-dir, or leave it out.")
+    leave(lambda: print_stats(captions_jsonl, photos_dir, left_out), prints=True)
 
 
 @app.command()
@@ -336,16 +324,17 @@ def _cluster(ray: str | None, engine: str | None, address: str | None) -> str | 
     return ray
 
 
-def _known_statuses(text: str | None) -> frozenset[Status]:
+def _known_statuses(text: str | None) -> frozenset[str]:
+    from cli.options import REPLACED
     from journal import STATUSES
 
     names = [name.strip() for name in text.split(",")] if text is not None else []
     # A success would be retried for ever.
-    errors = [status for status in STATUSES if status != "success"]
-    unknown = [name for name in names if name not in errors]
+    known = [*(status for status in STATUSES if status != "success"), REPLACED]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise WrongUseError(f"--retry-status cannot retry {unknown[0]!r}. Choose from: {', '.join(errors)}.")
-    return frozenset(status for status in errors if status in names)
+        raise WrongUseError(f"--retry-status cannot retry {unknown[0]!r}. Choose from: {', '.join(known)}.")
+    return frozenset(names)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import threading
 from array import array
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -38,7 +39,7 @@ from library.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 __all__ = [
     "MOCK",
@@ -65,6 +66,7 @@ class CaptionJournal:
         repeated: good lines that a later line of the same photo has replaced.
         newest: the newest `at`, or None.
         stamps: the times of each model's records, in whole seconds since 1970; filled only by `load(with_stamps=True)`.
+        times: the `at` of each photo's last record; filled only by `load(with_times=True)`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -77,9 +79,10 @@ class CaptionJournal:
         self.repeated = 0
         self.newest: str | None = None
         self.stamps: dict[str, array[int]] = {}
+        self.times: dict[str, str] = {}
         self._blank = 0
-        # Photos whose record in the file does not count.
-        self._not_counted: set[str] = set()
+        # The records in the file that do not count.
+        self._not_counted: dict[str, Entry] = {}
         self._fd: int | None = None
         self._locked = False
         self._mutex = threading.Lock()
@@ -124,6 +127,7 @@ class CaptionJournal:
         redo_mock: bool = False,
         redo_videos: bool = False,
         with_stamps: bool = False,
+        with_times: bool = False,
     ) -> dict[str, Entry]:
         """Read the file; return the last record of every photo that counts as done, by rel_path.
 
@@ -147,14 +151,22 @@ class CaptionJournal:
             if rel_path in records:
                 del records[rel_path]
             records[rel_path] = entry_of(record, shared)
-            if (at := record.get("at")) and at > newest:
-                newest = at
-            if with_stamps and (model := record.get("model")) and (second := seconds_of(record)) is not None:
-                self.stamps.setdefault(model, array("q")).append(second)
+            if at := record.get("at"):
+                newest = max(newest, at)
+                if with_times:
+                    self.times[rel_path] = shared.setdefault(at, at)
+                # For a copy no model was asked.
+                model = record.get("model") if with_stamps and not record.get("copy_of") else None
+                if model and (second := seconds_of(at)) is not None:
+                    self.stamps.setdefault(model, array("q")).append(second)
         self.repeated = good - len(records)
         self.newest = newest or None
         self._leave_out(retry_statuses, redo_mock=redo_mock, redo_videos=redo_videos)
         return records
+
+    def time_of(self, rel_path: str) -> int | None:
+        """Return when the photo's last record was made, in whole seconds since 1970; None if that is not known."""
+        return _seconds(self.times.get(rel_path))
 
     def is_done(self, rel_path: str) -> bool:
         """Tell whether the photo has a record that counts."""
@@ -167,11 +179,24 @@ class CaptionJournal:
 
     def names(self) -> Collection[str]:
         """Return the photos that have a record, whether it counts or not."""
-        return self.records.keys() | self._not_counted if self._not_counted else self.records.keys()
+        return self.records.keys() | self._not_counted.keys() if self._not_counted else self.records.keys()
 
     def is_known(self, rel_path: str) -> bool:
         """Tell whether the photo has a record, whether it counts or not."""
         return rel_path in self.records or rel_path in self._not_counted
+
+    def captioned(self) -> Iterator[tuple[str, Entry]]:
+        """Yield every photo that has a caption, and its record, whether it counts or not."""
+        for entries in (self.records, self._not_counted):
+            for rel_path, entry in entries.items():
+                if entry["status"] == "success":
+                    yield rel_path, entry
+
+    def do_again(self, rel_paths: Iterable[str]) -> None:
+        """Let the records of these photos no longer count: they are to be done again, and `redo` lists them."""
+        for rel_path in rel_paths:
+            self._not_counted[rel_path] = self.records.pop(rel_path)
+            self.redo[rel_path] = None
 
     def write(
         self,
@@ -208,7 +233,7 @@ class CaptionJournal:
                 rel_path = record.rel_path
                 self.repeated += self.is_known(rel_path)
                 self.redo.pop(rel_path, None)
-                self._not_counted.discard(rel_path)
+                self._not_counted.pop(rel_path, None)
                 self.records.pop(rel_path, None)  # taken out first: the order is that of the last records
                 self.records[rel_path] = entry_of(cast("Fields", record.__dict__), {})
 
@@ -295,8 +320,9 @@ class CaptionJournal:
             self._fd = None
 
     def _forget(self) -> None:
-        self.records, self.redo, self._not_counted = {}, {}, set()
-        self.malformed, self.repeated, self.newest, self.stamps = [], 0, None, {}
+        self.records, self.redo, self._not_counted = {}, {}, {}
+        self.malformed, self.repeated, self.newest = [], 0, None
+        self.stamps, self.times = {}, {}
         self._blank = 0
 
     def _leave_out(self, retry_statuses: Collection[str], *, redo_mock: bool, redo_videos: bool) -> None:
@@ -306,9 +332,9 @@ class CaptionJournal:
         for rel_path, entry in self.records.items():
             is_old_video = redo_videos and is_video(entry["status"], entry.get("error"))
             if is_old_video or (redo_mock and entry.get("model") == MOCK):
-                self._not_counted.add(rel_path)
+                self._not_counted[rel_path] = entry
             elif entry["status"] in retry_statuses:
-                self._not_counted.add(rel_path)
+                self._not_counted[rel_path] = entry
                 self.redo[rel_path] = None
         for rel_path in self._not_counted:
             del self.records[rel_path]
@@ -382,6 +408,12 @@ class CaptionJournal:
             number += 1
             backup = self.path.with_name(f"{self.path.name}.{stamp}-{number}.bak")
         return backup
+
+
+@cache
+def _seconds(at: str | None) -> int | None:
+    """Many records are made in the same second."""
+    return seconds_of(at)
 
 
 def _now() -> datetime:

@@ -46,6 +46,8 @@ from tests.helpers.tiny_model import build_tiny_vlm
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from engines.outcome import Outcome
+
 _PARTS = ("speed", "memory", "batches")
 _ONE, _PREPARED, _LOOP, _PRODUCT = (
     "one by one",
@@ -88,10 +90,15 @@ def product(backend: Backend, library: Path) -> Took:
     journal = CaptionJournal(path)
     photos = walk(library).photos
     captioner = Captioner(backend, "local/random", stop=stop)
+
+    def keep(outcomes: list[Outcome]) -> int:
+        journal.write_many([record(outcome) for outcome in outcomes])
+        return 0
+
     with journal.lock():
         result = drive(
             caption_photos(photos, captioner, local_decoders(MAX_SIDE), workers=1),
-            lambda outcomes: journal.write_many([record(outcome) for outcome in outcomes]),
+            keep,
             stop=stop,
             photos_dir=library,
             redone=frozenset(),

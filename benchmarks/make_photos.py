@@ -1,8 +1,7 @@
-"""Makes the photos of the benchmarks: JPEGs with the entropy of real ones, hard-linked into a library. Measures nothing."""
+"""Makes the photos of the benchmarks: JPEGs with the entropy of real ones, and libraries of them. Measures nothing."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,19 +45,39 @@ def write_photo(path: Path, size: tuple[int, int] = PHONE, seed: int = 0) -> Pat
     return path
 
 
+def numbered(picture: bytes, number: int, *, longer: int | None = None) -> bytes:
+    """Return a JPEG that shows the same, with a comment that makes it another file, `longer` bytes longer.
+
+    Copies would be captioned only once, and files of one size would be looked into; by default each gets another size.
+    """
+    comment = number.to_bytes(8) + bytes(number % 60_000 if longer is None else longer)
+    return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + picture[2:]
+
+
 def make_library(
-    folder: Path, count: int, size: tuple[int, int] = PHONE, *, distinct: int = 4, folders: int = 1
+    folder: Path,
+    count: int,
+    size: tuple[int, int] = PHONE,
+    *,
+    distinct: int = 4,
+    folders: int = 1,
+    first: int | None = None,
 ) -> list[str]:
-    """Fill `folder` with `count` photos in `folders` subfolders, all hard links to `distinct` files; return the paths."""
+    """Fill `folder` with `count` photos in `folders` subfolders, which show `distinct` pictures; return the paths.
+
+    With `first`, only that many bytes of each picture are written: enough for its header.
+    """
     originals = folder.with_name(f"{folder.name}.originals")  # beside it, so that no walk finds them
     originals.mkdir(parents=True)
-    sources = [write_photo(originals / f"{seed}.jpg", size, seed) for seed in range(distinct)]
+    sources = [
+        write_photo(originals / f"{seed}.jpg", size, seed).read_bytes()[:first] for seed in range(distinct)
+    ]
     paths = []
     for number in range(count):
         place = folder / f"{number * folders // count:03}"
         if number == 0 or not place.exists():
             place.mkdir(parents=True)
         path = place / f"IMG_{number:06}.jpg"
-        os.link(sources[number % distinct], path)
+        path.write_bytes(numbered(sources[number % distinct], number))
         paths.append(str(path))
     return paths

@@ -1,7 +1,7 @@
 """
 Measures how a finished library of up to a million photos is walked and resumed: seconds and peak memory of the product.
 
-The files are hard links to a few tiny ones, in folders of 1,000; the journal has a caption of some 25 words for each.
+The files are tiny, in folders of 1,000; the journal has a caption of some 25 words and the content of each.
 Nothing is left to do, so what a run takes is the walk, the journal and what it makes of them. The yardstick of the
 same round is the least that any program must do for it: `os.walk` over the folder and `json.loads` of every line.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import sys
 import tempfile
@@ -20,13 +19,14 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from make_photos import TINY, write_photo
+from make_photos import TINY, numbered, write_photo
 from memory import peaks
 from overhead import WORDS
 from processes import ROOT, output, start
 
-LINKS = 50_000
-"""Names that one file gets: file systems allow it 65,000."""
+sys.path.insert(0, str(ROOT))
+from library.identity import content_of_bytes
+
 _BARE = """
 import json, os, sys
 paths = [os.path.join(folder, name) for folder, _, names in os.walk(sys.argv[1]) for name in names]
@@ -45,20 +45,21 @@ def make(folder: Path, count: int) -> tuple[Path, Path]:
     """Make a library of `count` names and its finished journal; return both paths."""
     library, journal = folder / f"{count}", folder / f"{count}.jsonl"
     chance = random.Random(0)
+    picture = write_photo(folder / f"{count}.jpg", TINY).read_bytes()
     with journal.open("w", encoding="utf-8") as file:
         for number in range(count):
-            if number % LINKS == 0:
-                source = write_photo(folder / f"{count}-{number}.jpg", TINY)
+            data = numbered(picture, number, longer=number % 1000)
             place = library / f"{number // 1000:04}"
             if number % 1000 == 0:
                 place.mkdir(parents=True)
-            os.link(source, place / f"IMG_{number:07}.jpg")
+            (place / f"IMG_{number:07}.jpg").write_bytes(data)
             record = {
                 "rel_path": f"{place.name}/IMG_{number:07}.jpg",
                 "caption": " ".join(chance.choices(WORDS, k=25)),
                 "status": "success",
                 "model": "mock",
-                "at": f"2026-11-20T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z",
+                "at": f"2036-11-20T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z",
+                "content": content_of_bytes(data),
             }
             file.write(json.dumps(record) + "\n")
     return library, journal

@@ -51,6 +51,8 @@ def write_journal(path: Path, lines: int) -> None:
                 "status": "success",
                 "model": "openai/gpt-4o-mini",
                 "at": f"2026-11-20T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z",
+                "prompt": "a446fe57",
+                "content": f"{2_000_000 + number}-{number * 7_919:016x}",
             }
             file.write(json.dumps(record) + "\n")
 

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS
 from cli.exit import ExitCode
 from cli.log import log
+from cli.options import REPLACED
 from cli.selection import (
     done_records,
     keep_shard,
+    last_label,
+    leave_out_stand_ins,
     load_records,
+    model_label,
     open_videos,
     pending_photos,
     photos_folder,
 )
 from cli.words import count
 from config import load_settings
-from costs.estimate import FRAME_SIZE, Estimate, estimate, sample_sizes
+from costs.estimate import FRAME_SIZE, Estimate, Work, estimate, sample_sizes
 from costs.pace import pace
 from costs.prices import dollars, is_priced, source
+from engines.known import Known, find_copies, replaced
+from engines.turns import Turns
 from image_loader import sent_size
-from journal import MOCK, CaptionJournal, tally
+from journal import MOCK, CaptionJournal, prompt_mark, tally
 from library.walk import VIDEO_EXTENSIONS, extension, walk
 
 if TYPE_CHECKING:
@@ -36,7 +43,7 @@ def print_estimate(options: Options) -> ExitCode:
         StopRunError: a folder or journal is not as it must be, or the model is not known.
     """
     folder = photos_folder(options.photos_dir, load_settings())
-    found = walk(folder)
+    found = walk(folder, options.exclude)
     journal = CaptionJournal(options.captions_jsonl)
     for warning in found.warnings:
         log.warning(warning)
@@ -47,30 +54,17 @@ def print_estimate(options: Options) -> ExitCode:
         journal, found, folder, options.retry_statuses, redo_mock=redo_mock, videos=videos, with_stamps=True
     )
     keep_shard(found, options.shard)
-    pending = pending_photos(journal, found)
-    _print_photos(options, journal, found, len(pending))
-    photos, sizes = sample_sizes(pending[: options.limit], _size)
-
-    def row(name: str) -> Estimate:
-        model = options.model or BACKENDS[name].default_model or _last_model(journal, name)
-        label = MOCK if name == MOCK else f"{name}/{model}"
-        workers = options.max_workers
-        return estimate(
-            name,
-            model,
-            photos=photos,
-            sizes=sizes,
-            prompt=options.prompt,
-            workers=workers,
-            # The journal does not say with how many workers its pace was measured.
-            pace=pace(journal.stamps.get(label, ())) if workers is None else None,
-            base_url=options.base_url,
-        )
-
+    leave_out_stand_ins(found, journal.records)
+    if REPLACED in options.retry_statuses:
+        journal.do_again(replaced(journal, found.photos))
+    known = find_copies(pending_photos(journal, found), journal, found.photos)
+    names = [options.backend] if options.backend else [name for name in BACKENDS if is_priced(name)]
+    rows = [_row(name, options, journal, known) for name in names]
+    _print_photos(options, journal, found, rows)
     if options.backend:
-        _print_one(row(options.backend))
+        _print_one(rows[0].estimate)
     else:
-        _print_all(sorted((row(name) for name in BACKENDS if is_priced(name)), key=lambda row: row.cost))
+        _print_all(sorted((row.estimate for row in rows), key=lambda row: row.cost))
     return ExitCode.DONE
 
 
@@ -78,25 +72,42 @@ def _size(path: str) -> tuple[int, int] | None:
     return FRAME_SIZE if extension(path) in VIDEO_EXTENSIONS else sent_size(path)
 
 
-def _print_photos(options: Options, journal: CaptionJournal, found: Walk, pending: int) -> None:
-    total, limit = len(found.photos), options.limit or pending
-    limited = f"; --limit {limit:,}" if limit < pending else ""
-    print(
-        f"Photos remaining:  {min(limit, pending):,} / {total:,} ({total - pending:,} already done{limited})"
-    )
-    counted = tally(done_records(journal, found))
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a backend would cost, how many photos it would be asked about, and how many would get the caption of another."""
+
+    estimate: Estimate
+    asked: int
+    carried: int
+
+
+def _row(name: str, options: Options, journal: CaptionJournal, known: Known) -> _Row:
+    label = model_label(name, options.model) or last_label(journal, name) or ""
+    copies, others = known.split(label, None if name == MOCK else prompt_mark(options.prompt))
+    turns = Turns(others, options.limit)
+    sample = sample_sizes(next(turns.rounds(), []), _size)
+    work = Work(*sample, options.prompt, options.max_workers, options.base_url)
+    # The journal does not say with how many workers its pace was measured.
+    measured = pace(journal.stamps.get(label, ())) if options.max_workers is None else None
+    made = estimate(name, label.partition("/")[2], work, measured)
+    return _Row(made, turns.quota, len(copies) + turns.alike)
+
+
+def _print_photos(options: Options, journal: CaptionJournal, found: Walk, rows: list[_Row]) -> None:
+    total, done = len(found.photos), done_records(journal, found)
+    asked, carried = max(row.asked for row in rows), max(row.carried for row in rows)
+    limited = f"; --limit {options.limit:,}" if options.limit and asked + carried + len(done) < total else ""
+    print(f"Photos remaining:  {asked:,} / {total:,} ({len(done):,} already done{limited})")
+    if carried:
+        less = "up to " if any(row.carried < carried for row in rows) else ""
+        print(
+            f"Carried over:      {less}{count(carried, 'caption')} from moved or copied photos, which cost nothing"
+        )
+    counted = tally(done)
     if counted.errors or counted.videos:
         print(f"Already done:      {counted.line()}")
-    if found.other_files:
-        print(found.other_files_line())
-
-
-def _last_model(journal: CaptionJournal, backend: str) -> str:
-    """Return the backend's model that made the last caption here; without --model the hardware chose it."""
-    models = (str(entry.get("model", "")) for entry in reversed(journal.records.values()))
-    return next((model for model in models if model.startswith(f"{backend}/")), "").removeprefix(
-        f"{backend}/"
-    )
+    for line in found.left_out(journal.records):
+        print(line)
 
 
 def _print_one(row: Estimate) -> None:

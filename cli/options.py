@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.doors import Shard
-    from journal import Status
+    from library.exclusion import Exclusion
+
+REPLACED = "replaced"
+"""What `--retry-status` calls the photos whose file is another one than the one that their record is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +30,10 @@ class Options:
     base_url: str | None
     max_workers: int | None
     limit: int | None
-    retry_statuses: frozenset[Status]
+    retry_statuses: frozenset[str]
     videos: bool
     shard: Shard | None
+    exclude: Exclusion | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from backends import BACKENDS, backend_class, load_backend
+from backends import BACKENDS, load_backend
 from cli.copies import copies_warning
 from cli.exit import ExitCode
 from cli.log import log, start_log
+from cli.money import ends_soon, spending_of, spent, used
 from cli.open_files import allow_open_files
+from cli.options import REPLACED
 from cli.progress import Progress
 from cli.selection import (
     done_records,
     keep_shard,
+    last_label,
+    leave_out_stand_ins,
     load_records,
+    model_label,
     open_videos,
     pending_photos,
     photos_folder,
@@ -24,14 +28,13 @@ from cli.selection import (
 from cli.signals import Stopper
 from cli.words import again, command, count
 from config import load_settings
-from costs.estimate import text_tokens
-from costs.prices import dollars, price_of, source
-from costs.spending import Spending
 from engines.captioning import Captioner
 from engines.checks import SameAnswerWatch
 from engines.driver import Result, drive, record
+from engines.known import Known, find_copies, replaced
 from engines.ray.session import LOCAL, ray_cluster
 from engines.threads import caption_photos, local_decoders
+from engines.turns import Turns
 from errors import StopRunError
 from image_loader import MAX_SIDE
 from journal import MOCK, CaptionJournal, Status, Tally, prompt_mark, tally
@@ -39,9 +42,8 @@ from library.video import check_packages
 from library.walk import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from contextlib import AbstractContextManager
-    from decimal import Decimal
     from pathlib import Path
 
     from backends.base import CaptionBackend
@@ -63,19 +65,15 @@ class _Task:
     photos_dir: Path
     journal: CaptionJournal
     found: Walk
-    pending: list[Photo]
+    known: Known
+    turns: Turns
     prompt: str | None
+    carried: int = 0
 
     @property
-    def quota(self) -> int:
-        """How many photos this run attempts."""
-        most = len(self.pending)
-        return min(most, self.options.limit or most, self.options.restart_every or most)
-
-    @property
-    def left(self) -> int:
-        """How many are to be done after it."""
-        return len(self.pending) - self.quota
+    def total(self) -> int:
+        """How many photos the library has."""
+        return len(self.found.photos)
 
 
 def run(options: RunOptions) -> ExitCode:
@@ -94,35 +92,69 @@ def run(options: RunOptions) -> ExitCode:
     with journal.lock(), ExitStack() as stack:
         _begin(journal)
         task = _task(options, photos_dir, journal)
-        if not task.quota:  # no model to load, no key to ask for
-            result = Result()
+        label = model_label(options.backend, options.model)
+        if label:
+            task = _carry_over(task, label)
+        if not task.turns.quota:  # no model to load, no key to ask for
+            result = Result(carried=task.carried, progress=task.carried)
             _summarise(task, result)
             return _end(task, result, None)
         cluster = stack.enter_context(_ray(options, stopper)) if options.ray else None
         load = cluster.load_backend if cluster else load_backend
         name = MOCK if options.mock else options.backend
         backend = load(name, options.model, settings, options.prompt, **options.backend_options)
+        if not label:
+            task = _carry_over(task, f"{options.backend}/{backend.model}")
         result = _caption(task, backend, cluster.decoders if cluster else None, stopper)
         return _end(task, result, stopper.code)
 
 
 def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Task:
     """Look at the library and the journal, and say what is done already."""
-    found = walk(photos_dir)
+    found = walk(photos_dir, options.exclude)
     for warning in found.warnings:
         log.warning(warning)
     if options.videos:
         open_videos(found)
     if not options.force:
-        redo_mock, videos = not options.mock, options.videos
+        redo_mock, videos = options.backend != MOCK, options.videos
         load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=redo_mock, videos=videos)
     if sentence := keep_shard(found, options.shard):
         log.info(sentence)
-    prompt = None if options.mock else prompt_mark(options.prompt)
+    leave_out_stand_ins(found, () if options.dry_run else journal.records)
+    prompt = None if options.backend == MOCK else prompt_mark(options.prompt)
     if not options.dry_run:
+        _look_for_replaced(options, journal, found)
         _say_what_is_done(journal, found, prompt)
-    pending = found.photos if options.dry_run else pending_photos(journal, found)
-    return _Task(options, photos_dir, journal, found, pending, prompt)
+    known = find_copies(pending_photos(journal, found), journal, found.photos)
+    turns = _turns(options, found.photos if options.dry_run else known.photos)
+    return _Task(options, photos_dir, journal, found, known, turns, prompt)
+
+
+def _look_for_replaced(options: RunOptions, journal: CaptionJournal, found: Walk) -> None:
+    """Say how many photos were replaced under their name, or let them be done again if that is asked for."""
+    names = replaced(journal, found.photos)
+    if REPLACED in options.retry_statuses:
+        journal.do_again(names)
+    elif names:
+        way = _again(options, "--retry-status", "--limit", adding=("--retry-status", REPLACED))
+        log.info(
+            f"Photos replaced since their records were made: {len(names):,}, such as {names[0]!r}. The records stay; to make "
+            f"them again: {way}"
+        )
+
+
+def _turns(options: RunOptions, photos: Sequence[Photo]) -> Turns:
+    most = [most for most in (options.limit, options.restart_every) if most]
+    return Turns(photos, min(most) if most else None)
+
+
+def _carry_over(task: _Task, model: str) -> _Task:
+    """Write the captions that `model` has made of the same photos under other names; return what is left to do."""
+    if task.options.dry_run:
+        return task
+    carried, left = task.known.carry_over(task.journal, model, task.prompt)
+    return replace(task, turns=_turns(task.options, left), carried=carried)
 
 
 def _caption(
@@ -130,7 +162,7 @@ def _caption(
 ) -> Result:
     """Make the captions and say what came of it."""
     options, journal = task.options, task.journal
-    spending = _spending(options, backend)
+    spending = spending_of(options, backend)
     if options.force and (backup := journal.set_aside()):
         log.info(f"The old captions are kept as {backup.name}.")
     workers = _workers(options, backend)
@@ -144,30 +176,37 @@ def _caption(
         if backend.checked and (warning := watch.see(outcome)):
             log.warning(warning)
 
-    total = len(task.found.photos)
-    done = total - len(task.pending)
-    with Progress(total, done=done, quota=task.quota, spent=_spent(spending)) as progress:
+    captioner = Captioner(backend, label, stop=stopper.event, spending=spending)
+
+    def batches() -> Generator[list[Outcome], None, None]:
+        for photos in task.turns.rounds():
+            hands = decoders if decoders is not None else local_decoders(MAX_SIDE, videos=options.videos)
+            yield from caption_photos(photos, captioner, hands, workers=workers)
+            if stopper.event.is_set():
+                return
+
+    done = task.total - task.turns.left
+    with Progress(task.total, done=done, quota=task.turns.quota, spent=spent(spending)) as progress:
         result = drive(
-            caption_photos(
-                task.pending[: task.quota],
-                Captioner(backend, label, stop=stopper.event, spending=spending),
-                decoders if decoders is not None else local_decoders(MAX_SIDE, videos=options.videos),
-                workers=workers,
-            ),
-            _keep_dry_run(journal) if options.dry_run else _keep(journal, task.prompt),
+            batches(),
+            _keep_dry_run(journal)
+            if options.dry_run
+            else _keep(journal, task.prompt, task.turns, progress.carried),
             stop=stopper.event,
             photos_dir=task.photos_dir,
             redone=frozenset(journal.redo),
             seen=seen,
         )
+    result.carried += task.carried
+    result.progress += task.carried
     _summarise(task, result)
     if backend.host:
-        log.info(_used(spending))
+        log.info(used(spending))
     return result
 
 
 def _say_what_begins(task: _Task, backend: CaptionBackend, label: str, workers: int) -> None:
-    counts = f"{task.quota:,} of {len(task.found.photos):,} photos"
+    counts = f"{task.turns.quota:,} of {task.total:,} photos"
     if task.options.dry_run:
         log.info(f"Opening {counts}, without captioning them.")
     else:
@@ -177,7 +216,7 @@ def _say_what_begins(task: _Task, backend: CaptionBackend, label: str, workers: 
         log.info(
             f"The bare pixels of your photos go to {backend.host}; what that means: docs/api_providers.md"
         )
-    if sentence := _ends_soon(backend):
+    if sentence := ends_soon(backend):
         log.warning(sentence)
 
 
@@ -223,70 +262,37 @@ def _workers(options: RunOptions, backend: CaptionBackend) -> int:
     return 1
 
 
-def _spending(options: RunOptions, backend: CaptionBackend) -> Spending:
-    """Return what counts tokens and money.
+def _keep(
+    journal: CaptionJournal,
+    prompt: str | None = None,
+    turns: Turns | None = None,
+    carried: Callable[[int], None] = lambda _: None,
+) -> Callable[[list[Outcome]], int]:
+    """Write records, and with a new caption those of the photos with the same content; tell `carried` how many."""
 
-    Raises:
-        StopRunError: there is a budget, and no known price.
-    """
-    if options.mock:
-        return Spending()
-    try:
-        price = price_of(options.backend, backend.model)
-    except StopRunError:
-        if options.budget is not None:
-            raise
-        return Spending()
-    tokens = backend_class(options.backend).picture_tokens(backend.model, MAX_SIDE, MAX_SIDE) or 0
-    most = price.of(tokens + text_tokens(options.prompt), backend.max_output_tokens)
-    return Spending(price, options.budget, most)
+    def keep(outcomes: list[Outcome]) -> int:
+        records = [record(outcome, prompt) for outcome in outcomes]
+        copies = [copy for made in records for copy in turns.copies_of(made)] if turns else []
+        journal.write_many(records + copies)
+        carried(len(copies))
+        return len(copies)
 
-
-def _ends_soon(backend: CaptionBackend) -> str | None:
-    """Return a warning about a model that its provider ends soon: new photos will need another one."""
-    if backend.end_date is None:
-        return None
-    days = (backend.end_date - datetime.now(UTC).date()).days
-    if days > 60:
-        return None
-    when = f"ends on {backend.end_date} (in {days} days)" if days > 0 else f"ended on {backend.end_date}"
-    return f"{backend.model} {when}: choose another --model, so that one model captions all of the library."
+    return keep
 
 
-def _spent(spending: Spending) -> Callable[[], Decimal | None]:
-    return lambda: spending.cost if spending.price or spending.billed else None
-
-
-def _used(spending: Spending) -> str:
-    lost = f"; {spending.lost:,} requests brought no answer and may be billed too" if spending.lost else ""
-    return _used_tokens(spending).removesuffix(".") + f"{lost}."
-
-
-def _used_tokens(spending: Spending) -> str:
-    tokens = f"Used {spending.input_tokens:,} input and {spending.output_tokens:,} output tokens"
-    if spending.billed:
-        return f"{tokens}: {dollars(spending.cost)} by the server's own bill."
-    if spending.price is None:
-        return f"{tokens}; their price is not known here."
-    return f"{tokens}: {dollars(spending.cost)} at the list prices of {source()}."
-
-
-def _keep(journal: CaptionJournal, prompt: str | None = None) -> Callable[[list[Outcome]], None]:
-    return lambda outcomes: journal.write_many([record(outcome, prompt) for outcome in outcomes])
-
-
-def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], None]:
+def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], int]:
     """Write everything to the dry run's own journal; to the real one only broken photos without a record."""
     path = journal.path
     rehearsal = CaptionJournal(path.with_name(f"{path.stem}.dry-run{path.suffix}"))
     rehearsal.clear()
 
-    def keep(outcomes: list[Outcome]) -> None:
+    def keep(outcomes: list[Outcome]) -> int:
         records = [record(outcome) for outcome in outcomes]
         rehearsal.write_many(records)
         journal.write_many(
             [r for r in records if r.status == "error_corrupt" and not journal.is_known(r.rel_path)]
         )
+        return 0
 
     return keep
 
@@ -302,14 +308,26 @@ def _summarise(task: _Task, result: Result) -> None:
     if counted.videos:
         text += f", {count(counted.videos, 'video')}"
     log.info(text + ".")
+    if sentence := _carried(task, result):
+        log.info(sentence)
     if result.unread:
         log.info(
             f"{count(result.unread, 'photo')} could not be read or captioned this time: still to be done."
         )
     if result.gone:
         log.info(f"{count(result.gone, 'photo')} vanished before their turn came.")
-    if task.found.other_files:
-        log.info(task.found.other_files_line())
+    for line in task.found.left_out(() if task.options.dry_run else task.journal.records):
+        log.info(line)
+
+
+def _carried(task: _Task, result: Result) -> str | None:
+    """Say how many captions were carried over or, in a dry run, would be."""
+    options, number, would = task.options, result.carried, ""
+    if options.dry_run:
+        label = model_label(options.backend, options.model) or last_label(task.journal, options.backend)
+        copies, others = task.known.split(label or "", task.prompt)
+        number, would = len(copies) + Turns(others).alike, "would be "
+    return f"{count(number, 'caption')} {would}carried over from moved or copied photos." if number else None
 
 
 def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
@@ -324,7 +342,8 @@ def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
         go_on = "Begin it again" if options.dry_run else "Go on"
         log.warning(f"Stopped; everything written is safe. {go_on} with: {_again(options)}")
         return signalled
-    batch_ended = task.left and options.restart_every and task.quota == options.restart_every != options.limit
+    turns = task.turns
+    batch_ended = turns.left and turns.asked == options.restart_every != options.limit
     if (result.unread or task.found.unreadable) and not (batch_ended and result.progress):
         raise StopRunError(
             f"Not everything could be read or captioned this time; fix the cause, then try the rest with: {_again(options)}"
@@ -332,10 +351,10 @@ def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
     if batch_ended:
         if not result.progress:
             raise StopRunError(
-                f"Photos left: {task.left:,}, but this batch brought nothing new: leave out --retry-status, "
+                f"Photos left: {turns.left:,}, but this batch brought nothing new: leave out --retry-status, "
                 "or fix the cause first."
             )
-        log.info(f"Batch complete; photos left: {task.left:,}.")
+        log.info(f"Batch complete; photos left: {turns.left:,}.")
         code = ExitCode.MORE_TO_DO
     else:
         code = ExitCode.DONE
@@ -349,17 +368,21 @@ def _next_step(task: _Task) -> str:
     if options.dry_run:
         way = _again(options, "--dry-run")
         return f"Nothing was captioned: this was a rehearsal. Caption them with: {way}"
-    if task.left:
-        return f"Photos left: {task.left:,}. Go on with: {_again(options)}"
+    if task.turns.left:
+        return f"Photos left: {task.turns.left:,}. Go on with: {_again(options)}"
+    everywhere = all(task.journal.is_done(name) for name in task.found.away)
+    every = "Every photo" if everywhere else "Every photo that is here"
     counted = tally(done_records(task.journal, task.found))
     retry = [status for status in _RETRIABLE if counted.statuses[status]]
     if retry:
         failures = count(sum(counted.statuses[status] for status in retry), "failure")
         way = _again(options, "--retry-status", "--limit", adding=("--retry-status", ",".join(retry)))
-        return f"Every photo has a record. To try the {failures} again: {way}"
-    folder = ("--photos-dir", str(options.photos_dir)) if options.photos_dir else ()
+        return f"{every} has a record. To try the {failures} again: {way}"
+    folder = ["--photos-dir", str(options.photos_dir)] if options.photos_dir else []
+    for pattern in options.exclude.patterns if folder and options.exclude else ():
+        folder += ["--exclude", pattern]
     way = command("stats", "--captions-jsonl", str(options.captions_jsonl), *folder)
-    return f"Every photo has a record. Count them with: {way}"
+    return f"{every} has a record. Count them with: {way}"
 
 
 def _mention_compact(options: RunOptions, journal: CaptionJournal) -> None:

@@ -1,6 +1,6 @@
 """Owns the child process that decodes: paths come in through a pipe, pixels go out through shared memory.
 
-If asked, it also tells when and where the photo was taken, from the bytes that it has read.
+From the bytes that it has read it also tells what the file is known by or, if asked, when and where the photo was taken.
 
 Started by `decoding.decoder` as `python -m decoding.child PIPE_FD MEMORY_FD MEMORY_SIZE MAX_SIDE TIME_LIMIT VIDEOS`. Ends
 when the pipe is closed. If it hangs in a decoder then, its own alarm ends it.
@@ -22,7 +22,9 @@ from PIL import AvifImagePlugin
 from decoding import protocol
 from errors import CorruptImageError, UnavailableImageError
 from image_loader import LARGE, MEMORY_LIMIT, Beginning, decode, read_file
+from library.identity import content_of, content_of_bytes
 from library.moments import read_moment
+from library.signatures import HEAD_BYTES
 
 ORPHAN_SECONDS = 30
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
@@ -69,27 +71,34 @@ def main() -> None:
             except EOFError:
                 return
             path, max_side = (asked, usual_side) if isinstance(asked, str) else (asked.path, asked.max_side)
-            moment = None
+            moment = content = None
             memory[-1] = protocol.READING
             signal.alarm(limit)
             try:
                 data = read_file(path)
+                if isinstance(asked, str):
+                    content = _content(data, path)
                 memory[-1] = protocol.BOTH if isinstance(data, Beginning) else protocol.DECODING
                 if isinstance(asked, protocol.Look):
                     moment = read_moment(data)  # first, so that a broken picture has one too
                 image = decode(data, path, max_side, large=permit, videos=bool(videos))
                 pixels = image.tobytes("raw", "RGBX")  # Pillow's own layout, which is only copied
                 memory[: len(pixels)] = pixels
-                answer: object = protocol.Pixels(image.size, moment)
+                answer: object = protocol.Pixels(image.size, moment, content)
             except UnavailableImageError as error:
                 answer = protocol.Failure(error.reason, unavailable=True, gone=error.gone)
             except CorruptImageError as error:
-                answer = protocol.Failure(error.reason, moment=moment)
+                answer = protocol.Failure(error.reason, moment=moment, content=content)
             signal.alarm(0)
             if permit.used and _trim:
                 _trim(0)  # before the next large picture begins in another child
             permit.used = False
             pipe.send(answer)
+
+
+def _content(data: bytes, path: str) -> str | None:
+    """Return the content of the file; of a video or raw file only the beginning has been read."""
+    return content_of(path, data[:HEAD_BYTES]) if isinstance(data, Beginning) else content_of_bytes(data)
 
 
 def _be_quiet() -> None:

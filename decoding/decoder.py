@@ -51,9 +51,13 @@ class Decoder:
     A photo that crashes the child is tried once more in a new one, because the photo before it may have done the damage.
     The second time the photo is the cause. One that hangs is not tried again. With `videos` the picture of a video is its
     still frame.
+
+    `content` is that of the last file that was loaded (library/identity.py), also if there is no picture in it; None if it
+    could not be read, or crashed the child.
     """
 
     def __init__(self, max_side: int, time_limit: int = TIME_LIMIT, *, videos: bool = False) -> None:
+        self.content: str | None = None
         self.max_side = max_side
         self._videos = videos
         self.time_limit = time_limit
@@ -82,12 +86,12 @@ class Decoder:
             CorruptImageError: there is no picture in it, or the decoder crashed or hung.
         """
         path = os.path.abspath(path)
-        return self._picture(path, self._answer(path, path))
+        return self._picture(path, self._loaded(path))
 
     def load_pixels(self, path: str) -> tuple[tuple[int, int], bytes]:
         """Return the picture of `load` as (width, height) and pixels, four bytes each (RGBX), as Pillow keeps them."""
         path = os.path.abspath(path)
-        size, pixels = self._pixels(path, self._answer(path, path))
+        size, pixels = self._pixels(path, self._loaded(path))
         with pixels:
             return size, bytes(pixels)
 
@@ -105,6 +109,12 @@ class Decoder:
         except CorruptImageError as error:
             picture = error
         return picture, moment
+
+    def _loaded(self, path: str) -> protocol.Pixels | protocol.Failure:
+        self.content = None
+        answer = self._answer(path, path)
+        self.content = answer.content
+        return answer
 
     def _answer(self, path: str, asked: str | protocol.Look) -> protocol.Pixels | protocol.Failure:
         """Return the child's answer about the photo.

@@ -19,7 +19,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The parent asks for a picture of at most `max_side` and for its moment; a path alone asks for no moment."""
+    """The parent asks for a picture of at most `max_side` and its moment; a path alone asks for the file's content."""
 
     path: str
     max_side: int
@@ -36,6 +36,7 @@ class Pixels:
 
     size: tuple[int, int]
     moment: Moment | None = None
+    content: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +47,4 @@ class Failure:
     unavailable: bool = False
     gone: bool = False
     moment: Moment | None = None
+    content: str | None = None

@@ -35,7 +35,8 @@ class Result:
         videos: how many of them are videos.
         unread: photos that stay open because they could not be read.
         gone: photos that do not exist any more.
-        progress: records for photos that had none, and successes.
+        carried: captions of other photos with the same content, written for photos about which no one was asked.
+        progress: records for photos that had none, and successes, carried ones too.
         stopped: why the run stopped before its end, or None.
     """
 
@@ -43,6 +44,7 @@ class Result:
     videos: int = 0
     unread: int = 0
     gone: int = 0
+    carried: int = 0
     progress: int = 0
     seconds: float = 0.0
     stopped: StopRunError | None = None
@@ -50,7 +52,7 @@ class Result:
 
 def drive(
     batches: Generator[list[Outcome], None, None],
-    keep: Callable[[list[Outcome]], None],
+    keep: Callable[[list[Outcome]], int],
     *,
     stop: threading.Event,
     photos_dir: Path,
@@ -59,7 +61,7 @@ def drive(
 ) -> Result:
     """Take outcomes until the engine has no more; set `stop` when the run cannot go on.
 
-    `keep` writes outcomes to disk; `seen` is called with each as it comes; `redone` are the photos that had a record
+    `keep` writes outcomes to disk, and tells how many captions it has carried over; `seen` is called with each as it comes; `redone` are the photos that had a record
     before. Photos in flight when the run stops are still kept if they succeed. Backend failures wait in memory until a
     success, or the end of the run, shows that the photos themselves caused them.
     """
@@ -87,7 +89,7 @@ class _Run:
     """What a run has done so far, and the failures that wait to be written."""
 
     def __init__(
-        self, keep: Callable[[list[Outcome]], None], photos_dir: Path, redone: Container[str]
+        self, keep: Callable[[list[Outcome]], int], photos_dir: Path, redone: Container[str]
     ) -> None:
         self._keep = keep
         self._photos_dir = photos_dir
@@ -97,7 +99,9 @@ class _Run:
         self.waiting: list[Outcome] = []
 
     def write(self, outcomes: list[Outcome]) -> None:
-        self._keep(outcomes)
+        carried = self._keep(outcomes)
+        self.result.carried += carried
+        self.result.progress += carried
         for outcome in outcomes:
             self.result.statuses[outcome.status or ""] += 1
             self.result.videos += is_video(outcome.status, outcome.error)
@@ -148,6 +152,7 @@ def record(outcome: Outcome, prompt: str | None = None) -> CaptionRecord:
         model=outcome.model,
         error=outcome.error,
         prompt=prompt if outcome.model else None,
+        content=outcome.photo.content,
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,7 +38,12 @@ _Item = Outcome | BaseException | None
 
 
 class PictureSource(Protocol):
-    """Decodes photos: a `Decoder` here, or its substitute on another machine. One thread at a time uses it."""
+    """Decodes photos: a `Decoder` here, or its substitute on another machine. One thread at a time uses it.
+
+    `content` is that of the last file that was loaded; None if it could not be read.
+    """
+
+    content: str | None
 
     def load(self, path: str) -> Image: ...
 
@@ -96,8 +102,9 @@ class _Threads:
             threading.Thread(target=self._caption, daemon=True).start()
         try:
             yield from self._collect()
-        finally:
+        except BaseException:
             self._end()
+            raise
 
     def _collect(self) -> Iterator[list[Outcome]]:
         ended = 0
@@ -164,10 +171,10 @@ class _Threads:
         except UnavailableImageError as error:
             return Outcome(photo, None, error=error.reason, gone=error.gone)
         except CorruptImageError as error:
-            return Outcome(photo, "error_corrupt", error=error.reason)
+            return Outcome(replace(photo, content=decoder.content), "error_corrupt", error=error.reason)
         except StopRunError as error:  # the decoder's machine is gone
             return Outcome(photo, None, stop=error)
-        self._pictures.put((photo, image))
+        self._pictures.put((replace(photo, content=decoder.content), image))
         return None
 
     def _gather(self) -> list[tuple[Photo, Image]]:

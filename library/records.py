@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic takes typing's own from 3.12 on
 
+from library.identity import is_content
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -40,6 +42,8 @@ class CaptionRecord(BaseModel):
     at: str | None = None
     error: str | None = None
     prompt: str | None = None
+    content: str | None = None
+    copy_of: str | None = None
 
     @model_validator(mode="after")
     def _success_has_caption(self) -> CaptionRecord:
@@ -65,8 +69,10 @@ class Fields(TypedDict):
     model: NotRequired[str | None]
     at: NotRequired[str | None]
     error: NotRequired[str | None]
-    # Before 0.2 another program could have a field of this name. Its values must not make the line malformed.
+    # Before 0.2 another program could have fields of these names. Its values must not make the line malformed.
     prompt: NotRequired[object]
+    content: NotRequired[object]
+    copy_of: NotRequired[object]
 
 
 class Entry(TypedDict):
@@ -77,6 +83,8 @@ class Entry(TypedDict):
     model: NotRequired[str]
     error: NotRequired[str]
     prompt: NotRequired[str]
+    content: NotRequired[str]
+    copy_of: NotRequired[str]
 
 
 _validate_line = TypeAdapter(Fields).validator.validate_json
@@ -106,13 +114,18 @@ def entry_of(record: Fields, shared: dict[str, str]) -> Entry:
         entry["error"] = shared.setdefault(error, error)
     if isinstance(prompt := record.get("prompt"), str) and len(prompt) == _MARK:
         entry["prompt"] = shared.setdefault(prompt, prompt)
+    # A success has five fields at most unless it is a copy; with a sixth the dict takes half as much memory again.
+    if is_content(content := record.get("content")):
+        entry["content"] = cast("str", content)
+        if isinstance(copy_of := record.get("copy_of"), str):
+            entry["copy_of"] = copy_of
     return entry
 
 
-def seconds_of(record: Fields) -> int | None:
-    """Return when the record was made, in whole seconds since 1970; None if it has no readable time."""
+def seconds_of(at: str | None) -> int | None:
+    """Return a record's time in whole seconds since 1970; None if it is not readable."""
     try:
-        time = datetime.fromisoformat(record.get("at") or "")
+        time = datetime.fromisoformat(at or "")
     except ValueError:
         return None
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())

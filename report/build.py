@@ -10,12 +10,12 @@ from urllib.parse import quote
 import numpy as np
 
 from journal import is_video
-from report.events import Timeline, bursts, cut, name_chunks
+from report.events import UNSET, Timeline, bursts, cut, name_events
 from report.files.last_report import LAST, read_previous
 from report.files.table import make_rows
 from report.groups.clustering import cluster
 from report.naming.inheritance import inherit
-from report.naming.naming import count, label_photos, name_groups, name_themes
+from report.naming.naming import count, counted, label_photos, name_groups, name_themes
 from report.naming.vocabulary import VOCABULARY, prompt
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from journal import Entry
     from library.walk import Photo
-    from report.events import Chunk
+    from report.events import Event
     from report.files.table import Row
     from report.files.thumbnails import Picture
     from report.naming.naming import Group, Label, Match, Theme
@@ -90,7 +90,7 @@ class Report:
         rows: of all files.
         groups: as they were named; those of `rows`.
         themes: the groups gathered; may be empty.
-        chunks: events and trips in the order of time, what has no date last; those of `rows`.
+        events: in the order of time, what has no date last; those of `rows`.
         pictures: what there is to show of each row.
         videos: the rel_paths of those rows that are videos without a caption.
         summary: the line with the counts.
@@ -104,7 +104,7 @@ class Report:
     rows: Sequence[Row]
     groups: Sequence[Group] = ()
     themes: Sequence[Theme] = ()
-    chunks: Sequence[Chunk] = ()
+    events: Sequence[Event] = ()
     pictures: Sequence[Picture] = ()
     videos: Collection[str] = frozenset()
     summary: str = ""
@@ -162,12 +162,12 @@ def build(
         make_rows(labels, placed, clusters, groups, timeline),
         groups,
         name_themes(groups, clusters.themes.tolist(), placed, labels),
-        timeline.chunks,
+        timeline.events,
         pictures,
         videos,
         summary=count(labels, videos).line(),
         method=f"Grouped by {vectors.says}; {clusters.method}",
-        notes=[*clusters.notes, *([note] if note else [])],
+        notes=[*clusters.notes, *filter(None, (note, _unset_note(timeline.events)))],
         link=photos_link(library.photos_dir, folder) if library.photos_dir else None,
         odd=odd_links(library.photos, library.photos_dir) if library.photos_dir else {},
         grouped_by=grouped_by,
@@ -205,10 +205,19 @@ def _timeline(
     moments = [picture.moment for picture in pictures]
     return Timeline(
         moments,
-        name_chunks(cut(moments), moments, list(labels), labels) if library.photos_dir else [],
+        name_events(cut(moments), moments, list(labels), labels) if library.photos_dir else [],
         ()
         if vectors.images is None
         else bursts(moments, np.array(vectors.places, np.int64), vectors.images).tolist(),
+    )
+
+
+def _unset_note(events: Sequence[Event]) -> str | None:
+    unset = next((event for event in events if event.title == UNSET), None)
+    return (
+        f"In no event, because the camera's clock was not set: {counted(len(unset.members), 'photo')}."
+        if unset
+        else None
     )
 
 

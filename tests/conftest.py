@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -37,9 +38,15 @@ _CORPORA = ROOT.parent / "shared" / "corpora"
 
 
 def draw(path: Path, *, size: tuple[int, int] = (96, 64), shade: int = 90) -> Path:
-    """Write a small picture with a bright corner at its top left; the extension names the format."""
+    """Write a small picture with a bright corner at its top left; the extension names the format.
+
+    The colour of the opposite corner comes from its name, because photos of the same content are captioned only once.
+    """
     image = Image.new("RGB", size, (shade, 120, 160))
-    ImageDraw.Draw(image).rectangle((0, 0, size[0] // 4, size[1] // 4), fill=(250, 240, 30))
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((0, 0, size[0] // 4, size[1] // 4), fill=(250, 240, 30))
+    own = crc32("/".join(path.parts[-3:]).encode("utf-8", "surrogatepass")).to_bytes(4)
+    pen.rectangle((size[0] * 5 // 6, size[1] * 3 // 4, *size), fill=tuple(own[:3]))
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path)
     return path
@@ -69,7 +76,9 @@ class Product:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, str(ROOT / "caption.py"), *arguments]
 
-    def call(self, *arguments: str, code: int = 0, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, *arguments: str, code: int = 0, timeout: float = PATIENCE
+    ) -> subprocess.CompletedProcess[str]:
         """Run the program to the end; see `complete`."""
         return self.complete(self.command(*arguments), code=code, timeout=timeout)
 

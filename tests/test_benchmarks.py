@@ -20,6 +20,7 @@ from tests.conftest import ROOT
         "memory",
         "cloud",
         "estimate_speed",
+        "identity",
         "local",
         "embedding",
         "report_files",
@@ -28,6 +29,7 @@ from tests.conftest import ROOT
         "ray_engine",
         "page",
         "thumbnails",
+        "dates",
     ],
 )
 def test_a_benchmark_prints_its_table(command: str) -> None:

@@ -20,6 +20,7 @@ from engines.driver import Result, drive
 from engines.outcome import Outcome
 from engines.threads import GRACE, caption_photos, cores, local_decoders
 from journal import CaptionJournal
+from library.identity import content_of
 from library.walk import Photo, walk
 from tests.conftest import draw, wait_for
 
@@ -136,11 +137,9 @@ def test_every_photo_once_and_no_more_calls_than_workers(library: Library) -> No
     assert sorted(backend.calls) == [f"{n:03}.png" for n in range(60)]
     assert 2 <= backend.most_at_once <= 7
     assert result.stopped is None
-    assert library.journal.records["007.png"] == {
-        "caption": "slow 007.png",
-        "status": "success",
-        "model": "script/script",
-    }
+    record = library.journal.records["007.png"]
+    assert record.pop("content") == content_of(str(library.photos_dir / "007.png"))
+    assert record == {"caption": "slow 007.png", "status": "success", "model": "script/script"}
 
 
 def test_captions_are_folded_to_one_line(library: Library) -> None:
@@ -158,12 +157,9 @@ def test_what_each_error_becomes(library: Library) -> None:
 
     library.run(answer)
     records = library.journal.records
-    assert records["001.png"] == {
-        "caption": None,
-        "status": "error_api",
-        "model": "script/script",
-        "error": "HTTP 500 server",
-    }
+    assert records["001.png"]["caption"] is None
+    assert records["001.png"]["status"] == "error_api"
+    assert records["001.png"]["error"] == "HTTP 500 server"
     assert records["002.png"].get("error") == "RuntimeError: CUDA error"
     assert {records[f"00{n}.png"]["status"] for n in (2, 3, 4)} == {"error_model"}
     assert library.statuses()["success"] == 56

@@ -20,7 +20,7 @@ import ray
 from ray.exceptions import ObjectLostError, OutOfMemoryError, RayError, RayTaskError
 
 from backends.base import CaptionBackend
-from engines.ray.workers import DecodedPicture, Failure
+from engines.ray.workers import DecodedPicture, Failure, Loaded
 from errors import CorruptImageError, StopRunError, TransientAPIError, UnavailableImageError
 
 if TYPE_CHECKING:
@@ -257,18 +257,23 @@ class Pool:
 
 
 class RemotePicture:
-    """A picture that lies on a node; it counts the workers that died with its photo."""
+    """A picture that lies on a node, once it is decoded; it counts the workers that died with its photo."""
+
+    decoded: DecodedPicture
+    content: str | None = None
 
     def __init__(self, path: str, decoders: Pool) -> None:
         self._path = path
         self._decoders = decoders
         self._crashes = self._losses = 0
-        self.decoded = self._decode()
 
     def renew(self) -> None:
         """Decode the photo again: its picture was lost with a node."""
         self.lost(alone=False)
-        self.decoded = self._decode()
+        before = self.content
+        self.decode()
+        if self.content != before:
+            raise UnavailableImageError(self._path, "it was changed during the run")
 
     def lost(self, *, alone: bool) -> None:
         """Note that a worker or the picture was lost.
@@ -288,11 +293,16 @@ class RemotePicture:
         if self._losses >= TRIES:
             raise UnavailableImageError(self._path, "its workers were lost again and again")
 
-    def _decode(self) -> DecodedPicture:
+    def decode(self) -> None:
+        """Decode the photo; `content` is known afterwards, also if there is no picture in it.
+
+        Raises:
+            CorruptImageError: there is none; or its subtype: it could not be read this time.
+        """
         alone = False
         while True:
             try:
-                verdict, pixels = self._decoders.call(partial(_load, self._path), alone=alone)
+                loaded, pixels = self._decoders.call(partial(_load, self._path), alone=alone)
             except WorkerDiedError:
                 # Never the photo's fault: a photo can crash only its decoding child, and the worker reports that. Most
                 # likely the system has ended the worker because memory was short.
@@ -301,16 +311,19 @@ class RemotePicture:
             except RunStoppedError:
                 raise UnavailableImageError(self._path, "the run was stopped") from None
             else:
-                if isinstance(verdict, CorruptImageError):
-                    raise verdict
+                self.content = loaded.content
+                if isinstance(loaded.verdict, CorruptImageError):
+                    raise loaded.verdict
                 self.pixels = pixels
-                return DecodedPicture(os.path.basename(self._path), verdict)
+                self.decoded = DecodedPicture(os.path.basename(self._path), loaded.verdict)
+                return
 
 
 class RemoteDecoder:
     """A `Decoder` whose work is done by any worker of the pool; the engine has one for each call in flight."""
 
     def __init__(self, decoders: Pool) -> None:
+        self.content: str | None = None
         self._decoders = decoders
 
     def load(self, path: str) -> Image:
@@ -321,7 +334,12 @@ class RemoteDecoder:
             CorruptImageError: there is no picture in it, or it crashes what decodes it.
             StopRunError: no worker is left.
         """
-        return cast("Image", RemotePicture(path, self._decoders))
+        picture = RemotePicture(path, self._decoders)
+        try:
+            picture.decode()
+        finally:
+            self.content = picture.content
+        return cast("Image", picture)
 
     def stop(self) -> None:
         """End the workers in the middle of their photos."""
@@ -379,9 +397,7 @@ class RemoteBackend(CaptionBackend):
             return answer
 
 
-def _load(
-    path: str, actor: ActorHandle[DecodingWorker]
-) -> tuple[tuple[int, int] | CorruptImageError, ray.ObjectRef[PickleBuffer]]:
+def _load(path: str, actor: ActorHandle[DecodingWorker]) -> tuple[Loaded, ray.ObjectRef[PickleBuffer]]:
     refs: list[ray.ObjectRef[Any]] = actor.load.remote(path)  # two, as its decorator says
     return ray.get(refs[0]), refs[1]
 

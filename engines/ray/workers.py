@@ -40,6 +40,14 @@ class DecodedPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of a file: the size of its picture, or why there is none; and its content, if it could be read."""
+
+    verdict: tuple[int, int] | CorruptImageError
+    content: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """What a backend raised.
 
@@ -78,19 +86,21 @@ class DecodingWorker:
         """Answer: only a worker that has its place and has started can."""
 
     @ray.method(num_returns=2)
-    def load(self, path: str) -> tuple[tuple[int, int] | CorruptImageError, PickleBuffer]:
-        """Return the size of the picture, or why there is none; and its pixels, as `Decoder.load_pixels` does."""
+    def load(self, path: str) -> tuple[Loaded, PickleBuffer]:
+        """Return what became of the file, and the picture's pixels, as `Decoder.load_pixels` does."""
         decoder = self._idle.get()
         try:
             size, pixels = decoder.load_pixels(path)
         except CorruptImageError as error:
-            return error, PickleBuffer(b"")
+            return Loaded(error, decoder.content), PickleBuffer(b"")
         except StopRunError:  # other machines may still have room
             reason = "too many files are open on the machine that decodes"
-            return UnavailableImageError(path, reason), PickleBuffer(b"")
+            return Loaded(UnavailableImageError(path, reason)), PickleBuffer(b"")
+        else:
+            # Ray shares a buffer with its readers; bytes it would copy.
+            return Loaded(size, decoder.content), PickleBuffer(pixels)
         finally:
             self._idle.put(decoder)
-        return size, PickleBuffer(pixels)  # which Ray shares with its readers; bytes it would copy
 
 
 class CaptioningWorker:

@@ -5,4 +5,7 @@ from report.files.page import PAGE, write_page
 from report.files.table import CSV, PARQUET, write_csv, write_parquet
 
 WRITERS = {PAGE: write_page, CSV: write_csv, MARKDOWN: write_markdown, PARQUET: write_parquet}
-"""What every report writes: the name of the file, and what writes a report into a folder under that name."""
+"""What every report writes: the name of the file, and what writes a report into a folder under that name.
+
+Each replaces its file whole or not at all, writes the same bytes for the same report, and raises StopRunError if it
+cannot write or a package is missing."""

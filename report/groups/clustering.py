@@ -12,7 +12,7 @@ import numpy as np
 from scipy.cluster.hierarchy import cut_tree, linkage
 
 from errors import PackagesError, StopRunError
-from report.groups.layout import MAP_NEIGHBOURS, NEIGHBOURS, embed, lay_out, load_umap, project, timed
+from report.groups.layout import MAP, MAP_NEIGHBOURS, NEIGHBOURS, SPACE, lay_out, load_umap, project, timed
 from report.groups.neighbours import distinct_rows, measured_graph, nearest_centroid, neighbour_graph
 from report.groups.stability import ARRIVED, Earlier, keep_groups
 
@@ -110,7 +110,8 @@ def cluster(
     else:
         size = min_cluster_size or max(15, round(math.sqrt(len(vectors)) / 8))
         found = (_by_evoc if fast else _by_density)(distinct, copies, size, seed, say)
-    _group_copies(found.labels, copies, size)
+    alone = np.flatnonzero((found.labels < 0) & (copies >= size))  # equal rows, enough of them for a group
+    found.labels[alone] = found.labels.max(initial=-1) + 1 + np.arange(len(alone))
     if earlier:
         found.labels = keep_groups(distinct, found.labels, _of_distinct(earlier, of, len(first)), size)
 
@@ -131,12 +132,6 @@ def _of_distinct(earlier: Earlier, of: Ints, count: int) -> Earlier:
     np.maximum.at(groups, of[of >= 0], earlier.groups[of >= 0])
     np.fmax.at(distances, of[of >= 0], earlier.distances[of >= 0])
     return Earlier(groups, distances)
-
-
-def _group_copies(labels: Ints, copies: Ints, size: int) -> None:
-    """Make groups of the unclustered vectors that are there often enough to be one alone."""
-    alone = np.flatnonzero((labels < 0) & (copies >= size))
-    labels[alone] = labels.max(initial=-1) + 1 + np.arange(len(alone))
 
 
 def _few(vectors: Floats, copies: Ints, size: int) -> _Found:
@@ -179,11 +174,11 @@ def _by_density(vectors: Floats, copies: Ints, size: int, seed: int, say: Say) -
     with timed(say, f"Neighbours of {len(vectors):,} photos"):
         graph = neighbour_graph(vectors, NEIGHBOURS, seed, umap)
     with timed(say, "UMAP to 5 dimensions"):
-        space = embed(vectors, graph, seed, umap)
+        space = lay_out(umap, vectors, graph, seed, **SPACE)
     with timed(say, "Groups by HDBSCAN"):
         labels, used, notes = _guarded(space, copies, size)
     with timed(say, "Map by UMAP"):
-        xy = lay_out(vectors, graph, project(space), _MAP_EPOCHS, seed, umap)
+        xy = lay_out(umap, vectors, graph, seed, init=project(space), n_epochs=_MAP_EPOCHS, **MAP)
     method = (
         f"UMAP to 5 dimensions (cosine, {NEIGHBOURS} neighbours, min_dist 0.0, seed {seed}) and HDBSCAN (leaf, "
         f"min_cluster_size {used}, min_samples {_MIN_SAMPLES}); map by UMAP ({MAP_NEIGHBOURS} of the same neighbours, "
@@ -248,7 +243,7 @@ def _by_evoc(vectors: Floats, copies: Ints, size: int, seed: int, say: Say) -> _
         )
     with timed(say, "Map by UMAP"):
         graph = measured_graph(vectors, np.asarray(model.nn_inds_))
-        xy = lay_out(vectors, graph, project(vectors), _FAST_EPOCHS, seed, umap)
+        xy = lay_out(umap, vectors, graph, seed, init=project(vectors), n_epochs=_FAST_EPOCHS, **MAP)
     method = (
         f"EVoC (base_min_cluster_size {size}, seed {seed}, its most persistent layer of "
         f"{len(layers)}); map by UMAP (EVoC's neighbours, min_dist 0.1, from PCA, {_FAST_EPOCHS} epochs)"

@@ -5,7 +5,7 @@
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
-const { photos, groups, themes, chunks: events, folders: folderIndex } = data;
+const { photos, groups, themes, events, folders: folderIndex } = data;
 const folders = Object.keys(folderIndex);
 const photoCount = photos.name.length;
 const allPhotos = Array.from({ length: photoCount }, (_, photo) => photo);

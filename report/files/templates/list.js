@@ -36,8 +36,8 @@ function groupList(id) {
 }
 
 function eventList(id) {
-  const event = events[eventOfId.get(id)] ?? { title: "No such event", start: null, members: [] };
-  const back = { href: `#events&year=${event.start === null ? NO_YEAR : yearOf(event.start)}`, text: "Events" };
+  const event = events[eventOfId.get(id)] ?? { id: -1, title: "No such event", start: null, members: [] };
+  const back = { href: `#events&year=${yearName(event)}`, text: "Events" };
   return { title: event.title, list: event.members, back, sorts: [], details: [eventTime(event)] };
 }
 

@@ -79,7 +79,7 @@ function showHover(photo, x, y) {
   $("hover-picture").hidden = !thumbnailOf(photo);
   if (thumbnailOf(photo)) $("hover-picture").src = thumbnailOf(photo);
   $("hover-words").textContent = titleOf(photo);
-  $("hover-group").textContent = withDots(isTaken(photo) ? formatDay(photos.at[photo]) : "", groups[photos.group[photo]]?.heading ?? "Unclustered");
+  $("hover-group").textContent = withDots(isTaken(photo) ? dateOf(photo, true) : "", groups[photos.group[photo]]?.heading ?? "Unclustered");
   const { clientWidth: width, clientHeight: height } = $("map-box"), boxHeight = box.offsetHeight || 280;
   const left = x + 20 + 250 > width ? x - 270 : x + 20;
   box.style.transform = `translate(${Math.max(4, left)}px, ${Math.min(Math.max(8, y - boxHeight / 2), Math.max(8, height - boxHeight - 8))}px)`;
