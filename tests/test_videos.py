@@ -300,7 +300,7 @@ def test_workers_on_other_machines_open_videos(tmp_path: Path) -> None:
     path = str(film(tmp_path / "a.mp4"))
     program = (
         "from engines.ray.workers import DecodingWorker as Worker\n"
-        f"print([Worker(64, 1, videos=videos).load({path!r})[0] for videos in (True, False)])"
+        f"print([Worker(64, 1, videos=videos).load({path!r})[0].verdict for videos in (True, False)])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
