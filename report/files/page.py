@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from errors import PackagesError
+from library.walk import VIDEO_EXTENSIONS, extension
 from report.files.table import replaced, wall_clock
 from report.naming.naming import counted
 
@@ -120,6 +121,7 @@ def _data(report: Report) -> dict[str, Any]:
         "themes": [{"name": theme.name, "groups": theme.groups} for theme in report.themes],
         "events": [_event(event) for event in report.events],
         "bursts": _bursts(rows),
+        "moving": [index for index, row in enumerate(rows) if extension(row.rel_path) in VIDEO_EXTENSIONS],
         "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
         "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
         "thumbnails": _paths([picture.thumbnail for picture in report.pictures]),
