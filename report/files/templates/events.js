@@ -56,7 +56,7 @@ function eventCards(large, small) {
   if (small.length) made.push(make("p", { className: "small" }, `${quantity(small.length, "small event")} of one or two photos`), make("div", { className: "small-events" }, ...small.map(smallEvent)));
   return made;
 }
-const eventCard = (event) => card(eventAddress(event), events[event].title, events[event].members, withDots(quantity(events[event].members.length, "photo"), eventTime(events[event])));
+const eventCard = (event) => card(eventAddress(event), events[event].name || events[event].title, events[event].members, events[event].name && events[event].title, withDots(quantity(events[event].members.length, "photo"), eventTime(events[event])));
 
 function smallEvent(event) {
   const { title, start, members } = events[event];
