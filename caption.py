@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import sys
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cli.exit import leave
 from cli.exit import main as start
@@ -25,11 +24,13 @@ except ModuleNotFoundError:
 import cluster_report
 from backends import BACKENDS
 from cli.doors import (
+    ExcludeOption,
     PhotosOption,
     Shard,
     VersionOption,
     WrongUseError,
     dollars,
+    exclusion,
     home_expanded,
     photos_folder,
     server,
@@ -43,14 +44,6 @@ RAY_HERE = "local"
 """What `--ray` alone means, in Ray's own word: a Ray that is started for this run on this machine."""
 
 
-class Precision(StrEnum):
-    """How many bits a local model's weights have."""
-
-    none = "none"
-    int8 = "int8"
-    int4 = "int4"
-
-
 app = typer.Typer(
     help="Caption every photo of a library once, into captions.jsonl. Flags without a command mean `run`.",
     add_completion=False,
@@ -58,32 +51,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-JournalOption = Annotated[
-    Path, typer.Option("--captions-jsonl", parser=home_expanded, metavar="PATH", help="The journal.")
-]
-BackendOption = Annotated[
-    str | None, typer.Option("--backend", help=f"Backend to use (required): {', '.join(BACKENDS)}.")
-]
-ModelOption = Annotated[str | None, typer.Option("--model", help="Model to use; each backend has a default.")]
-PromptOption = Annotated[str, typer.Option("--prompt", help="What to ask of each photo.")]
+JournalOption = Annotated[Path, typer.Option(parser=home_expanded, metavar="PATH", help="The journal.")]
+BackendOption = Annotated[str | None, typer.Option(help=f"Backend to use (required): {', '.join(BACKENDS)}.")]
+ModelOption = Annotated[str | None, typer.Option(help="Model to use; each backend has a default.")]
+PromptOption = Annotated[str, typer.Option(help="What to ask of each photo.")]
 BaseUrlOption = Annotated[
     str | None,
     typer.Option(
-        "--base-url",
         parser=server,
         metavar="URL",
         help="Another server that speaks the backend's dialect, as http://localhost:8000/v1.",
     ),
 ]
 WorkersOption = Annotated[
-    int | None,
-    typer.Option("--max-workers", min=1, help="Concurrent requests; each backend has a default."),
+    int | None, typer.Option(min=1, help="Concurrent requests; each backend has a default.")
 ]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Attempt at most this many photos.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Attempt at most this many photos.")]
 RetryOption = Annotated[
     str | None,
     typer.Option(
-        "--retry-status",
         help="Try photos with these statuses again, such as error_api,error_model; replaced: whose file is another one now.",
     ),
 ]
@@ -96,7 +82,6 @@ BudgetOption = Annotated[
 ShardOption = Annotated[
     Shard | None,
     typer.Option(
-        "--shard",
         parser=shard_of,
         metavar="PART/PARTS",
         help="Only this part of the library, as in 2/8: for machines that share nothing.",
@@ -141,6 +126,7 @@ def run_command(
         int, typer.Option(min=0, help="Exit with code 2 after this many photos if more are left.")
     ] = 0,
     shard: ShardOption = None,
+    exclude: ExcludeOption = None,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -152,7 +138,7 @@ def run_command(
     engine: Annotated[str | None, typer.Option(hidden=True)] = None,
     ray_address: Annotated[str | None, typer.Option(hidden=True)] = None,
     quantize: Annotated[
-        Precision | None,
+        Literal["none", "int8", "int4"] | None,
         typer.Option(help="Precision of a local model; by default what fits the card."),
     ] = None,
     trust_remote_code: Annotated[
@@ -168,6 +154,7 @@ def run_command(
     from cli.run import run
     from journal import MOCK
 
+    mock_flags = {"error_rate": mock_error_rate, "latency": mock_latency}
     options = RunOptions(
         backend=_known_backend(backend),
         model=model,
@@ -183,14 +170,11 @@ def run_command(
         dry_run=dry_run,
         restart_every=restart_every,
         shard=shard,
+        exclude=exclusion(exclude),
         ray=_cluster(ray, engine, ray_address),
-        quantize=quantize.value if quantize else None,
+        quantize=quantize,
         trust_remote_code=trust_remote_code,
-        mock_options={
-            name: value
-            for name, value in (("error_rate", mock_error_rate), ("latency", mock_latency))
-            if value is not None
-        },
+        mock_options={name: value for name, value in mock_flags.items() if value is not None},
     )
     _check_flags_for_cloud(backend, base_url, budget)
     if not prompt.strip():
@@ -222,6 +206,7 @@ def estimate(
     limit: LimitOption = None,
     retry_status: RetryOption = None,
     shard: ShardOption = None,
+    exclude: ExcludeOption = None,
     all_: Annotated[
         bool, typer.Option("--all", help="One row per cloud provider with its default model, cheapest first.")
     ] = False,
@@ -243,6 +228,7 @@ def estimate(
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
         shard=shard,
+        exclude=exclusion(exclude),
     )
     _check_flags_for_cloud(backend, base_url)
     leave(lambda: print_estimate(options), prints=True)
@@ -255,11 +241,15 @@ def stats(
         Path | None,
         typer.Option(parser=photos_folder, metavar="PATH", help="Also say how much of this library is done."),
     ] = None,
+    exclude: ExcludeOption = None,
 ) -> None:
     """Print what a journal holds."""
     from cli.journals import print_stats
 
-    leave(lambda: print_stats(captions_jsonl, photos_dir), prints=True)
+    left_out = exclusion(exclude)
+    if left_out and photos_dir is None:
+        raise WrongUseError("--exclude is for the photos in a folder: add --photos-dir, or leave it out.")
+    leave(lambda: print_stats(captions_jsonl, photos_dir, left_out), prints=True)
 
 
 @app.command()

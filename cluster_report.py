@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cli.exit import ExitCode, leave
 from cli.exit import main as start
@@ -19,29 +19,14 @@ try:
 except ModuleNotFoundError:
     sys.exit(f"The packages are missing. Start it with uv: {command('--help', extras=['report'])}")
 
-from cli.doors import PhotosOption, VersionOption, WrongUseError, home_expanded
+from cli.doors import ExcludeOption, PhotosOption, VersionOption, WrongUseError, exclusion, home_expanded
 from errors import PackagesError
 from report.vectors.base import EMBEDDERS
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-class ClusterBy(StrEnum):
-    """What makes photos alike."""
-
-    image = "image"
-    caption = "caption"
-    both = "both"
-
-
-class EmbedderName(StrEnum):
-    """What looks at the pictures: one of the table of embedders."""
-
-    _ignore_ = ["name"]  # noqa: RUF012 - enum wants a list
-    for name in EMBEDDERS:
-        vars()[name] = name
-
-
+EmbedderName = StrEnum("EmbedderName", {name: name for name in EMBEDDERS})  # type: ignore[misc]  # not written out
 DEFAULT_EMBEDDER = EmbedderName(next(iter(EMBEDDERS)))
 
 
@@ -51,45 +36,38 @@ def report(
     captions_jsonl: Annotated[
         list[Path] | None,
         typer.Option(
-            "--captions-jsonl",
             parser=home_expanded,
             metavar="PATH",
             help="The journal, ./captions.jsonl unless given; may be repeated.",
         ),
     ] = None,
+    exclude: ExcludeOption = None,
     out_dir: Annotated[
-        Path,
-        typer.Option("--out-dir", parser=home_expanded, metavar="PATH", help="Where the report goes."),
+        Path, typer.Option(parser=home_expanded, metavar="PATH", help="Where the report goes.")
     ] = Path(),
     cluster_by: Annotated[
-        ClusterBy, typer.Option("--cluster-by", help="What makes photos alike.")
-    ] = ClusterBy.image,
+        Literal["image", "caption", "both"], typer.Option(help="What makes photos alike.")
+    ] = "image",
     embedder: Annotated[
         EmbedderName,
         typer.Option(
-            "--embedder",
             help="Image embedder: "
             + "; ".join(f"`{name}`, {info.about}" for name, info in EMBEDDERS.items())
-            + ".",
+            + "."
         ),
     ] = DEFAULT_EMBEDDER,
     clip_model: Annotated[
-        str,
-        typer.Option("--clip-model", help="CLIP model: a name on the Hub or a folder."),
+        str, typer.Option(help="CLIP model: a name on the Hub or a folder.")
     ] = "clip-ViT-B-32",
     text_model: Annotated[
-        str, typer.Option("--text-model", help="Text model, for --cluster-by caption or both.")
+        str, typer.Option(help="Text model, for --cluster-by caption or both.")
     ] = "all-MiniLM-L6-v2",
     min_cluster_size: Annotated[
         int | None,
-        typer.Option(
-            "--min-cluster-size",
-            min=2,
-            help="Fewest photos in a group; by default it grows with the library.",
-        ),
+        typer.Option(min=2, help="Fewest photos in a group; by default it grows with the library."),
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Random seed; another seed gives slightly different groups.")
+        int, typer.Option(min=0, help="Random seed; another seed gives slightly different groups.")
     ] = 42,
     fast: Annotated[
         bool, typer.Option("--fast", help="Cluster with EVoC: for very large libraries.")
@@ -97,7 +75,6 @@ def report(
     export_albums: Annotated[
         Path | None,
         typer.Option(
-            "--export-albums",
             parser=home_expanded,
             metavar="PATH",
             help="Also make folders of links to the photos here, one for each group and event.",
@@ -107,8 +84,10 @@ def report(
     version: VersionOption = False,  # noqa: ARG001 - the option's callback does it
 ) -> None:
     """Group the library in kind and in time, name what was found, and write it as a page, Markdown, CSV and Parquet."""
-    if embedder is not DEFAULT_EMBEDDER and cluster_by is ClusterBy.caption:
+    if embedder is not DEFAULT_EMBEDDER and cluster_by == "caption":
         raise WrongUseError("--cluster-by caption looks at no picture: leave --embedder out.")
+
+    left_out = exclusion(exclude)
 
     def work() -> ExitCode:
         try:
@@ -122,9 +101,10 @@ def report(
         return make_report(
             ReportOptions(
                 photos_dir=photos_dir,
+                exclude=left_out,
                 journals=tuple(captions_jsonl or ()),
                 out_dir=out_dir,
-                cluster_by=cluster_by.value,
+                cluster_by=cluster_by,
                 embedder=embedder.value,
                 clip_model=clip_model,
                 text_model=text_model,
@@ -139,7 +119,6 @@ def report(
 
 
 def main() -> None:
-    """Run the command line."""
     start(app)
 
 

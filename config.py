@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 from dotenv.parser import parse_stream
-from pydantic import SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -30,16 +31,11 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    PHOTOS_DIR: Path | None = None
+    PHOTOS_DIR: Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))] | None = None
     OPENAI_API_KEY: SecretStr = SecretStr("")
     ANTHROPIC_API_KEY: SecretStr = SecretStr("")
     GEMINI_API_KEY: SecretStr = SecretStr("")
     XAI_API_KEY: SecretStr = SecretStr("")
-
-    @field_validator("PHOTOS_DIR")
-    @classmethod
-    def _expand_home(cls, value: Path | None) -> Path | None:
-        return Path(os.path.expanduser(value)) if value else value
 
 
 def load_settings() -> Settings:
@@ -71,13 +67,7 @@ def source(name: str) -> str:
 
 
 def _check_lines(path: Path) -> None:
-    """Stop at a line that sets nothing: it would be ignored, and may be a key without its name.
-
-    Raises:
-        StopRunError: there is one.
-        OSError: the file cannot be read, or is a folder.
-        UnicodeDecodeError: it is not text.
-    """
+    """Stop at a line that sets nothing: it would be ignored, and may be a key without its name."""
     with path.open(encoding="utf-8-sig") as file:
         for line in parse_stream(file):
             if line.error or (line.key is not None and line.value is None):

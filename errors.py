@@ -19,6 +19,7 @@ import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from os import PathLike
 
 OUT_OF_FILES = (
@@ -27,15 +28,18 @@ OUT_OF_FILES = (
 )
 
 
-def out_of_files(error: BaseException | None) -> bool:
-    """Tell whether an error, or one that led to it, is that too many files are open: no fault of a photo or a disk."""
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield the error and the errors that led to it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
-            return True
         seen.add(id(error))
+        yield error
         error = error.__cause__ or error.__context__
-    return False
+
+
+def out_of_files(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that led to it, is that too many files are open: no fault of a photo or a disk."""
+    return any(isinstance(one, OSError) and one.errno in {errno.EMFILE, errno.ENFILE} for one in chain(error))
 
 
 class CorruptImageError(Exception):

@@ -31,6 +31,7 @@ from errors import (
     RateLimitError,
     StopRunError,
     TransientAPIError,
+    chain,
     out_of_files,
 )
 
@@ -115,10 +116,7 @@ class CloudBackend(CaptionBackend):
         )
         self._connect(key or "none")  # an SDK wants some key even for a server that wants none
 
-    def caption(self, image: Image) -> Caption:
-        return self._caption(image)
-
-    def _caption(self, image: Image, **sampling: Any) -> Caption:
+    def caption(self, image: Image, **sampling: Any) -> Caption:
         jpeg = encode(image)
         try:
             caption = self._request(jpeg, **sampling)
@@ -179,14 +177,17 @@ class CloudBackend(CaptionBackend):
         if isinstance(cause, httpx2.TransportError):
             return self._translate_network_error(cause)
         unreadable = (json.JSONDecodeError, UnicodeDecodeError, httpx2.DecodingError, zlib.error)
-        if any(isinstance(one, unreadable) for one in _chain(error)) or isinstance(response, httpx2.Response):
+        if any(isinstance(one, unreadable) for one in chain(error)) or isinstance(response, httpx2.Response):
             return TransientAPIError("the server's answer is not the JSON it should be", billed=True)
         return None
 
     def _translate_response(self, response: httpx2.Response) -> Exception | Caption:
         if response.status_code < 400:
             return self._redirected(response)
-        body = _json(response)
+        try:
+            body = response.json()
+        except ValueError:
+            body = response.text
         filtered = _FILTERED.intersection(_values(body, _CODE_FIELDS))
         if filtered or "SAFETY_CHECK_TYPE_" in response.text[:5000]:  # xAI's codes stand in its text
             return Caption("", "content_filter")
@@ -219,21 +220,18 @@ class CloudBackend(CaptionBackend):
 
     def _redirected(self, response: httpx2.Response) -> StopRunError:
         """Return the error that names the address to use. Pixels go only where the user sends them."""
-        target = urlsplit(urljoin(str(response.request.url), response.headers.get("location", "")))
+        location = response.headers.get("location")
+        target = urlsplit(urljoin(str(response.request.url), location or ""))
         address = f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"
         base, found, _ = address.partition(self.request_path)
         what = f"{self.host} sends requests on to another address (HTTP {response.status_code})"
-        if not response.headers.get("location") or not found or base == self.base_url:
-            where = self._clean(address) if response.headers.get("location") else "which it does not name"
+        if self.own_server and location and found and base != self.base_url:
             return StopRunError(
-                f"{what}, {where}: check {'--base-url' if self.own_server else 'the network'}, and run the same command again."
+                f"{what}: if you trust it, run the same command again with --base-url {self._clean(base)}"
             )
-        if not self.own_server:
-            return StopRunError(
-                f"{what}, {self._clean(address)}: check the network, and run the same command again."
-            )
+        where = self._clean(address) if location else "which it does not name"
         return StopRunError(
-            f"{what}: if you trust it, run the same command again with --base-url {self._clean(base)}"
+            f"{what}, {where}: check {'--base-url' if self.own_server else 'the network'}, and run the same command again."
         )
 
     def _error_for_status(self, status: int, body: object, headers: Mapping[str, str]) -> Exception:
@@ -360,38 +358,20 @@ def _check_text(response: httpx2.Response) -> None:
         response.read().decode()
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield the error and the errors that led to it."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _json(response: httpx2.Response) -> object:
-    try:
-        return response.json()
-    except ValueError:
-        return response.text
-
-
 def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
     """Return the seconds that the server asks to wait; it may say them in five ways. Nonsense counts as none."""
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
             return _bounded(float(milliseconds) / 1000)
-        if (value := headers.get("retry-after")) is not None:
-            try:
-                return _bounded(float(value))
-            except ValueError:
-                moment = parsedate_to_datetime(value)
-                return _bounded((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-        for delay in _values(body, ("retryDelay",)):  # Gemini: "19s"
-            return _bounded(float(delay.removesuffix("s")))
+        gemini = next(_values(body, ("retryDelay",)), "").removesuffix("s")  # as in "19s"
+        value = headers.get("retry-after", gemini)
+        try:
+            return _bounded(float(value))
+        except ValueError:
+            moment = parsedate_to_datetime(value)
+            return _bounded((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         return None
-    return None
 
 
 def _bounded(seconds: float) -> float | None:
@@ -419,11 +399,11 @@ def _texts(body: object) -> Iterator[str]:
     """Yield the body's texts for people, the most useful first."""
     if isinstance(body, str):
         yield body
-    for name in ("message", "error", "detail"):
-        if isinstance(body, dict) and isinstance(text := body.get(name), str):
-            yield text
-    if isinstance(body, dict):
+    elif isinstance(body, dict):
+        yield from (
+            text for name in ("message", "error", "detail") if isinstance(text := body.get(name), str)
+        )
         yield from _texts(body.get("error"))
-    if isinstance(body, list):
+    elif isinstance(body, list):
         for item in body:
             yield from _texts(item)

@@ -6,6 +6,7 @@ import json
 import logging
 from contextlib import suppress
 from fnmatch import filter as matching
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 SMALL = ("*.json", "*.jinja", "*.txt", "*.model")
 """What says how a model is built and fed: a few megabytes at most."""
-_AGAIN = ("consolidated*", "onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*")
+_AGAIN = ["consolidated*", "onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
 """The same weights once more, in other forms."""
 
 _log = logging.getLogger("captioner.hub")
@@ -37,8 +38,7 @@ def snapshot(
     from huggingface_hub import constants, errors, snapshot_download
 
     def fetch(patterns: Sequence[str], **options: Any) -> Any:
-        patterns, ignored = list(patterns), list(_AGAIN)
-        return snapshot_download(model, allow_patterns=patterns, ignore_patterns=ignored, **options)
+        return snapshot_download(model, allow_patterns=list(patterns), ignore_patterns=_AGAIN, **options)
 
     try:
         with suppress(errors.LocalEntryNotFoundError):
@@ -88,11 +88,8 @@ def _sentence(error: BaseException, model: str, flag: str) -> str | None:
         case errors.RepositoryNotFoundError():
             return f"The Hugging Face Hub has no model {model}, or does not show it to you: check {flag}"
         case (
-            httpx2.HTTPError()
-            | errors.HfHubHTTPError()
-            | errors.LocalEntryNotFoundError()
-            | ConnectionError()
-        ):
+            httpx2.HTTPError() | errors.LocalEntryNotFoundError() | ConnectionError()
+        ):  # the Hub's are HTTPErrors
             return (
                 f"The files of {model} are not all on this machine, and {constants.ENDPOINT} cannot be reached "
                 f"({first_line}): connect and run the same command again, or {elsewhere}"
@@ -115,18 +112,10 @@ def _is_whole(folder: Path, weights: Sequence[str]) -> bool:
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
     if not weights:
         return "config.json" in names and any(name.endswith("processor_config.json") for name in names)
-
-    def found(pattern: str) -> list[str]:
-        again = {name for ignored in _AGAIN for name in matching(names, ignored)}
-        return [name for name in matching(names, pattern) if name not in again]
-
-    form = next((form for form in weights if found(form)), None)
-    if form is None:
-        return False
-    for name in found(f"{form}.index.json"):
-        index = folder / name
-        if not all(
-            (index.parent / part).exists() for part in json.loads(index.read_bytes())["weight_map"].values()
-        ):
-            return False
-    return True
+    names = [name for name in names if not any(fnmatch(name, again) for again in _AGAIN)]
+    for form in weights:
+        if matching(names, form):
+            indexes = [folder / name for name in matching(names, f"{form}.index.json")]
+            parts = {index: json.loads(index.read_bytes())["weight_map"].values() for index in indexes}
+            return all((index.parent / part).exists() for index in indexes for part in parts[index])
+    return False

@@ -58,7 +58,6 @@ _log = logging.getLogger("captioner.local")
 class LocalHFBackend(CaptionBackend):
     """Captions in batches on one device; its precision and `batch_size` are chosen by what fits."""
 
-    max_workers: ClassVar[int] = 1
     single_threaded: ClassVar[bool] = True
 
     def __init__(
@@ -181,7 +180,8 @@ class LocalHFBackend(CaptionBackend):
                 f"The weights of {model} do not fit its architecture ({len(missing):,} are missing, such as "
                 f"{missing[0]}), and its captions would be nonsense: choose another --model."
             )
-        self._ends = _end_tokens(self._model.generation_config)
+        ends = self._model.generation_config.eos_token_id  # a number or several, by the model
+        self._ends = set(ends) if isinstance(ends, list) else {ends}
 
     def _prompt_text(self, kind: str) -> str:
         """Return what goes to the model with every picture: the chat template around the prompt, where there is one."""
@@ -220,14 +220,9 @@ class LocalHFBackend(CaptionBackend):
 
     def recaption(self, image: Image.Image) -> Caption:
         """Sample: the same greedy decoding would run into the same loop."""
-        sampling = {
-            "do_sample": True,
-            "temperature": 0.7,
-            "top_p": 0.9,
-            "top_k": 50,
-            "repetition_penalty": 1.1,
-        }
-        return self._generate([image], **sampling)[0]
+        return self._generate(
+            [image], do_sample=True, temperature=0.7, top_p=0.9, top_k=50, repetition_penalty=1.1
+        )[0]
 
     def _inputs(self, images: Sequence[Image.Image]) -> Any:
         """Return the model's input, on the CPU."""
@@ -314,29 +309,17 @@ def _processor(folder: Path, trust: dict[str, bool]) -> Any:
     return processor
 
 
-def _end_tokens(config: Any) -> set[int]:
-    """Return the tokens that end an answer: a number or several, by the model."""
-    ends = config.eos_token_id
-    return set(ends) if isinstance(ends, list) else {ends}
-
-
 def _files(model: str, *weights: str) -> Path:
     """Return the folder with the model's files; only the small ones unless `weights` says in which forms it may be."""
     folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
     # Some models bring program code of their own, which `_check_code` looks at before it can run.
-    return (
-        folder
-        if folder.is_dir()
-        else snapshot(model, flag="--model", small=(*SMALL, "*.py"), weights=weights)
-    )
+    return snapshot(model, flag="--model", small=(*SMALL, "*.py"), weights=weights)
 
 
 def _check_code(folder: Path, model: str, *, trusted: bool) -> None:
-    """Check that transformers has the code of this model, or that the user trusts the model's own code.
-
-    Raises:
-        StopRunError: the model does not take pictures, or it would run its own code.
-    """
+    """Check that the model takes pictures, and that transformers has its code or the user trusts the model's own."""
     from transformers import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 

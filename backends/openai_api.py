@@ -127,7 +127,7 @@ class OpenAIBackend(CloudBackend):
 
     def recaption(self, image: Image) -> Caption:
         # The providers always sample; other servers often decode greedily and would say the same again.
-        return self._caption(image, **({"temperature": 1} if self.own_server else {}))
+        return self.caption(image, **({"temperature": 1} if self.own_server else {}))
 
     def _request(self, jpeg: bytes, **sampling: Any) -> Caption:
         url = f"data:image/jpeg;base64,{base64(jpeg)}"

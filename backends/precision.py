@@ -152,11 +152,8 @@ def suggest(device: Device, weights: Weights, precision: str) -> str:
         if number < 0.9 * count and number * _BYTES[few_bits] * 1.2 + WORKING_MEMORY <= device.free
     )
     ways = [f"try the smaller --model {name}" for name in smaller][:1]
-    if (
-        precision in _BYTES
-        and precision != "int4"
-        and weights.bytes("int4", whole) + WORKING_MEMORY <= device.free
-    ):
+    fits = weights.bytes("int4", whole) + WORKING_MEMORY <= device.free
+    if fits and precision in _BYTES and precision != "int4":
         ways.append("--quantize int4")
     return " or ".join([*ways, "close what else uses the memory"])
 

@@ -30,7 +30,7 @@ def main() -> None:
             "--help": [*caption, "--help"],
         }
         took = {name: [timed(command).wall for _ in range(rounds)] for name, command in commands.items()}
-        print(f"{count:,} photos of 12 megapixels, medians of {rounds} rounds (goal: 10 s)")
+        print(f"{count:,} small photos, medians of {rounds} rounds (goal: 10 s)")
         for name, seconds in took.items():
             print(f"{name:<28}{median(seconds):6.2f} s")
 

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from report.build import Report  # noqa: E402 - the root is found above
-from report.events import Chunk  # noqa: E402
+from report.events import Event  # noqa: E402
 from report.files.page import write_page  # noqa: E402
 from report.files.table import Row  # noqa: E402
 from report.files.thumbnails import FOLDER, Picture  # noqa: E402
@@ -134,17 +134,17 @@ def library(folder: Path, count: int) -> Report:
     at = datetime(2003, 5, 1, 9)  # noqa: DTZ001 - a wall clock
     pictures_folder = folder / FOLDER
     pictures_folder.mkdir(parents=True)
-    rows, pictures, events = [], [], []
+    rows, pictures, starts = [], [], []
     drawn: dict[tuple[int, int], list[Path]] = defaultdict(list)
     for index, cluster in enumerate(clusters):
         if chance.random() < 0.09:
             at += timedelta(hours=26 + chance.expovariate(1 / 22))
-            events.append((index, at))
+            starts.append((index, at))
         at += timedelta(seconds=chance.expovariate(1 / 600))
         x, y = centres[cluster] if cluster >= 0 else (chance.gauss(0, 9), chance.gauss(0, 7))
         subject = subjects[cluster] if cluster >= 0 else " and a ".join(chance.sample(SUBJECTS, 2))
         fate = chance.random()
-        path = f"{at:%Y}/{at:%m} {subjects[len(events) % len(subjects)]}/IMG_{index:05}.{'MOV' if fate < 0.002 else 'jpg'}"
+        path = f"{at:%Y}/{at:%m} {subjects[len(starts) % len(subjects)]}/IMG_{index:05}.{'MOV' if fate < 0.002 else 'jpg'}"
         label = f"A photograph of a {subject} with {chance.choice(THINGS)} and {chance.choice(THINGS)}, seen from {chance.choice(THINGS)}."
         placed = fate >= 0.002
         rows.append(
@@ -160,7 +160,7 @@ def library(folder: Path, count: int) -> Report:
                 y + chance.gauss(0, 0.6) if placed else None,
                 at.replace(microsecond=0).isoformat(),
                 "exif" if chance.random() < 0.95 else "file",
-                len(events),
+                len(starts),
             )
         )
         name = f"{FOLDER}/{index % 256:02x}/{chance.getrandbits(64):016x}.jpg"
@@ -193,9 +193,9 @@ def library(folder: Path, count: int) -> Report:
                 )
             )
     themes.sort(key=lambda theme: -sum(len(members[group]) for group in theme.groups))
-    ends = [first for first, _ in events[1:]] + [count]
-    chunks = [
-        Chunk(
+    ends = [first for first, _ in starts[1:]] + [count]
+    events = [
+        Event(
             number,
             f"{begin_at:%-d %b %Y}: {subjects[number % len(subjects)]}",
             begin_at,
@@ -203,13 +203,13 @@ def library(folder: Path, count: int) -> Report:
             (),
             tuple(range(first, end)),
         )
-        for number, ((first, begin_at), end) in enumerate(zip(events, ends, strict=True), 1)
+        for number, ((first, begin_at), end) in enumerate(zip(starts, ends, strict=True), 1)
     ]
     return Report(
         rows,
         groups,
         themes,
-        chunks,
+        events,
         pictures,
         summary=f"{count:,} captioned",
         method="Made up",
@@ -263,7 +263,7 @@ def main() -> None:
         browser.close()
 
     print(
-        f"{count:,} photos, {len(report.groups)} groups, {len(report.chunks):,} events; medians of {rounds}"
+        f"{count:,} photos, {len(report.groups)} groups, {len(report.events):,} events; medians of {rounds}"
     )
     print(f"{'page':<34} {page_size(text):>8.1f} MB   (goal 25)")
     print(f"{'built':<34} {statistics.median(built):>8.2f} s    (goal 30)")

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -28,7 +28,7 @@ from processes import CORES, ROOT, Took
 sys.path.insert(0, str(ROOT))
 import image_loader  # noqa: F401 - lets Pillow open HEICs, with one thread each
 from library.walk import walk
-from report.files.thumbnails import PREVIEW, THUMBNAIL, disk_cost, make_pictures
+from report.files.thumbnails import FOLDER, PREVIEW, THUMBNAIL, make_pictures
 
 if TYPE_CHECKING:
     from library.walk import Photo
@@ -75,7 +75,7 @@ def heic_library(folder: Path, count: int, size: tuple[int, int]) -> None:
     original = folder.with_name("original.heic")
     photo(size).save(original, quality=45)  # 2 MB, as phones make them
     for number in range(count):
-        os.link(original, folder / f"{number:06}.heic")
+        shutil.copy(original, folder / f"{number:06}.heic")
 
 
 def measure(photos: list[Photo], folder: Path, rounds: int) -> dict[str, tuple[Took, Took]]:
@@ -123,12 +123,16 @@ def main() -> None:
                 )
             ours, bare = each["make_pictures"], each["bare pool"]
             in_all = took["bare pool"][0].wall / took["make_pictures"][0].wall
-            cost = disk_cost(out / f"make_pictures-{len(photos)}-{rounds}")
+            files = out / f"make_pictures-{len(photos)}-{rounds}" / FOLDER
+            small, large = (
+                [p.stat().st_size for p in files.glob(f"{part}/*/*.jpg")]
+                for part in ("thumbnails", "previews")
+            )
             print(
                 f"{kind:<5}photos/s of make_pictures / bare pool: {bare.wall / ours.wall:.3f} by the photo, "
                 f"{bare.cpu / ours.cpu:.3f} by its work, {in_all:.3f} whole (goal 0.9); "
-                f"{cost.thumbnail_bytes / cost.thumbnails / 1e3:.1f} kB a thumbnail"
-                + (f", {cost.preview_bytes / cost.previews / 1e3:.0f} a preview" if cost.previews else "")
+                f"{sum(small) / len(small) / 1e3:.1f} kB a thumbnail"
+                + (f", {sum(large) / len(large) / 1e3:.0f} a preview" if large else "")
             )
 
 

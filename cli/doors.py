@@ -14,6 +14,7 @@ import typer
 
 from cli import VERSION
 from cli.exit import ExitCode
+from library.exclusion import Exclusion
 
 # Typer's own exit code for a wrong flag is 2, which means "more to do" to run_loop.sh.
 typer.BadParameter.__base__.exit_code = ExitCode.USAGE  # type: ignore[union-attr]
@@ -23,7 +24,6 @@ class WrongUseError(typer.BadParameter):
     """Flags that are missing, empty or exclude each other. The message is shown without typer's "Invalid value"."""
 
     def format_message(self) -> str:
-        """Return the text after `Error: `."""
         return self.message
 
 
@@ -45,14 +45,22 @@ def home_expanded(text: str | Path) -> Path:
 
 
 def photos_folder(text: str) -> Path:
-    """Return the library's folder."""
     if not text:  # an unset "$PHOTOS" would otherwise mean the current folder
         raise WrongUseError("--photos-dir is empty: give the folder that holds the photos.")
     return home_expanded(text)
 
 
+def exclusion(patterns: list[str] | None) -> Exclusion | None:
+    """Return what leaves files out of the library; None without a pattern."""
+    try:
+        return Exclusion(patterns) if patterns else None
+    except ValueError as error:
+        raise WrongUseError(
+            f"--exclude {str(error)!r} is not a pattern: give one like '*.png', 'Trash/' or '2019/*', as in a .gitignore."
+        ) from None
+
+
 def shard_of(text: str) -> Shard:
-    """Return the part of the library that the text names."""
     parts = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", text, re.ASCII)
     if not parts or int(parts[1]) > int(parts[2]):
         raise WrongUseError(f"--shard {text!r} is not a shard: give N/COUNT, such as 2/8.")
@@ -69,7 +77,6 @@ def server(text: str) -> str:
 
 
 def dollars(text: str) -> Decimal:
-    """Return a sum above zero."""
     try:
         amount = Decimal(text.removeprefix("$"))
     except ArithmeticError:
@@ -90,6 +97,14 @@ VersionOption = Annotated[
     typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
 ]
 
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="GLOB",
+        help="Leave out photos or folders, as '*.png' or 'Trash/', by the rules of .gitignore; may be repeated.",
+    ),
+]
 PhotosOption = Annotated[
     Path | None,
     typer.Option(

@@ -13,6 +13,7 @@ from cli.selection import (
     done_records,
     keep_shard,
     last_label,
+    leave_out_stand_ins,
     load_records,
     model_label,
     pending_photos,
@@ -20,7 +21,7 @@ from cli.selection import (
 )
 from cli.words import count
 from config import load_settings
-from costs.estimate import Estimate, estimate, sample_sizes
+from costs.estimate import Estimate, Work, estimate, sample_sizes
 from costs.pace import pace
 from costs.prices import dollars, is_priced, source
 from engines.known import Known, find_copies, replaced
@@ -41,13 +42,14 @@ def print_estimate(options: Options) -> ExitCode:
         StopRunError: a folder or journal is not as it must be, or the model is not known.
     """
     folder = photos_folder(options.photos_dir, load_settings())
-    found = walk(folder)
+    found = walk(folder, options.exclude)
     journal = CaptionJournal(options.captions_jsonl)
     for warning in found.warnings:
         log.warning(warning)
     redo_mock = options.backend != MOCK
     load_records(journal, found, folder, options.retry_statuses, redo_mock=redo_mock, with_stamps=True)
     keep_shard(found, options.shard)
+    leave_out_stand_ins(found, journal.records)
     if REPLACED in options.retry_statuses:
         journal.do_again(replaced(journal, found.photos))
     known = find_copies(pending_photos(journal, found), journal, found.photos)
@@ -74,19 +76,11 @@ def _row(name: str, options: Options, journal: CaptionJournal, known: Known) -> 
     label = model_label(name, options.model) or last_label(journal, name) or ""
     copies, others = known.split(label, None if name == MOCK else prompt_mark(options.prompt))
     turns = Turns(others, options.limit)
-    photos, sizes = sample_sizes(next(turns.rounds(), []), sent_size)
-    workers = options.max_workers
-    made = estimate(
-        name,
-        label.partition("/")[2],
-        photos=photos,
-        sizes=sizes,
-        prompt=options.prompt,
-        workers=workers,
-        # The journal does not say with how many workers its pace was measured.
-        pace=pace(journal.stamps.get(label, ())) if workers is None else None,
-        base_url=options.base_url,
-    )
+    sample = sample_sizes(next(turns.rounds(), []), sent_size)
+    work = Work(*sample, options.prompt, options.max_workers, options.base_url)
+    # The journal does not say with how many workers its pace was measured.
+    measured = pace(journal.stamps.get(label, ())) if options.max_workers is None else None
+    made = estimate(name, label.partition("/")[2], work, measured)
     return _Row(made, turns.quota, len(copies) + turns.alike)
 
 
@@ -103,8 +97,8 @@ def _print_photos(options: Options, journal: CaptionJournal, found: Walk, rows: 
     counted = tally(done)
     if counted.errors or counted.videos:
         print(f"Already done:      {counted.line()}")
-    if found.other_files:
-        print(found.other_files_line())
+    for line in found.left_out(journal.records):
+        print(line)
 
 
 def _print_one(row: Estimate) -> None:

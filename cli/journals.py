@@ -1,4 +1,7 @@
-"""Owns the commands that look at journals: stats, compare, compact. Opens no photo, reads no settings."""
+"""Owns the commands that look at journals: stats, compare, compact. Opens no photo, reads no settings.
+
+Each raises StopRunError where there is no journal, or it is not as it must be.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from cli.exit import ExitCode
 from cli.log import log, printable
-from cli.selection import done_records, first_numbers, spell_as_recorded
+from cli.selection import (
+    done_records,
+    first_numbers,
+    gone_and_left_out,
+    leave_out_stand_ins,
+    spell_as_recorded,
+)
 from cli.words import command
 from errors import StopRunError
 from journal import STATUSES, CaptionJournal, Entry, tally
@@ -17,13 +26,11 @@ from library.walk import walk
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from library.exclusion import Exclusion
 
-def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
-    """Print counts by status and model, the share done, the last run and the malformed lines.
 
-    Raises:
-        StopRunError: there is no journal or no photos folder.
-    """
+def print_stats(path: Path, photos_dir: Path | None, exclude: Exclusion | None = None) -> ExitCode:
+    """Print counts by status and model, the share done, the last run and the malformed lines."""
     journal = _existing(path)
     records = journal.load()
     counted = tally(records.values())
@@ -38,31 +45,31 @@ def print_stats(path: Path, photos_dir: Path | None) -> ExitCode:
         width = max(14, *(len(model) + 1 for model in models))
         lines += [f"  {model:<{width}}{count:>10,}" for model, count in models.most_common()]
     if photos_dir is not None:
-        found = walk(photos_dir)
+        found = walk(photos_dir, exclude)
         for warning in found.warnings:
             log.warning(warning)
         spell_as_recorded(found, records, photos_dir)
+        leave_out_stand_ins(found, records)
         there = tally(done_records(journal, found))
         lines.append(
             f"Done: {there.total:,} of {len(found.photos):,} photos in {photos_dir} "
-            f"({there.total / len(found.photos):.1%}): {there.line()}"
+            f"({there.total / max(len(found.photos), 1):.1%}): {there.line()}"
         )
-        if gone := counted.total - there.total:
+        gone, left_out = gone_and_left_out(records, found, photos_dir)
+        if gone:
             lines.append(f"Records of photos that are no longer there: {gone:,}")
-        if found.other_files:
-            lines.append(found.other_files_line())
+        if left_out:
+            lines.append(f"Records of files that are left out: {left_out:,}")
+        lines += found.left_out(records)
     lines.append(f"Last run: {_last_run(journal)}")
-    lines.append(f"Malformed lines: {_malformed(journal)}")
+    malformed = f" (line {first_numbers(journal.malformed)})" if journal.malformed else ""
+    lines.append(f"Malformed lines: {len(journal.malformed):,}{malformed}")
     print(printable("\n".join(lines)))
     return ExitCode.DONE
 
 
 def print_comparison(paths: list[Path]) -> ExitCode:
-    """Print the photos that all journals hold as a Markdown table, a column a journal.
-
-    Raises:
-        StopRunError: a journal is missing, or they have no photo in common.
-    """
+    """Print the photos that all journals hold as a Markdown table, a column a journal."""
     tables = [_existing(path).load() for path in paths]
     common = sorted(set.intersection(*(set(table) for table in tables)))
     if not common:
@@ -78,11 +85,7 @@ def print_comparison(paths: list[Path]) -> ExitCode:
 
 
 def rewrite(path: Path) -> ExitCode:
-    """Compact the journal and print the result.
-
-    Raises:
-        StopRunError: there is no journal, it is in use, or it cannot be written.
-    """
+    """Compact the journal and print the result."""
     journal = _existing(path)
     with journal.lock():
         outcome = journal.compact()
@@ -119,11 +122,6 @@ def _last_run(journal: CaptionJournal) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S} UTC{mark}"
 
 
-def _malformed(journal: CaptionJournal) -> str:
-    count = len(journal.malformed)
-    return f"{count:,} (line {first_numbers(journal.malformed)})" if count else "0"
-
-
 def _heading(path: Path, table: dict[str, Entry]) -> str:
     models = {entry["model"] for entry in table.values() if "model" in entry}
     return models.pop() if len(models) == 1 else path.name
@@ -135,6 +133,4 @@ def _cell(entry: Entry) -> str:
 
 def _escaped(cell: str) -> str:
     text = " ".join(cell.split())
-    for character, spelled in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|")):
-        text = text.replace(character, spelled)
-    return printable(text)
+    return printable(text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|"))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.doors import Shard
+    from library.exclusion import Exclusion
 
 REPLACED = "replaced"
 """What `--retry-status` calls the photos whose file is another one than the one that their record is about."""
@@ -31,6 +32,7 @@ class Options:
     limit: int | None
     retry_statuses: frozenset[str]
     shard: Shard | None
+    exclude: Exclusion | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -17,7 +17,6 @@ from journal import is_video
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
     from decimal import Decimal
-    from types import TracebackType
 
     from engines.outcome import Outcome
 
@@ -25,7 +24,7 @@ _LOG_SECONDS = 30
 _FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{left}, {rate_noinv_fmt}{postfix}]"
 
 
-class Progress:
+class Progress(tqdm):  # type: ignore[type-arg]  # it has no iterable
     """A bar on stderr for the whole library; without a terminal, a line every 30 seconds.
 
     Of the library's `total` photos, `done` have records already, and this run attempts `quota`. Rate, time left, errors and
@@ -42,8 +41,7 @@ class Progress:
         self._attempted = self._errors = 0
         self._spent = spent
         self._start = self._logged = time.monotonic()
-        self._bar = _Bar(
-            self,
+        super().__init__(  # which draws, with the figures above
             total=total,
             initial=done,
             unit=" photos",
@@ -56,13 +54,8 @@ class Progress:
             disable=not self._is_terminal,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.close()
+    def __exit__(self, *_: object) -> None:
+        self.close()
         self._line()
 
     def seen(self, outcome: Outcome) -> None:
@@ -72,7 +65,7 @@ class Progress:
         self._errors += outcome.status not in {None, "success"} and not video
         if outcome.status:
             self._done += 1
-            self._bar.update()
+            self.update()
         if outcome.status != "success" and not outcome.stop:
             log.log(
                 logging.INFO if video else logging.WARNING,
@@ -85,7 +78,7 @@ class Progress:
     def carried(self, number: int) -> None:
         """Count photos that were done without being attempted."""
         self._done += number
-        self._bar.update(number)
+        self.update(number)
 
     def meter(self, rate: float | None = None) -> dict[str, str]:
         """Return what tqdm does not know: this run's time left (at `rate`, or its mean rate), errors and money."""
@@ -111,15 +104,7 @@ class Progress:
         )
         log.info(text, extra={"console": not self._is_terminal})
 
-
-class _Bar(tqdm):  # type: ignore[type-arg]  # it has no iterable
-    """tqdm's bar with the figures of a run."""
-
-    def __init__(self, progress: Progress, **options: Any) -> None:  # noqa: ANN401 - tqdm's own
-        self._progress = progress
-        super().__init__(**options)
-
     @property
     def format_dict(self) -> MutableMapping[str, Any]:
         known = super().format_dict
-        return {**known, **self._progress.meter(known["rate"])}
+        return {**known, **self.meter(known["rate"])}

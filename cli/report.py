@@ -53,50 +53,42 @@ def make_report(options: ReportOptions) -> ExitCode:
     photos_dir = find_photos_dir(options)
     _check_folders(options, photos_dir)
     with _alone_in(options.out_dir):
-        return _make_report(options, photos_dir, stopper)
+        found = find_files(photos_dir, options.exclude) if photos_dir else None
+        start_log(options.out_dir / "cluster_report.log", "--out-dir")
+        library = read_library(options, photos_dir, found)
+        stopper.graceful = True
+        try:
+            vectors = read_vectors(options, library, stopper)
+            pictures = read_pictures(options, library, stopper)
+        except StoppedError:
+            log.warning(_STOPPED)
+            return stopper.code or ExitCode.INTERRUPTED
+        stopper.graceful = False
 
-
-def _make_report(options: ReportOptions, photos_dir: Path | None, stopper: Stopper) -> ExitCode:
-    found = find_files(photos_dir) if photos_dir else None
-    start_log(options.out_dir / "cluster_report.log", "--out-dir")
-    library = read_library(options, photos_dir, found)
-    stopper.graceful = True
-    try:
-        vectors = read_vectors(options, library, stopper)
-        pictures = read_pictures(options, library, stopper)
-    except StoppedError:
-        log.warning(_STOPPED)
-        return stopper.code or ExitCode.INTERRUPTED
-    stopper.graceful = False
-
-    grouping = Grouping(options.min_cluster_size, options.seed, options.fast)
-    report = build(library, vectors, pictures, grouping, options.out_dir, log.info)
-    for write in WRITERS.values():
-        write(report, options.out_dir)
-    write_last(report, options.out_dir)
-    for line in report.notes:
-        log.info(line)
-    unclustered = sum(row.cluster_id == -1 for row in report.rows)
-    events = sum(chunk.id > 0 for chunk in report.chunks)
-    log.info(
-        f"{len(report.rows):,} files, {len(report.groups):,} groups in {len(report.themes):,} themes, "
-        f"{unclustered:,} unclustered; {events:,} chunks in time."
-    )
-    log.info(report.summary)
-    if options.export_albums:
-        paths = {photo.rel_path: os.path.abspath(photo.path) for photo in library.photos}
-        log.info(export_albums(options.export_albums, report.rows, paths, report.chunks).line())
-    log.info(f"Written to {options.out_dir}: {', '.join(WRITERS)}.")
-    return ExitCode.DONE
+        grouping = Grouping(options.min_cluster_size, options.seed, options.fast)
+        report = build(library, vectors, pictures, grouping, options.out_dir, log.info)
+        for write in WRITERS.values():
+            write(report, options.out_dir)
+        write_last(report, options.out_dir)
+        for line in report.notes:
+            log.info(line)
+        unclustered = sum(row.cluster_id == -1 for row in report.rows)
+        events = sum(event.id > 0 for event in report.events)
+        log.info(
+            f"{len(report.rows):,} files, {len(report.groups):,} groups in {len(report.themes):,} themes, "
+            f"{unclustered:,} unclustered; {events:,} events in time."
+        )
+        log.info(report.summary)
+        if options.export_albums:
+            paths = {photo.rel_path: os.path.abspath(photo.path) for photo in library.photos}
+            log.info(export_albums(options.export_albums, report.rows, paths, report.events).line())
+        log.info(f"Written to {options.out_dir}: {', '.join(WRITERS)}.")
+        return ExitCode.DONE
 
 
 @contextmanager
 def _alone_in(out_dir: Path) -> Iterator[None]:
-    """Hold the report's folder for this report alone, until the block ends or the process dies.
-
-    Raises:
-        StopRunError: another report is at work there, or the folder cannot be written.
-    """
+    """Hold the report's folder for this report alone, until the block ends or the process dies."""
     lock = FileLock(out_dir / LOCK, timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()

@@ -1,4 +1,7 @@
-"""Owns what a report is made of: the library's files, what the journals say of them, vectors, pictures. Decides no group."""
+"""Owns what a report is made of: the library's files, what the journals say of them, vectors, pictures. Decides no group.
+
+All of it raises StopRunError where a folder, a journal, a model or the disk is not as it must be.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,15 @@ from tqdm import tqdm
 
 from cli.copies import copies_warning
 from cli.log import log
-from cli.selection import malformed_warning, photos_folder, spell_as_recorded
+from cli.selection import (
+    gone_and_left_out,
+    leave_out_stand_ins,
+    malformed_warning,
+    photos_folder,
+    spell_as_recorded,
+)
 from config import load_settings
-from errors import StopRunError
+from errors import StopRunError, UnavailableImageError
 from journal import CaptionJournal
 from library.walk import VIDEO_EXTENSIONS, Photo, extension, walk
 from report.build import Library, Vectors
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
 
     from cli.signals import Stopper
     from journal import Entry
+    from library.exclusion import Exclusion
     from library.walk import Walk
 
 CACHE = ".cluster_cache"
@@ -41,6 +51,7 @@ class ReportOptions:
     """What the user asked for, checked; `journals` is empty where none was named."""
 
     photos_dir: Path | None
+    exclude: Exclusion | None
     journals: tuple[Path, ...]
     out_dir: Path
     cluster_by: Literal["image", "caption", "both"]
@@ -54,16 +65,12 @@ class ReportOptions:
 
 
 class StoppedError(Exception):
-    """A signal came while vectors or thumbnails were made."""
+    """A signal came while vectors or thumbnails were made; those made so far are kept."""
 
 
-def find_files(photos_dir: Path) -> Walk:
-    """Find the library's files.
-
-    Raises:
-        StopRunError: the folder is not as it must be, or part of it could not be read: a report would forget its photos.
-    """
-    found = walk(photos_dir)
+def find_files(photos_dir: Path, exclude: Exclusion | None) -> Walk:
+    """Find the library's files, all of them: a report would forget the photos of a part that cannot be read."""
+    found = walk(photos_dir, exclude)
     if found.unreadable:
         raise StopRunError(
             f"{found.unreadable[0]}: a report would forget the photos in it, so none was written. See to the disk, then run "
@@ -73,16 +80,13 @@ def find_files(photos_dir: Path) -> Walk:
 
 
 def read_library(options: ReportOptions, photos_dir: Path | None, found: Walk | None) -> Library:
-    """Bring the files together with what the journals say of them; without `found` the journals say what there is.
-
-    Raises:
-        StopRunError: a journal is not as it must be.
-    """
+    """Bring the files together with what the journals say of them; without `found` the journals say what there is."""
     records = _records(options)
     if found and photos_dir:
         spell_as_recorded(found, records, photos_dir)
+        leave_out_stand_ins(found, records)
     photos = _photos(found, records)
-    _say_what_does_not_match(photos_dir, [photo.rel_path for photo in photos], records)
+    _say_what_does_not_match(photos_dir, found, [photo.rel_path for photo in photos], records)
     return Library(photos_dir, photos, records)
 
 
@@ -97,14 +101,14 @@ def _records(options: ReportOptions) -> dict[str, Entry]:
     """Return what the journals say; of a photo that several hold, the last one's word."""
     records: dict[str, Entry] = {}
     for path in options.journals or (_JOURNAL,):
-        if warning := copies_warning(CaptionJournal(path).path, options.journals):
+        journal = CaptionJournal(path)
+        if warning := copies_warning(journal.path, options.journals):
             log.warning(warning)
         if not path.exists():
             if options.journals:
                 raise StopRunError(f"{path} does not exist: check --captions-jsonl.")
             log.info(f"There is no {path}: no photo has a caption.")
             continue
-        journal = CaptionJournal(path)
         records |= journal.load()
         if warning := malformed_warning(journal):
             log.warning(warning)
@@ -127,16 +131,17 @@ def _photos(found: Walk | None, records: Mapping[str, Entry]) -> list[Photo]:
         return [Photo(name, name, extension(name) in VIDEO_EXTENSIONS) for name in sorted(records)]
     for warning in found.warnings:
         log.warning(warning)
-    if found.other_files:
-        log.info(found.other_files_line())
+    for line in found.left_out():
+        log.info(line)
+    if not found.photos:
+        raise StopRunError("None of the photos is here, so there is nothing to group: download them first.")
     return found.photos
 
 
 def _say_what_does_not_match(
-    photos_dir: Path | None, rel_paths: Sequence[str], records: Mapping[str, Entry]
+    photos_dir: Path | None, found: Walk | None, rel_paths: Sequence[str], records: Mapping[str, Entry]
 ) -> None:
-    known = set(rel_paths)
-    gone = sum(name not in known for name in records)
+    gone = gone_and_left_out(records, found, photos_dir)[0] if found and photos_dir else 0
     if records and gone == len(records):
         raise StopRunError(
             f"The captions belong to another folder: none of their {gone:,} photos is in {photos_dir}. Give the "
@@ -153,12 +158,7 @@ def _say_what_does_not_match(
 
 
 def read_vectors(options: ReportOptions, library: Library, stopper: Stopper) -> Vectors:
-    """Return what to cluster by.
-
-    Raises:
-        StoppedError: a signal came; what was made so far is in the cache.
-        StopRunError: a model or the disk is not as it must be.
-    """
+    """Return what to cluster by; StoppedError after a signal."""
     if options.cluster_by == "caption":
         return _read_captions(options, library, stopper)
     pictured = _read_images(options, library, stopper)
@@ -171,16 +171,14 @@ def _read_images(options: ReportOptions, library: Library, stopper: Stopper) -> 
     photos = library.photos
     embedder = load_embedder(options.embedder, options.clip_model)
     cache = EmbeddingCache(options.out_dir / CACHE, embedder.name)
-    with progress_bar("Embedding", len(photos)) as update:
+    with _progress(stopper, "Embedding", len(photos)) as update:
         images = embed_photos(photos, embedder, cache, stop=stopper.event, progress=update)
-    if stopper.event.is_set():
-        raise StoppedError
     log.info(f"{len(images.vectors):,} photos have a vector, {images.new:,} new.")
     unread = []
     for place, missing in sorted(images.missing.items()):
         if not photos[place].is_video:
             log.warning("not embedded", extra={"rel_path": photos[place].rel_path, "error": missing.reason})
-        if missing.unavailable and not missing.gone:
+        if isinstance(missing, UnavailableImageError) and not missing.gone:
             unread.append(photos[place].rel_path)
     if unread:
         raise StopRunError(
@@ -201,10 +199,8 @@ def _read_captions(options: ReportOptions, library: Library, stopper: Stopper) -
     }
     embedder = TextEmbedder(options.text_model)
     cache = EmbeddingCache(options.out_dir / CACHE, embedder.name)
-    with progress_bar("Embedding", len(captions), "captions") as update:
+    with _progress(stopper, "Embedding", len(captions), "captions") as update:
         texts = embed_texts(list(captions.values()), embedder, cache, stop=stopper.event, progress=update)
-    if texts is None:
-        raise StoppedError
     return Vectors(list(captions), texts, embedder.says)
 
 
@@ -213,42 +209,32 @@ def _side_by_side(pictured: Vectors, captioned: Vectors) -> Vectors:
     width = pictured.rows.shape[1]
     rows = np.zeros((len(pictured.rows), width + captioned.rows.shape[1]), np.float32)
     rows[:, :width] = pictured.rows
-    number = {place: row for row, place in enumerate(pictured.places)}
-    both = [(number[place], text) for text, place in enumerate(captioned.places) if place in number]
-    if both:
-        at, of = (list(side) for side in zip(*both, strict=True))
-        rows[at, width:] = captioned.rows[of]
+    _, at, of = np.intersect1d(pictured.places, captioned.places, return_indices=True)
+    rows[at, width:] = captioned.rows[of]
     return replace(pictured, rows=unit(rows), says=f"{pictured.says} and {captioned.says}")
 
 
 def read_pictures(options: ReportOptions, library: Library, stopper: Stopper) -> list[Picture]:
-    """Return what there is to show of every file; nothing where no file is there to open.
-
-    Raises:
-        StoppedError: a signal came; the thumbnails made so far stay.
-        StopRunError: the disk is not as it must be.
-    """
+    """Return what there is to show of every file, nothing where no file is there to open; StoppedError after a signal."""
     if library.photos_dir is None:
         return [Picture()] * len(library.photos)
-    with progress_bar("Thumbnails of", len(library.photos)) as update:
+    with _progress(stopper, "Thumbnails of", len(library.photos)) as update:
         pictures = make_pictures(
             library.photos, options.out_dir, options.out_dir / CACHE, stop=stopper.event, progress=update
         )
-    if stopper.event.is_set():
-        raise StoppedError
-    log.info(disk_cost(options.out_dir).line())
+    log.info(disk_cost(options.out_dir))
     return pictures
 
 
 @contextmanager
-def progress_bar(doing: str, total: int, what: str = "photos") -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal; elsewhere one line at the end."""
+def _progress(
+    stopper: Stopper, doing: str, total: int, what: str = "photos"
+) -> Iterator[Callable[[int], object]]:
+    """Log what is done, with a bar on a terminal; raise StoppedError at the end of the block if a signal came."""
     with tqdm(
         total=total, unit=f" {what}", file=sys.stderr, mininterval=0.2, disable=not sys.stderr.isatty()
     ) as bar:
-
-        def update(done: int) -> None:
-            bar.update(done)
-
         log.info(f"{doing} {total:,} {what}.")
-        yield update
+        yield bar.update
+    if stopper.event.is_set():
+        raise StoppedError

@@ -18,6 +18,7 @@ from cli.selection import (
     done_records,
     keep_shard,
     last_label,
+    leave_out_stand_ins,
     load_records,
     model_label,
     pending_photos,
@@ -106,7 +107,7 @@ def run(options: RunOptions) -> ExitCode:
 
 def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Task:
     """Look at the library and the journal, and say what is done already."""
-    found = walk(photos_dir)
+    found = walk(photos_dir, options.exclude)
     for warning in found.warnings:
         log.warning(warning)
     if not options.force:
@@ -114,6 +115,7 @@ def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Ta
         load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=redo_mock)
     if sentence := keep_shard(found, options.shard):
         log.info(sentence)
+    leave_out_stand_ins(found, () if options.dry_run else journal.records)
     prompt = None if options.backend == MOCK else prompt_mark(options.prompt)
     if not options.dry_run:
         _look_for_replaced(options, journal, found)
@@ -302,8 +304,8 @@ def _summarise(task: _Task, result: Result) -> None:
         )
     if result.gone:
         log.info(f"{count(result.gone, 'photo')} vanished before their turn came.")
-    if task.found.other_files:
-        log.info(task.found.other_files_line())
+    for line in task.found.left_out(() if task.options.dry_run else task.journal.records):
+        log.info(line)
 
 
 def _carried(task: _Task, result: Result) -> str | None:
@@ -356,15 +358,19 @@ def _next_step(task: _Task) -> str:
         return f"Nothing was captioned: this was a rehearsal. Caption them with: {way}"
     if task.turns.left:
         return f"Photos left: {task.turns.left:,}. Go on with: {_again(options)}"
+    everywhere = all(task.journal.is_done(name) for name in task.found.away)
+    every = "Every photo" if everywhere else "Every photo that is here"
     counted = tally(done_records(task.journal, task.found))
     retry = [status for status in _RETRIABLE if counted.statuses[status]]
     if retry:
         failures = count(sum(counted.statuses[status] for status in retry), "failure")
         way = _again(options, "--retry-status", "--limit", adding=("--retry-status", ",".join(retry)))
-        return f"Every photo has a record. To try the {failures} again: {way}"
-    folder = ("--photos-dir", str(options.photos_dir)) if options.photos_dir else ()
+        return f"{every} has a record. To try the {failures} again: {way}"
+    folder = ["--photos-dir", str(options.photos_dir)] if options.photos_dir else []
+    for pattern in options.exclude.patterns if folder and options.exclude else ():
+        folder += ["--exclude", pattern]
     way = command("stats", "--captions-jsonl", str(options.captions_jsonl), *folder)
-    return f"Every photo has a record. Count them with: {way}"
+    return f"{every} has a record. Count them with: {way}"
 
 
 def _mention_compact(options: RunOptions, journal: CaptionJournal) -> None:

@@ -14,10 +14,11 @@ from config import CONFIG_FILE, source
 from engines.known import is_moved
 from errors import StopRunError
 from journal import MOCK
+from library.placeholders import EMPTY, stand_in
 from library.walk import folded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Container, Iterable
 
     from cli.doors import Shard
     from config import Settings
@@ -62,8 +63,13 @@ def load_records(
     if warning := malformed_warning(journal):
         log.warning(warning)
     spell_as_recorded(found, journal.names(), photos_dir)
-    known = not journal.known or any(journal.is_known(photo.rel_path) for photo in found.photos)
-    if not known and not is_moved(journal, found.photos):
+    known = (
+        not journal.known
+        or any(journal.is_known(photo.rel_path) for photo in found.photos)
+        or gone_and_left_out(journal.names(), found, photos_dir)[1]
+        or is_moved(journal, found.photos)
+    )
+    if not known:
         raise StopRunError(
             f"{journal.path} belongs to another folder: none of its {journal.known:,} photos is in {photos_dir}. "
             "Give the --photos-dir it was made with (paths count from there), or another --captions-jsonl."
@@ -90,8 +96,11 @@ def spell_as_recorded(found: Walk, recorded: Collection[str], photos_dir: Path) 
     """Give a photo the name in its record, if the two differ only in upper and lower case: the photo is not new.
 
     On disks of Macs and cameras `IMG_1.JPG` and `img_1.jpg` are the same file. The disk is asked, because on other disks
-    they are two photos.
+    they are two photos. Also a photo with several names gets the one in its record.
     """
+    if found.links:
+        found.photos = [_named_as_recorded(photo, found, recorded) for photo in found.photos]
+        found.photos.sort(key=lambda photo: photo.rel_path)
     listed = {photo.rel_path for photo in found.photos}
     missing = {folded(name): name for name in recorded if name not in listed}
     if not missing:
@@ -106,6 +115,37 @@ def spell_as_recorded(found: Walk, recorded: Collection[str], photos_dir: Path) 
     found.photos.sort(key=lambda photo: photo.rel_path)
 
 
+def _named_as_recorded(photo: Photo, found: Walk, recorded: Collection[str]) -> Photo:
+    links = found.links.get(photo.rel_path, ())
+    if not links or photo.rel_path in recorded:
+        return photo
+    return next((replace(photo, rel_path=name) for name in links if name in recorded), photo)
+
+
+def leave_out_stand_ins(found: Walk, done: Container[str]) -> None:
+    """Leave out the pictures that are only in a cloud; those in `done` are not looked at, because they need no download.
+
+    An empty picture without another sign of a cloud is a copy that failed.
+    """
+    away = {
+        photo.rel_path: service
+        for photo in found.photos
+        if not photo.is_video and photo.rel_path not in done and (service := stand_in(photo.path))
+    }
+    if [*found.away.values(), *away.values()] == [EMPTY]:
+        return
+    found.away |= away
+    found.photos = [photo for photo in found.photos if photo.rel_path not in away]
+
+
+def gone_and_left_out(recorded: Iterable[str], found: Walk, photos_dir: Path) -> tuple[int, int]:
+    """Count the records of no photo in `found`: those whose file is gone, and those whose file is left out now."""
+    listed = {photo.rel_path for photo in found.photos}
+    others = [name for name in recorded if name not in listed]
+    left_out = sum(name in found.away or os.path.lexists(os.path.join(photos_dir, name)) for name in others)
+    return len(others) - left_out, left_out
+
+
 def keep_shard(found: Walk, shard: Shard | None) -> str | None:
     """Leave out the photos of other shards; return a sentence about it, None without a shard.
 
@@ -115,6 +155,7 @@ def keep_shard(found: Walk, shard: Shard | None) -> str | None:
         return None
     total = len(found.photos)
     found.photos = [photo for photo in found.photos if shard.holds(photo.rel_path)]
+    found.away = {name: service for name, service in found.away.items() if shard.holds(name)}
     return f"Shard {shard.number} of {shard.count}: {len(found.photos):,} of {total:,} photos."
 
 

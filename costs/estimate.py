@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from backends import BACKENDS, backend_class
+from backends import backend_class
 from backends.base import INSTRUCTION, for_model
 from costs.prices import is_priced, price_of
 from errors import StopRunError
@@ -26,6 +26,17 @@ SECONDS_PER_PHOTO = {"mock": 0.05, "local": 0.7}
 SECONDS_PER_CALL = 2.0
 """For a first guess, of 2026-11: typical cloud calls; for `local` the middle of the plan's 1 to 2 photos a second on an
 RTX 3070. A journal with captions of the same model gives a better number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done, whichever model does it: how many photos; `sizes` are those of a sample of them."""
+
+    photos: int
+    sizes: Sequence[tuple[int, int]]
+    prompt: str
+    workers: int | None
+    base_url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,43 +82,33 @@ def text_tokens(text: str) -> int:
     return (len(INSTRUCTION) + len(text)) // 4 + 10
 
 
-def estimate(
-    backend: str,
-    model: str | None,
-    *,
-    photos: int,
-    sizes: Sequence[tuple[int, int]],
-    prompt: str,
-    workers: int | None,
-    pace: float | None,
-    base_url: str | None = None,
-) -> Estimate:
-    """Estimate what `photos` pictures would take; `sizes` are those of a sample, `pace` is measured, in photos a second.
+def estimate(backend: str, model: str, work: Work, pace: float | None) -> Estimate:
+    """Estimate what the work would take; `pace` is measured, in photos a second.
 
     Raises:
         StopRunError: the model's price, or what it takes for a picture, is not known.
     """
-    model = model or BACKENDS[backend].default_model or "the model that suits the hardware"
     kind = backend_class(backend)
-    workers = workers or kind.max_workers
+    photos = work.photos
+    workers = work.workers or kind.max_workers
     seconds = SECONDS_PER_PHOTO.get(backend, SECONDS_PER_CALL / workers)
     tokens = input_cost = output_cost = None
-    if is_priced(backend) and not base_url:
+    if is_priced(backend) and not work.base_url:
         price = price_of(backend, model)
-        each = [kind.picture_tokens(model, *size) for size in sizes]
+        each = [kind.picture_tokens(model, *size) for size in work.sizes]
         if None in each:
             raise StopRunError(
                 f"It is not known how many tokens {backend}'s {model} takes for a picture: choose another --model, or "
                 "caption a few photos with --limit and look at the tokens used."
             )
         mean = sum(each) / len(each) if each else 0  # type: ignore[arg-type]  # no None is left
-        tokens = round(photos * (mean + text_tokens(prompt)))
+        tokens = round(photos * (mean + text_tokens(work.prompt)))
         # One request's price times their number: tiers count by the request.
-        one = price.parts(round(mean) + text_tokens(prompt), CAPTION_TOKENS)
+        one = price.parts(round(mean) + text_tokens(work.prompt), CAPTION_TOKENS)
         input_cost, output_cost = (part * photos for part in one)
     return Estimate(
         backend=backend,
-        model=model,
+        model=model or "the model that suits the hardware",
         photos=photos,
         input_tokens=tokens,
         input_cost=input_cost,
@@ -115,5 +116,5 @@ def estimate(
         seconds=max(1.0, photos / pace if pace else photos * seconds) if photos else 0,
         workers=workers,
         measured=pace is not None,
-        end_date=None if base_url else for_model(kind.ends, model),
+        end_date=None if work.base_url else for_model(kind.ends, model),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
-from itertools import compress
+from collections import Counter
+from itertools import compress, pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -22,16 +22,10 @@ def pace(stamps: Iterable[int]) -> float | None:
     `stamps` are the times of the records in whole seconds, in any order. Records of one second were made side by side, in
     a batch or by many workers: together they took the time since the last second before them that has records.
     """
-    gaps, photos = array("q"), array("q")  # a million records are common
-    last = None
-    for stamp in sorted(stamps):
-        if last is None or stamp > last:
-            if last is not None:
-                gaps.append(stamp - last)
-                photos.append(0)
-            last = stamp
-        if photos:  # not in the first second, whose photos began at an unknown time
-            photos[-1] += 1
+    counts = Counter(stamps)
+    seconds = sorted(counts)
+    gaps = [later - earlier for earlier, later in pairwise(seconds)]
+    photos = [counts[second] for second in seconds[1:]]  # those of the first second began at an unknown time
     if len(gaps) < _GAPS:
         return None
     longest = _PAUSE * median(gaps)

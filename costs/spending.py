@@ -58,7 +58,10 @@ class Spending:
             yield self._book
         except Exception as error:
             if _may_be_billed(error):
-                self._book_lost()
+                with self._changed:
+                    self.lost += 1
+                    if self._budget is not None:
+                        self.cost += self._most
             raise
         finally:
             if self._budget is not None:
@@ -78,24 +81,14 @@ class Spending:
                             f"The budget of ${budget:f} is less than one photo may cost ({dollars(self._most)}): "
                             "give a larger --budget."
                         )
+                    lost = f"{self.lost:,} request{'' if self.lost == 1 else 's'} without an answer"
+                    counted = f"; {lost} counted at the most they can cost" if self.lost else ""
                     raise StopRunError(
                         f"The budget of ${budget:f} has no room for another photo (spent: {dollars(self.cost)}"
-                        f"{self._lost_words()}). Run the same command again to spend as much again, or give another --budget."
+                        f"{counted}). Run the same command again to spend as much again, or give another --budget."
                     )
                 self._changed.wait(0.2)
             self._in_flight += 1
-
-    def _book_lost(self) -> None:
-        with self._changed:
-            self.lost += 1
-            if self._budget is not None:
-                self.cost += self._most
-
-    def _lost_words(self) -> str:
-        if not self.lost:
-            return ""
-        requests = "1 request" if self.lost == 1 else f"{self.lost:,} requests"
-        return f"; {requests} without an answer counted at the most they can cost"
 
     def _book(self, answer: Caption | str) -> None:
         with self._changed:

@@ -14,7 +14,7 @@ import json
 import re
 from contextlib import suppress
 
-from engines.phrases import read
+from engines.phrases import any_of, read
 
 _LONGEST = 4_000
 """A text with more characters than this, without its thoughts, is not a caption with something around it."""
@@ -23,12 +23,7 @@ _PHRASES = read("answers.txt")
 
 def _any(kind: str) -> str:
     """Return a pattern for the phrases of this kind in any language."""
-    return "(?:" + "|".join(f"(?:{phrase.pattern})" for phrase in _PHRASES if phrase.kind == kind) + ")"
-
-
-def _words(words: str) -> str:
-    """Return a pattern for any of the words."""
-    return "|".join(words.split())
+    return f"(?:{any_of(_PHRASES[kind])})"
 
 
 def _of(pattern: str) -> re.Pattern[str]:
@@ -114,17 +109,15 @@ _FENCE = _of(
     r"(?P<inside>.*?)\s*(?:(?:```|~~~)(?P<after>.*))?$"
 )
 _BARE_FENCE = _of(r"(?:```|~~~)[^\n{\[]*$|[^\n]*\s(?:```|~~~)\w*[^\n]*$")
-_TAGS = _words(
-    "conclusion caption answer final_answer description response output final result p alt text image_description "
-    "tool_call photo_caption sentence"
+_TAGS = (
+    "conclusion|caption|answer|final_answer|description|response|output|final|result|p|alt|text|image_description|"
+    "tool_call|photo_caption|sentence"
 )
 _TAG = _of(
     rf"(?P<before>.{{0,4000}}?)(?:^|\n)\s*[<\[](?P<name>{_TAGS})(?:\s[^>]*)?[>\]]\s*"
     r"(?P<inside>.*?)\s*(?:[<\[]/(?P=name)[>\]].*)?$"
 )
-_ELEMENTS = _words(
-    r"p b i u em strong div span figure figcaption h\d blockquote q section article center font code pre li ul"
-)
+_ELEMENTS = r"p|b|i|u|em|strong|div|span|figure|figcaption|h\d|blockquote|q|section|article|center|font|code|pre|li|ul"
 _HTML = _of(
     rf"(?:<br ?/?>\s*)*<(?P<name>{_ELEMENTS})(?:\s[^>]*)?>(?P<inside>.*)</(?P=name)>(?:\s*<br ?/?>)*"
     r"|<br ?/?>(?P<rest>.*)"
@@ -166,7 +159,7 @@ _PUT_THERE = re.compile(
 )
 _WITHOUT_ARTICLES = r"[\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 _ARTICLE = _of(rf"(?:{_any('article')})(?![^\W\d_])|{_WITHOUT_ARTICLES}")
-_FOR = _words("for of in to zum zur zu für des der von de du della dell do da van voor til av af к для про")
+_FOR = "for|of|in|to|zum|zur|zu|für|des|der|von|de|du|della|dell|do|da|van|voor|til|av|af|к|для|про"
 _LABEL = _of(
     rf"[\s#*_🖼📷📸\ufe0f✨>]*{_STARS}"
     rf"(?:(?:(?:[^\s:：]+ ){{1,3}}?|[^\s:：]{{0,12}}?){_NOUN}|photo|image|picture)"
@@ -269,9 +262,7 @@ def unwrapped(text: str, prompt: str = "") -> str:
 def is_nothing(text: str) -> bool:
     """Tell whether an answer, as one line, only says that there is no caption: `null`, a file name, an error message."""
     text = text[:4_000].strip()
-    if _NOTHING.fullmatch(text):
-        return True
-    return bool(_ERROR.fullmatch(text)) and not _WRITTEN.search(text)
+    return bool(_NOTHING.fullmatch(text) or (_ERROR.fullmatch(text) and not _WRITTEN.search(text)))
 
 
 def _repeated(prompt: str) -> re.Pattern[str] | None:
@@ -407,14 +398,12 @@ def _tagged(text: str) -> str:
 
 def _announced(text: str) -> str:
     """Take off what only announces the caption: courtesies, headings, labels."""
+    peels = (_without_option, _without_heading, _without_announcement, _without_label)
     for _ in range(6):
-        before = text
-        for peel in (_without_option, _without_heading, _without_announcement, _without_label):
-            if (rest := peel(text)) is not None:
-                text = rest.strip()
-                break
-        if text == before:
+        rest = next((rest for peel in peels if (rest := peel(text)) is not None), None)
+        if rest is None:
             break
+        text = rest.strip()
     return text
 
 
@@ -480,16 +469,11 @@ def _parsed(text: str) -> str:
     if not text.startswith(("{", "[")):
         return text
     text = re.sub("[“”]", '"', text) if text.startswith(("{“", "{ “")) else text
-    try:
+    with suppress(ValueError, RecursionError):
         value, end = json.JSONDecoder(strict=False).raw_decode(text)
-    except (ValueError, RecursionError):
-        pass
-    else:
         return text if re.match(r" *[^\s}\]]", text[end:]) else _text_in(value)
-    try:
+    with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
         return _text_in(ast.literal_eval(text))
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        pass
     if found := _PAIR.search(text):
         said = found["value"].rstrip("\"' \n}]")
         try:

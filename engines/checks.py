@@ -131,18 +131,16 @@ class SameAnswerWatch:
             return None
         answer = outcome.caption or outcome.error or ""
         self._last.append(frozenset(_WORD.findall(answer.casefold())) or frozenset(answer))
+        if self._warned or len(self._last) < ALIKE:
+            return None
         first = self._last[0]
-        if self._warned or len(self._last) < ALIKE or not all(_similar(first, words) for words in self._last):
+        if not all(len(first & words) >= 0.8 * len(first | words) for words in self._last):
             return None
         self._warned = True
         return (
             f"The last {ALIKE} answers are all alike ({answer[:80]!r}): does this model see pictures at all? "
             "Look at the journal, and if they are wrong stop with Ctrl-C and choose another --model."
         )
-
-
-def _similar(one: frozenset[str], other: frozenset[str]) -> bool:
-    return len(one & other) >= 0.8 * len(one | other)
 
 
 def _covers(items: Sequence[str], times: dict[int, int]) -> bool:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
-class Phrase(NamedTuple):
-    """One line of a phrase file: its number, its language, what it is for, and its regular expression."""
-
-    number: int
-    language: str
-    kind: str
-    pattern: str
-
-
-def read(name: str) -> list[Phrase]:
-    """Return the phrases of a file in this folder.
+def read(name: str) -> dict[str, list[str]]:
+    """Return the regular expressions of a file in this folder by what they are for, whatever their language.
 
     A line is `[Language]`, `kind pattern`, a comment that begins with `#`, or empty.
     """
-    phrases = []
-    language = ""
-    for number, line in enumerate(Path(__file__).with_name(name).read_text("utf-8").splitlines(), 1):
+    patterns = defaultdict(list)
+    for line in Path(__file__).with_name(name).read_text("utf-8").splitlines():
         kind, _, pattern = line.partition(" ")
-        if line.startswith("["):
-            language = line[1:-1]
-        elif line and not line.startswith("#"):
-            phrases.append(Phrase(number, language, kind, pattern.strip()))
-    return phrases
+        if pattern and not line.startswith(("[", "#")):
+            patterns[kind].append(pattern.strip())
+    return patterns
+
+
+def any_of(patterns: Iterable[str]) -> str:
+    """Return a regular expression for whatever one of these is for."""
+    return "|".join(f"(?:{pattern})" for pattern in patterns)

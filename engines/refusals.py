@@ -9,9 +9,8 @@ not a refusal, and if a description follows, the caption is good. The words of e
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
-from engines.phrases import Phrase, read
+from engines.phrases import any_of, read
 
 QUOTED = re.compile(r"\"[^\"]*\"|“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」|『[^『』]*』")
 """Quoted words are in the photo."""
@@ -24,37 +23,23 @@ _GAP = "[^,،，、]{0,40}?"
 _IMAGE = "(?:image|photo|picture|file|attachment)s?"
 
 
-class Way(NamedTuple):
-    """A way to refuse, and its line in refusals.txt."""
-
-    phrase: Phrase
-    pattern: re.Pattern[str]
+def expanded(way: str) -> str:
+    """Return the regular expression for a way to refuse, as refusals.txt has it."""
+    return _GAP.join(f"(?:{part})" for part in way.replace("IMAGE", _IMAGE).split(" ~ "))
 
 
 _PHRASES = read("refusals.txt")
-WAYS = [
-    Way(
-        phrase,
-        re.compile(_GAP.join(f"(?:{one})" for one in phrase.pattern.replace("IMAGE", _IMAGE).split(" ~ "))),
-    )
-    for phrase in _PHRASES
-    if phrase.kind == "refuses"
-]
-_OTHERS = {
-    kind: [phrase.pattern for phrase in _PHRASES if phrase.kind == kind]
-    for kind in ("courtesy", "turn", "offer")
-}
-_REFUSAL = re.compile("|".join(f"(?:{way.pattern.pattern})" for way in WAYS))
+_REFUSAL = re.compile(any_of(map(expanded, _PHRASES["refuses"])))
 # A courtesy is a whole word, where words have spaces between them.
 _COURTESY = re.compile(
     r"(?:[\s,.!:;،、，。！…*_#>~`(—–-]|"
     + "|".join(
-        f"(?:{row})" + ("" if _WITHOUT_SPACES.search(row) else r"(?!\w)") for row in _OTHERS["courtesy"]
+        f"(?:{row})" + ("" if _WITHOUT_SPACES.search(row) else r"(?!\w)") for row in _PHRASES["courtesy"]
     )
     + ")*"
 )
-_TURN = re.compile("|".join(_OTHERS["turn"]))
-_OFFER = re.compile("|".join(_OTHERS["offer"]))
+_TURN = re.compile("|".join(_PHRASES["turn"]))
+_OFFER = re.compile("|".join(_PHRASES["offer"]))
 
 
 def is_refusal(text: str) -> bool:
@@ -64,12 +49,6 @@ def is_refusal(text: str) -> bool:
         return False
     parts = [rest for part in _TURN.split(plain) if (rest := _COURTESY.sub("", part, count=1))]
     return bool(parts and _REFUSAL.match(parts[0])) and not any(map(_describes, parts[1:]))
-
-
-def matching(text: str) -> list[Phrase]:
-    """Return the lines of refusals.txt that the text begins with, whatever follows."""
-    begin = _COURTESY.sub("", _plain(text), count=1)
-    return [way.phrase for way in WAYS if way.pattern.match(begin)]
 
 
 def _plain(text: str) -> str:

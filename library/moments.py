@@ -1,74 +1,68 @@
-"""Owns when and where a photo was taken, read from its EXIF. Local only: none of it goes to a caption backend.
+"""Owns when and where a photo was taken, and which source wins. Local only: none of it goes to a caption backend.
 
-Never decodes a pixel and never raises: what cannot be read, or cannot be true, counts as unknown.
+Best first: the photo's own EXIF, XMP, IPTC and PNG text; an XMP sidecar; Google Takeout's JSON; the name of the file; the
+names of its folders; and last the file's own date. A source that counts less still wins if it says the same but more of
+it. Nothing raises: what cannot be read, or cannot be true, counts as unknown.
 """
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
 
-import pillow_heif
-from PIL import ExifTags, Image
-from PIL.ExifTags import GPS, IFD, Base
+from library.clocks import Clock, never_set
+from library.dated_names import date_of_folders, date_of_name
+from library.dates import DAY_LONG, Date, Precision, is_epoch, is_possible
+from library.embedded import read_embedded
+from library.sidecars import Sidecars
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
-"""Formats with EXIF, in addition to HEIF and AVIF; MPO is a JPEG."""
-# Times of taking, of scanning, of the last change: the clock, its offset from UTC, its fraction of a second.
-_CLOCKS = (
-    (Base.DateTimeOriginal, Base.OffsetTimeOriginal, Base.SubsecTimeOriginal),
-    (Base.DateTimeDigitized, Base.OffsetTimeDigitized, Base.SubsecTimeDigitized),
-    (Base.DateTime, Base.OffsetTime, Base.SubsecTime),
-)
-_DATE = re.compile(r"\s*(\d{4})[:/.-](\d\d)[:/.-](\d\d)[ T]+(\d\d):(\d\d):(\d\d)", re.ASCII)
-_DAY = re.compile(r"\s*(\d{4})[:/.-](\d\d)[:/.-](\d\d)", re.ASCII)
-_OFFSET = re.compile(r"\s*([+-])(\d\d):?([0-5]\d)", re.ASCII)
-_FRACTION = re.compile(r"\s*(\d+)", re.ASCII)
+    from library.places import Place
+    from library.walk import Photo
 
-_FIRST_PHOTO = 1826
-_EPOCHS = (datetime(1904, 1, 1), datetime(1970, 1, 1))  # noqa: DTZ001 - wall clocks
-"""Time zero of Apple and of Unix: the clock was never set. Compared by day, since a time zone may have moved it."""
-_DOS_EPOCH = datetime(1980, 1, 1)  # noqa: DTZ001
-"""Time zero of DOS. Compared by second, because photos were taken on that day."""
-_DAY_LONG = timedelta(days=1)
-_ZONES = (timedelta(hours=-12), timedelta(hours=14))
-_ZONE_STEP = timedelta(minutes=15)
-_ZONE_SLACK = timedelta(minutes=5)
-"""How far a wrong clock and an old satellite fix may be off: a third of the step, so that chance seldom fits."""
+Source = Literal["exif", "xmp", "iptc", "png", "sidecar", "takeout", "name", "folder", "file", ""]
+
+_NAMES: Mapping[Source, Callable[[str], Date | None]] = {"name": date_of_name, "folder": date_of_folders}
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When and where a photo was taken.
 
-    `at` is the local time of the place, with a `tzinfo` (a fixed offset) if that is known, else naive. `source` says where
-    it comes from: "exif", or "file" for the file's own date, which is usually the copy date; empty without a date. `place`
-    is (latitude, longitude) in degrees.
+    `at` is the local time of the place, with a `tzinfo` (a fixed offset) if that is known, else naive; `precision` is how much of
+    it is known, the rest being the first of what it can be. `source` says where it comes from: "file" is the file's own date,
+    which is usually the copy date; empty without a date. `place` is (latitude, longitude) in degrees.
+
+    `camera` is its maker and model. `unset` is the time of a clock that was never set, if only that is known; then `at` is the
+    file's date at most.
     """
 
     at: datetime | None = None
-    source: Literal["exif", "file", ""] = ""
-    place: tuple[float, float] | None = None
+    source: Source = ""
+    place: Place | None = None
+    precision: Precision = "second"
+    camera: str = ""
+    unset: datetime | None = None
+
+    @property
+    def date(self) -> Date | None:
+        """What is known of the time of taking; the file's own date is not."""
+        return Date(self.at, self.precision) if self.at and self.source != "file" else None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the time of taking is known to the second."""
+        return bool(self.at) and self.source != "file" and self.precision == "second"
 
 
 def read_moment(data: bytes) -> Moment:
     """Return when and where a photo was taken, as far as its bytes can be read."""
-    at = place = None
-    # Any type can come out of damaged metadata.
-    with suppress(Exception):
-        exif = _exif(data)
-        gps = _directory(exif, IFD.GPSInfo)
-        with suppress(Exception):
-            place = _place(gps)
-        at = _taken(exif, gps)
-    return Moment(at, "exif" if at else "", place)
+    said = read_embedded(data)
+    at, precision = said.date or (None, "second")
+    return Moment(at, said.source, said.place, precision, said.camera, said.unset)
 
 
 def file_moment(mtime: float) -> Moment:
@@ -77,110 +71,67 @@ def file_moment(mtime: float) -> Moment:
     It is in this machine's local time, without an offset, because it is compared with local times of cameras. The local
     time where the photo was taken is not known.
     """
-    with suppress(OverflowError, ValueError, OSError):
+    try:
         at = datetime.fromtimestamp(mtime)  # noqa: DTZ006
-        if _is_plausible(at):
-            return Moment(at, "file")
-    return Moment()
+    except (OverflowError, ValueError, OSError):
+        return Moment()
+    return Moment(at, "file") if is_possible(at) and not is_epoch(Date(at)) else Moment()
 
 
-def _exif(data: bytes) -> Image.Exif:
-    if data[4:8] != b"ftyp":
-        # Not the PNG's own `getexif`: it decodes the pixels to look behind them.
-        return Image.Image.getexif(Image.open(BytesIO(data), formats=_FORMATS))
-    exif = Image.Exif()
-    exif.load(pillow_heif.open_heif(BytesIO(data)).info.get("exif") or b"")
-    return exif
+def find_moments(photos: Sequence[Photo], inside: Sequence[Moment], mtimes: Sequence[float]) -> list[Moment]:
+    """Return when and where each photo was taken, by all that is known of it.
 
-
-def _directory(exif: Image.Exif, ifd: ExifTags.IFD) -> Mapping[int, Any]:
-    with suppress(Exception):
-        return exif.get_ifd(ifd)
-    return {}
-
-
-def _taken(exif: Image.Exif, gps: Mapping[int, Any]) -> datetime | None:
-    camera = _directory(exif, IFD.Exif)
-    for clock, offset, fraction in _CLOCKS:
-        at = _wall(camera.get(clock) or exif.get(clock))  # raw files have all tags in one directory
-        if not at:
-            continue
-        zone = _zone(camera.get(offset))
-        # The satellites' time is that of taking, not of a later change.
-        if not zone and clock != Base.DateTime:
-            zone = _satellites_zone(at, gps)
-        part = _FRACTION.match(_text(camera.get(fraction)))
-        return at.replace(microsecond=int(f"{part[1]:0<6.6}") if part else 0, tzinfo=zone)
-    return None
-
-
-def _wall(value: object) -> datetime | None:
-    found = _DATE.match(_text(value))
-    with suppress(ValueError):
-        if found and _is_plausible(at := datetime(*map(int, found.groups()))):  # type: ignore[arg-type] # noqa: DTZ001
-            return at
-    return None
-
-
-def _is_plausible(at: datetime) -> bool:
-    """Tell whether a photo can have this local time; no time zone is a day ahead."""
-    return (
-        at.year >= _FIRST_PHOTO
-        and at != _DOS_EPOCH
-        and all(abs(at - epoch) > _DAY_LONG for epoch in _EPOCHS)
-        and at <= datetime.now(UTC).replace(tzinfo=None) + _DAY_LONG
-    )
-
-
-def _zone(value: object) -> timezone | None:
-    text = _text(value)
-    if text.strip() == "Z":
-        return UTC
-    found = _OFFSET.match(text)
-    if not found:
-        return None
-    offset = timedelta(hours=int(found[2]), minutes=int(found[3])) * (-1 if found[1] == "-" else 1)
-    return timezone(offset) if _ZONES[0] <= offset <= _ZONES[1] else None
-
-
-def _satellites_zone(at: datetime, gps: Mapping[int, Any]) -> timezone | None:
-    """Return the difference between local time and the satellites' UTC, if it can be a time zone's offset."""
-    with suppress(Exception):
-        found = _DAY.match(_text(gps[GPS.GPSDateStamp]))
-        hours, minutes, seconds = map(float, gps[GPS.GPSTimeStamp])
-        if found:
-            day = datetime(*map(int, found.groups()))  # type: ignore[arg-type] # noqa: DTZ001
-            apart = at - day - timedelta(hours=hours, minutes=minutes, seconds=seconds)
-            offset = round(apart / _ZONE_STEP) * _ZONE_STEP
-            if abs(apart - offset) < _ZONE_SLACK and _ZONES[0] <= offset <= _ZONES[1]:
-                return timezone(offset)
-    return None
-
-
-def _place(gps: Mapping[int, Any]) -> tuple[float, float] | None:
-    latitude = _degrees(gps[GPS.GPSLatitude], gps[GPS.GPSLatitudeRef], "NS")
-    longitude = _degrees(gps[GPS.GPSLongitude], gps[GPS.GPSLongitudeRef], "EW")
-    # NaN fails these tests too. At zero and zero is open sea: the receiver had no fix.
-    if abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude or longitude):
-        return latitude, longitude
-    return None
-
-
-def _degrees(value: Any, direction: object, directions: str) -> float:  # noqa: ANN401 - whatever the file gave it
-    """Return degrees, minutes and seconds as degrees; a part divided by zero is not a number.
-
-    Raises:
-        Exception: of any type, for anything else.
+    Args:
+        photos: whose names and neighbours are looked at.
+        inside: what `read_moment` found in each.
+        mtimes: each file's own date, in seconds since 1970.
     """
-    parts = value if isinstance(value, tuple) else (value,)
-    degrees, *rest = (float(part) for part in parts)
-    minutes, seconds, *_ = *rest, 0.0, 0.0
-    return (degrees + minutes / 60 + seconds / 3600) * (1, -1)[
-        directions.index(_text(direction).strip().upper()[0])
+    sidecars = Sidecars()
+    found = [_best(photo, own, sidecars) for photo, own in zip(photos, inside, strict=True)]
+    clocks = list(map(_clock, photos, inside, found))
+    for place in never_set(clocks):
+        clock = clocks[place]
+        found[place] = _best(photos[place], inside[place], sidecars, clock.at if clock else None)
+    return [
+        moment if moment.date else replace(file_moment(mtime), place=moment.place, unset=moment.unset)
+        for moment, mtime in zip(found, mtimes, strict=True)
     ]
 
 
-def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.decode("ascii", "replace").strip("\0")
-    return value.strip("\0") if isinstance(value, str) else ""
+def _best(photo: Photo, own: Moment, sidecars: Sidecars, unset: datetime | None = None) -> Moment:
+    """Return the best of what is known of a photo; what only repeats the time of an unset clock does not count."""
+    unset = unset or own.unset
+    moment = _joined(Moment(), own.source, own.date, own.place, unset)
+    if not (moment.is_exact and moment.place):
+        for beside in sidecars.of(photo.path):
+            moment = _joined(moment, *beside, unset)
+    for source, read in _NAMES.items():
+        if not moment.is_exact:
+            moment = _joined(moment, source, read(photo.rel_path), None, unset)
+    return moment if moment.date else replace(moment, unset=unset)
+
+
+def _joined(
+    moment: Moment, source: Source, date: Date | None, place: Place | None, unset: datetime | None
+) -> Moment:
+    """Return a moment with what a source says that counts less than those before."""
+    if (
+        date
+        and unset
+        and date.at.replace(tzinfo=None) - DAY_LONG <= unset < date.end.replace(tzinfo=None) + DAY_LONG
+    ):
+        date = None
+    if place and not moment.place:
+        moment = replace(moment, place=place)
+    if date and (moment.date is None or moment.date.is_refined_by(date)):
+        moment = replace(moment, at=date.at, precision=date.precision, source=source)
+    return moment
+
+
+def _clock(photo: Photo, own: Moment, best: Moment) -> Clock | None:
+    """Return what a clock showed when the photo was taken; None where no clock spoke."""
+    at = own.unset or (best.at if best.is_exact else None)
+    if not at:
+        return None
+    is_sure = bool(own.place and not own.unset)
+    return Clock(own.camera, photo.rel_path.rpartition("/")[0], at.replace(tzinfo=None), is_sure)

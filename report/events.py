@@ -1,15 +1,17 @@
-"""Owns the cut of a library into chunks, events and trips in time, and their titles; and which frames are one burst.
+"""Owns the cut of a library into events in time, and their titles; and which frames are one burst.
 
-Only dates from EXIF count. A file's own date is most often the day it was copied, and all photos of a copied folder
-would be one event: what has no other date is in the chunk without one. It opens no file.
+A date counts from the day on. A file's own date is most often the day it was copied, and all photos of a copied folder
+would be one event: what has no other date is in none. It opens no file.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ from report.naming.naming import contrast_terms
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from library.dates import Precision
     from library.moments import Moment
     from report.naming.naming import Label
 
@@ -27,7 +30,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 UNDATED = "Without a date"
-"""Label of the chunk -1."""
+UNSET = "The camera\u2019s clock was not set"
+VAGUE = "Only the month or the year is known"
+OUTSIDE = {-3: VAGUE, -2: UNSET, -1: UNDATED}
+"""Titles of what is in no event, by their ids, in the order in which they come after the events."""
 
 # PhotoTOC (Platt, Czerwinski, Field, MSR-TR-2002-17): an event ends where the log of a gap is so much above the mean of
 # the logs around it, the same number to each side, its own among them.
@@ -48,6 +54,7 @@ leaves 97 % of 410 photos above it with the pixels' vectors, while a pan by a te
 photos of one subject 1 in 700 is above it; near-duplicates under CLIP B/32 are above it too, by the literature."""
 
 _EARTH = 6371.0
+_NOON = timedelta(hours=12)
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - of wall clocks
 _TITLE_TERMS = 3
 _VOICES = 9
@@ -59,12 +66,13 @@ _MONTHS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """An event or a trip: photos that follow one another without a large gap in time or space.
+class Event:
+    """An event: photos that follow one another without a large gap in time or space; or, with an id below 0, what is in none.
 
-    `id` counts from 1 in the order of time; -1 is the chunk of what has no date, which comes last and has neither `start`
-    nor `end`: the earliest and latest wall clock, naive. `title` is the dates and what sets the chunk apart; no two are
-    equal. `terms` are those words, strongest first; `members` are places among the files, in the order of time.
+    `id` counts from 1 in the order of time. `start` and `end` are the earliest and latest wall clock, naive; midnight if
+    `by_day`, where no time is known; None outside of events. `title` is the dates and what sets the event apart; no two are
+    equal. `terms` are those words, strongest first; `members` are places among the files, in the order of time. `name` is the
+    short name, if there is one.
     """
 
     id: int
@@ -73,39 +81,89 @@ class Chunk:
     end: datetime | None
     terms: tuple[str, ...]
     members: tuple[int, ...]
+    by_day: bool = False
+    name: str = ""
 
 
 class Timeline(NamedTuple):
-    """What is known of the time of all files: a moment each, the chunks, and for each the place of the frame that stands
+    """What is known of the time of all files: a moment each, the events, and for each the place of the frame that stands
     for its burst, -1 for none. Empty where no file was opened.
     """
 
     moments: Sequence[Moment] = ()
-    chunks: Sequence[Chunk] = ()
+    events: Sequence[Event] = ()
     bursts: Sequence[int] = ()
 
 
 def cut(moments: Sequence[Moment]) -> Ints:
-    """Return the chunk of each file, (n,): 0 and up in the order of time, -1 without a date from EXIF.
+    """Return the event of each file, (n,): 0 and up in the order of time; below 0 the id of `OUTSIDE`.
 
     The order of the files does not matter. Time is UTC; where an offset is not known it is that of the photos around,
-    so that a change of the zone tears nothing apart.
+    so that a change of the zone tears nothing apart. Photos of which only the day is known cut nothing: they are in the
+    event that has most photos of that day, or that goes on around it; else the day is an event.
     """
-    places, times, points = _timeline(moments)
-    chunks: Ints = np.full(len(moments), -1)
+    places, times, points = _timeline(moments, ("second",))
+    events: Ints = np.array([_outside(moment) for moment in moments], np.int64)
     if len(places):
         gaps = np.diff(times)
         ends = (gaps > _LONGEST_GAP) | _stands_out(gaps)
         ends[_jumps(times, points)] = True
-        chunks[places] = np.concatenate(([0], np.cumsum(ends)))
-    return chunks
+        events[places] = np.concatenate(([0], np.cumsum(ends)))
+    days: dict[datetime, list[int]] = defaultdict(list)
+    for place, moment in enumerate(moments):
+        if moment.date and moment.precision == "day":
+            days[_clock(moment)].append(place)
+    return (
+        _with_days(events, [_clock(moments[place]) for place in places], events[places], days)
+        if days
+        else events
+    )
+
+
+def _outside(moment: Moment) -> int:
+    if moment.unset:
+        return -2
+    return -3 if moment.date else -1
+
+
+def _with_days(
+    events: Ints, clocks: Sequence[datetime], of_clocks: Ints, days: Mapping[datetime, Sequence[int]]
+) -> Ints:
+    """Return the events with the photos of which only the day is known, counted again in the order of time.
+
+    Args:
+        events: (n,) of all files, without those photos.
+        clocks: of the photos with a time, in the order of their events.
+        of_clocks: the events of `clocks`.
+        days: places of those photos, by the first moment of their day.
+    """
+    of_day: dict[int, Counter[int]] = defaultdict(Counter)
+    spans: list[tuple[datetime, datetime]] = []
+    for clock, event in zip(clocks, of_clocks.tolist(), strict=True):
+        of_day[clock.toordinal()][event] += 1
+        first, last = spans[event] if event < len(spans) else (clock, clock)
+        spans[event:] = [(min(first, clock), max(last, clock))]
+    firsts = list(accumulate((first for first, _ in spans), max))
+    alone: list[tuple[int, datetime]] = []
+    for day in sorted(days):
+        before = bisect_right(firsts, day + _NOON)
+        if of_day[day.toordinal()]:
+            events[list(days[day])] = of_day[day.toordinal()].most_common(1)[0][0]
+        elif before and spans[before - 1][1] >= day + _NOON:
+            events[list(days[day])] = before - 1
+        else:
+            alone.append((before, day))
+    events[events >= 0] += np.searchsorted([before for before, _ in alone], events[events >= 0], side="right")
+    for number, (before, day) in enumerate(alone):
+        events[list(days[day])] = before + number
+    return events
 
 
 def bursts(moments: Sequence[Moment], places: NDArray[np.integer], vectors: NDArray[np.floating]) -> Ints:
     """Return for each file the place of the frame that stands for its burst, (n,); -1 outside of bursts.
 
     A burst is frames, each within a minute of the one before, and nearly the same as that and as the first: else a pan
-    would be one. The frame nearest to the mean stands for it. Without a date from EXIF a file is in none.
+    would be one. The frame nearest to the mean stands for it. A file whose time is not known is in none.
 
     Args:
         moments: of all files.
@@ -115,7 +173,7 @@ def bursts(moments: Sequence[Moment], places: NDArray[np.integer], vectors: NDAr
     found: Ints = np.full(len(moments), -1)
     rows: Ints = np.full(len(moments), -1)
     rows[places] = np.arange(len(places))
-    order, times, _ = _timeline(moments)
+    order, times, _ = _timeline(moments, ("second",))
     seen = rows[order] >= 0
     order, times = order[seen], times[seen]
     frames = rows[order]
@@ -137,37 +195,49 @@ def bursts(moments: Sequence[Moment], places: NDArray[np.integer], vectors: NDAr
     return found
 
 
-def name_chunks(
-    chunks: NDArray[np.integer],
+def name_events(
+    events: NDArray[np.integer],
     moments: Sequence[Moment],
     rel_paths: Sequence[str],
     labels: Mapping[str, Label],
-) -> list[Chunk]:
-    """Name the chunks 0 to k-1 that `cut` found, in this order; then, if there is any, the chunk without a date.
+) -> list[Event]:
+    """Name the events 0 to k-1 that `cut` found, in this order; then what is in none, as far as there is any.
 
     Args:
-        chunks: (n,) the chunk of each file.
+        events: (n,) the event of each file.
         moments: of each file.
         rel_paths: of each file.
         labels: of at least those files; what they say, be it a caption or a vocabulary match, gives the words; the mock's captions do not.
     """
-    order, _, _ = _timeline(moments)
-    members: list[list[int]] = [[] for _ in range(int(chunks.max(initial=-1)) + 1)]
-    for place, chunk in zip(order.tolist(), chunks[order].tolist(), strict=True):
-        members[chunk].append(place)
-    undated = np.flatnonzero(chunks < 0).tolist()
+    order, _, _ = _timeline(moments, ("second", "day"))
+    members: list[list[int]] = [[] for _ in range(int(events.max(initial=-1)) + 1)]
+    for place, event in zip(order.tolist(), events[order].tolist(), strict=True):
+        members[event].append(place)
+    outside = np.flatnonzero(events < 0).tolist()
     texts = [[text for place in inside if (text := _said(labels[rel_paths[place]]))] for inside in members]
-    rest = [text for place in undated if (text := _said(labels[rel_paths[place]]))]
+    rest = [text for place in outside if (text := _said(labels[rel_paths[place]]))]
     terms = contrast_terms([_spread(inside) for inside in texts], rest)
-    clocks = [[_clock(moments[place]) for place in inside] for inside in members]
+    timed = [[place for place in inside if moments[place].precision == "second"] for inside in members]
+    clocks = [
+        [_clock(moments[place]) for place in some or inside]
+        for some, inside in zip(timed, members, strict=True)
+    ]
     spans = [(min(inside), max(inside)) for inside in clocks]
     named = [
-        Chunk(number, title, start, end, tuple(best), tuple(inside))
-        for number, (title, (start, end), best, inside) in enumerate(
-            zip(_titles(spans, terms), spans, terms, members, strict=True), start=1
+        Event(number, title, start, end, tuple(best), tuple(inside), by_day=not some)
+        for number, (title, (start, end), best, inside, some) in enumerate(
+            zip(_titles(spans, terms), spans, terms, members, timed, strict=True), start=1
         )
     ]
-    return [*named, Chunk(-1, UNDATED, None, None, (), tuple(undated))] if undated else named
+    for number, title in OUTSIDE.items():
+        if some := [place for place in outside if events[place] == number]:
+            some.sort(
+                key=lambda place: (
+                    moments[place].unset or (moments[place].date and _clock(moments[place])) or _EPOCH
+                )
+            )
+            named.append(Event(number, title, None, None, (), tuple(some)))
+    return named
 
 
 def _said(label: Label) -> str:
@@ -175,13 +245,13 @@ def _said(label: Label) -> str:
     return "" if label.is_mock else label.text
 
 
-def _timeline(moments: Sequence[Moment]) -> tuple[Ints, Floats, Floats]:
-    """Return the files with a date from EXIF in the order of time: their places, seconds in UTC, and points on earth.
+def _timeline(moments: Sequence[Moment], precisions: tuple[Precision, ...]) -> tuple[Ints, Floats, Floats]:
+    """Return the files with a date known as well as that, in the order of time: their places, seconds in UTC, points on earth.
 
     The points are latitude and longitude in degrees, (n, 2), NaN where there are none. Files of the same second are in
     the order of their points, then of their places.
     """
-    dated = [place for place, moment in enumerate(moments) if moment.source == "exif" and moment.at]
+    dated = [place for place, moment in enumerate(moments) if moment.date and moment.precision in precisions]
     walls = np.array([(_clock(moments[place]) - _EPOCH).total_seconds() for place in dated], np.float64)
     offsets = np.array([_offset(moments[place]) for place in dated], np.float64)
     nowhere = (math.nan, math.nan)

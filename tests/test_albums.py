@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errors import StopRunError
-from report.events import UNDATED, Chunk
+from report.events import UNDATED, Event
 from report.files.albums import MANIFEST, export_albums, safe_name
 from report.files.table import Row
 from report.naming.naming import UNCLUSTERED
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 DAY = datetime(2019, 7, 12, 9, 10)  # noqa: DTZ001 - a wall clock
-CHUNKS = [
-    Chunk(1, "12 July 2019 \u00b7 beach, tent", DAY, DAY, ("beach", "tent", "sea", "dog"), ()),
-    Chunk(2, "12 July 2019, 19:10", DAY, DAY, (), ()),
-    Chunk(-1, UNDATED, None, None, (), ()),
+EVENTS = [
+    Event(1, "12 July 2019 \u00b7 beach, tent", DAY, DAY, ("beach", "tent", "sea", "dog"), ()),
+    Event(2, "12 July 2019, 19:10", DAY, DAY, (), ()),
+    Event(-1, UNDATED, None, None, (), ()),
 ]
 
 
-def row(name: str, group: int | None = 0, heading: str = "a dog", chunk: int | None = 1) -> Row:
+def row(name: str, group: int | None = 0, heading: str = "a dog", event: int | None = 1) -> Row:
     label = UNCLUSTERED if group == -1 else heading
-    return Row(name, group, label, "", "caption", 0.1, 0, 0.0, 0.0, "", "exif", chunk, "x", "")
+    return Row(name, group, label, "", "caption", 0.1, 0, 0.0, 0.0, "", "exif", event, "x", "")
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -66,26 +66,26 @@ def paths(library: Path, rows: Sequence[Row]) -> dict[str, str]:
     return {row.rel_path: str(library / row.rel_path) for row in rows}
 
 
-def test_an_album_for_each_cluster_and_each_chunk(library: Path, tmp_path: Path) -> None:
+def test_an_album_for_each_cluster_and_each_event(library: Path, tmp_path: Path) -> None:
     rows = [
         row("a/1.jpg"),
-        row("b/1.JPG", chunk=2),
-        row("b/2.jpg", -1, chunk=-1),
-        row("clip.mov", None, chunk=None),
+        row("b/1.JPG", event=2),
+        row("b/2.jpg", -1, event=-1),
+        row("clip.mov", None, event=None),
     ]
-    done = export_albums(tmp_path / "albums", rows, paths(library, rows), CHUNKS)
+    done = export_albums(tmp_path / "albums", rows, paths(library, rows), EVENTS)
     links = tree(tmp_path / "albums")
     assert links == {
         "clusters/a dog/1.jpg": str(library / "a/1.jpg"),
         "clusters/a dog/1 (2).JPG": str(library / "b/1.JPG"),
         "clusters/Unclustered/2.jpg": str(library / "b/2.jpg"),
-        "chunks/2019-07-12 beach, tent, sea/1.jpg": str(library / "a/1.jpg"),
-        "chunks/2019-07-12/1.JPG": str(library / "b/1.JPG"),
-        "chunks/Without a date/2.jpg": str(library / "b/2.jpg"),
+        "events/2019-07-12 beach, tent, sea/1.jpg": str(library / "a/1.jpg"),
+        "events/2019-07-12/1.JPG": str(library / "b/1.JPG"),
+        "events/Without a date/2.jpg": str(library / "b/2.jpg"),
     }
     assert (tmp_path / "albums/clusters/a dog/1 (2).JPG").read_text() == "b/1.JPG"
     assert done.line() == "5 albums with 6 links (6 made, 0 removed)."
-    assert export_albums(tmp_path / "albums", rows, paths(library, rows), CHUNKS).made == 0
+    assert export_albums(tmp_path / "albums", rows, paths(library, rows), EVENTS).made == 0
     assert tree(tmp_path / "albums") == links
 
 
@@ -97,29 +97,29 @@ def test_what_is_gone_from_the_report_is_removed_and_nothing_else(library: Path,
         row("b/2.jpg", 1, "a cat", -1),
         row("clip.mov", 2, "x", -1),
     ]
-    export_albums(albums, rows, paths(library, rows), CHUNKS)
+    export_albums(albums, rows, paths(library, rows), EVENTS)
     # What others did meanwhile: a file beside the links, a file and another link in the place of one, a folder.
     (albums / "clusters/a cat/.DS_Store").write_text("theirs")
     (albums / "clusters/a cat/2.jpg").unlink()
     (albums / "clusters/a cat/2.jpg").write_text("edited")
-    (albums / "chunks/Without a date/2.jpg").unlink()
-    (albums / "chunks/Without a date/2.jpg").symlink_to("/elsewhere.jpg")
+    (albums / "events/Without a date/2.jpg").unlink()
+    (albums / "events/Without a date/2.jpg").symlink_to("/elsewhere.jpg")
     (albums / "clusters/x/clip.mov").unlink()
     (albums / "clusters/x/clip.mov").symlink_to("/elsewhere.mov")
     (albums / "mine").mkdir()
     before = {name: (library / name).stat().st_mtime_ns for name in paths(library, rows)}
 
     left = [rows[0], rows[2]]
-    done = export_albums(albums, left, paths(library, left), CHUNKS)
+    done = export_albums(albums, left, paths(library, left), EVENTS)
     assert tree(albums) == {
         "clusters/a dog/1.jpg": str(library / "a/1.jpg"),
         "clusters/a cat/.DS_Store": "theirs",
         "clusters/a cat/2.jpg": "edited",
         "clusters/x/clip.mov": "/elsewhere.mov",
-        "chunks/2019-07-12 beach, tent, sea/1.jpg": str(library / "a/1.jpg"),
-        "chunks/Without a date/2.jpg": "/elsewhere.jpg",
+        "events/2019-07-12 beach, tent, sea/1.jpg": str(library / "a/1.jpg"),
+        "events/Without a date/2.jpg": "/elsewhere.jpg",
     }
-    assert "chunks/2019-07-12" not in folders(albums)
+    assert "events/2019-07-12" not in folders(albums)
     assert "mine" in folders(albums)
     assert (done.made, done.removed, done.foreign) == (0, 3, 2)
     assert "2 links are missing, because something else has their name" in done.line()
@@ -129,13 +129,13 @@ def test_what_is_gone_from_the_report_is_removed_and_nothing_else(library: Path,
         "clusters/a cat/.DS_Store": "theirs",
         "clusters/a cat/2.jpg": "edited",
         "clusters/x/clip.mov": "/elsewhere.mov",
-        "chunks/Without a date/2.jpg": "/elsewhere.jpg",
+        "events/Without a date/2.jpg": "/elsewhere.jpg",
     }
     (albums / "clusters/a cat/.DS_Store").unlink()
     (albums / "clusters/a cat/2.jpg").unlink()
     (albums / "clusters/x/clip.mov").unlink()
     export_albums(albums, [], {}, [])
-    assert folders(albums) == ["chunks", "chunks/Without a date", "mine"]
+    assert folders(albums) == ["events", "events/Without a date", "mine"]
     assert {name: (library / name).stat().st_mtime_ns for name in before} == before
 
 
@@ -259,7 +259,7 @@ def export_and_die(step: int, albums: Path, rows: Sequence[Row], photos: dict[st
     for name in ("unlink", "rmdir", "mkdir", "symlink", "replace"):
         setattr(os, name, killing(getattr(os, name)))
     try:
-        export_albums(albums, rows, photos, CHUNKS)
+        export_albums(albums, rows, photos, EVENTS)
     except BaseException:  # noqa: BLE001 - the tests must not go on in this process
         os._exit(1)
     os._exit(0)
@@ -271,10 +271,10 @@ def test_a_killed_run_leaves_nothing_that_the_next_does_not_know(library: Path, 
     new = [row("a/1.jpg", 0, "a dog", 1), row("b/2.jpg", 1, "a fox", 2)]
     for step in range(1, 100):
         albums = tmp_path / f"albums{step}"
-        export_albums(albums, old, paths(library, old), CHUNKS)
+        export_albums(albums, old, paths(library, old), EVENTS)
         survived = export_and_die(step, albums, new, paths(library, new))
         if step % 2 or survived:  # the next run finishes it; or it takes all away
-            export_albums(albums, new, paths(library, new), CHUNKS)
+            export_albums(albums, new, paths(library, new), EVENTS)
             assert len(tree(albums)) == 4
         export_albums(albums, [], {}, [])
         assert os.listdir(albums) == [MANIFEST]

@@ -29,6 +29,7 @@ from tests.conftest import ROOT
         "ray_engine",
         "page",
         "thumbnails",
+        "dates",
     ],
 )
 def test_a_benchmark_prints_its_table(command: str) -> None:

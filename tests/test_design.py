@@ -20,7 +20,17 @@ from tests.conftest import ROOT, Product
 ARROWS = {
     "caption": {"backends", "cli", "cluster_report", "journal"},
     "cluster_report": {"cli", "errors", "report"},
-    "cli": {"backends", "config", "costs", "engines", "errors", "image_loader", "journal", "library", "report"},
+    "cli": {
+        "backends",
+        "config",
+        "costs",
+        "engines",
+        "errors",
+        "image_loader",
+        "journal",
+        "library",
+        "report",
+    },
     "report": {"backends", "decoding", "errors", "journal", "library"},
     "engines": {"backends", "config", "costs", "decoding", "errors", "journal", "library"},
     "journal": {"errors", "library"},

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from errors import StopRunError
+from errors import StopRunError, UnavailableImageError
 from image_loader import load_image
 from library.walk import Photo, walk
 from report.photos import STREAK
@@ -43,9 +43,9 @@ def test_a_row_for_each_photo_and_a_reason_for_the_rest(photos: Path, cache_fold
     reasons = {names[place]: missing for place, missing in result.missing.items()}
     assert set(reasons) == {"2024/IMG_0009.JPG", "2024/IMG_0010.MOV", "cover.bmp"}
     assert reasons["2024/IMG_0009.JPG"].reason.startswith("cut short")
-    assert not reasons["2024/IMG_0009.JPG"].unavailable
+    assert not isinstance(reasons["2024/IMG_0009.JPG"], UnavailableImageError)
     assert reasons["2024/IMG_0010.MOV"].reason == "video"
-    assert reasons["cover.bmp"].unavailable
+    assert isinstance(reasons["cover.bmp"], UnavailableImageError)
     assert result.new == 9
     assert sum(embedder.calls) == 9
     assert steps[0] == 1, "the video"

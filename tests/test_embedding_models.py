@@ -165,17 +165,15 @@ def test_texts_get_their_vectors_once(tiny: Path, cache_folder: Path) -> None:
     texts = ["a dog", "a cat on a roof", "", "a dog", "\udcff"]
     steps: list[int] = []
     first = embed_texts(texts, embedder, EmbeddingCache(cache_folder, "t"), progress=steps.append)
-    assert first is not None
     assert first.shape == (5, DIMENSIONS)
     assert sum(steps) == 5
     assert first[0].tobytes() == first[3].tobytes() != first[1].tobytes()
     again = embed_texts(texts[::-1], Counting(), EmbeddingCache(cache_folder, "t"))  # which has no texts
-    assert again is not None
     assert again[::-1].tobytes() == first.tobytes()
     stop = threading.Event()
     stop.set()
-    assert embed_texts(["new"], embedder, EmbeddingCache(cache_folder, "t"), stop=stop) is None
-    assert embed_texts([], embedder, EmbeddingCache(cache_folder, "t")) is not None
+    assert embed_texts(["new"], embedder, EmbeddingCache(cache_folder, "t"), stop=stop).shape == (0, 0)
+    assert embed_texts([], embedder, EmbeddingCache(cache_folder, "t")).shape == (0, 0)
 
 
 def test_a_real_text_model_knows_what_is_alike() -> None:

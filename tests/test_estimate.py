@@ -165,12 +165,15 @@ def test_what_is_done_is_told_apart(library: Product) -> None:
     with library.journal.open("a") as file:
         for name, problem in (("2.jpg", "cut short"), ("a.mov", "video")):
             file.write(
-                json.dumps({"rel_path": name, "caption": None, "status": "error_corrupt", "error": problem}) + "\n"
+                json.dumps({"rel_path": name, "caption": None, "status": "error_corrupt", "error": problem})
+                + "\n"
             )
     (library.photos / "notes.txt").touch()
     said = estimate(library, "--backend", "openai")
     assert "Photos remaining:  7 / 11 (4 already done)\n" in said
-    assert "Already done:      2 captioned, 1 error, 1 video\nLeft out 1 file that is not a picture.\n" in said
+    assert (
+        "Already done:      2 captioned, 1 error, 1 video\nLeft out 1 file that is not a picture.\n" in said
+    )
 
 
 def test_wrong_use(library: Product) -> None:

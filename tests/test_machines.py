@@ -246,7 +246,12 @@ def test_a_closed_pipe_is_success_only_for_what_prints(product: Product) -> None
         """
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=product.env, capture_output=True, check=False, timeout=120
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=product.env,
+        capture_output=True,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
@@ -294,7 +299,11 @@ def test_two_reports_at_once_in_one_folder(product: Product, shim: Path, tmp_pat
     shim.write_text(WAITING)
     product.env |= {"PYTHONPATH": str(shim.parent), "GO": str(go)}
     first = subprocess.Popen(
-        report_command(product), cwd=product.folder, env=product.env, stderr=subprocess.DEVNULL, process_group=0
+        report_command(product),
+        cwd=product.folder,
+        env=product.env,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
     )
     try:
         wait_for(Path(f"{go}.asked").exists)

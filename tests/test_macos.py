@@ -277,8 +277,8 @@ def test_a_journal_from_a_system_that_spells_otherwise(product: Product, accents
 
 
 def test_links_of_the_page_lead_to_the_names_on_the_disk(product: Product, accents: Form) -> None:
-    stray = os.path.join(os.fsencode(product.photos), b"stray \xff.jpg")
-    os.link(product.photos / unicodedata.normalize(accents, "Zoë/é.jpg"), stray)
+    stray = Path(os.fsdecode(os.path.join(os.fsencode(product.photos), b"stray \xff.jpg")))
+    stray.write_bytes((product.photos / unicodedata.normalize(accents, "Zoë/é.jpg")).read_bytes())
     product.run()
     report(product)
     data = page_data(product)

@@ -93,19 +93,19 @@ TRUTHS = {
     "gps/empty_gps_ifd.jpg": ("2020-07-27T14:46:48.780685", None),
     "gps/spatial_photo.heic": ("2024-04-22T14:38:09", None),  # at zero and zero
     "gps/exif_gps.jpg": ("", None),  # of 2099, at 4,294,967,295 degrees
-    "gps/thompson-springs.jpg": ("", (39.115, -108.400968)),
+    "gps/thompson-springs.jpg": ("2022-01-10T15:15:44.310000", (39.115, -108.400968)),  # by its XMP
     "heic/200MP.heic": ("2025-01-19T14:53:27.031000+03:00", None),
     "corrupt/ultrahdr.jpg": ("2024-05-07T09:33:04.046000+08:00", (30.62765, 119.738767)),
     "jpeg/32-lens_data.jpeg": ("2012-07-14T16:30:12.680000", None),
     "jpeg/frozenpond.mpo": ("2014-03-02T13:30:00", None),
-    "jpeg/invalid-exif.jpg": ("", None),
+    "jpeg/invalid-exif.jpg": ("2017-03-13T23:03:09-07:00", None),  # by its XMP
     "tiff/Crémieux11.tiff": ("2012-01-09T22:52:11", None),
     "tiff/tiff_16bit_RGBa.tiff": ("", None),  # at 70 seconds past 15:08
     "webp/flower2.webp": ("2013-07-04T17:24:41", None),
     "wrongext/heic_named.jpg": ("2021-07-06T16:08:14.164000+03:00", (46.754703, 33.336106)),
     "wrongext/jpeg_with_gps_named.png": ("2008-10-22T16:28:39", (43.467448, 11.885127)),
 }
-"""What exiftool finds in the EXIF of these files."""
+"""What exiftool finds in these files."""
 
 
 def test_real_files_say_what_exiftool_finds(corpora: Path) -> None:

@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from report.build import Report
 from report.files.last_report import LAST, read_previous, write_last
-from report.files.table import CSV, PARQUET, Row, make_rows, write_csv
+from report.files.table import CSV, PARQUET, Row, make_rows, write_csv, write_parquet
 from report.groups.clustering import Clusters
 from report.naming.inheritance import Heirs, Previous, inherit
 from report.naming.naming import (
@@ -249,48 +249,60 @@ def test_a_damaged_or_foreign_file_is_ignored_with_a_sentence(tmp_path: Path, co
     assert note.endswith("All groups get new numbers and names.")
 
 
-HEAD = b"rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y"
-
-
-def older(folder: Path, csv: bytes) -> None:
-    """Write what a report of 0.1 left."""
-    (folder / CSV).write_bytes(csv.replace(b"HEAD", HEAD))
-    parquet.write_table(pa.table({}, metadata={"grouped_by": "Grouped by hand"}), folder / PARQUET)
+def older(folder: Path, **columns: list[object]) -> None:
+    """Write what a report of 0.1 left of two photos, with these columns in place of its own."""
+    table = {
+        "rel_path": ["a.jpg", "b.jpg"],
+        "cluster_id": [7, -1],
+        "cluster_label": ["=x", "Unclustered"],
+        "label": ["a", ""],
+        "label_source": ["caption", "none"],
+        "distance_to_centroid": [0.1234567, None],
+        "nearest_cluster": [7, None],
+        "x": [0.0, 0.0],
+        "y": [0.0, 0.0],
+        "chunk_id": [1, None],  # what 0.1 called events
+        "chunk_label": ["May 2019", ""],
+    }
+    parquet.write_table(
+        pa.table(table | columns, metadata={"grouped_by": "Grouped by hand"}), folder / PARQUET
+    )
 
 
 def test_an_older_report_is_read_where_there_is_no_later_one(tmp_path: Path) -> None:
-    older(tmp_path, b"HEAD\r\na.jpg,7,'=x,a,caption,0.25,7,0,0\r\nb.jpg,-1,Unclustered,,none,,,0,0\r\n")
+    older(tmp_path)
     old, note = read_previous(tmp_path)
     assert note is None
     assert (old.groups, old.headings, old.captioned) == ({"a.jpg": 7}, {7: "=x"}, frozenset({"a.jpg"}))
-    assert old.distances["a.jpg"] == 0.25
+    assert old.distances["a.jpg"] == 0.123457
     assert np.isnan(old.distances["b.jpg"])
     assert old.grouped_by == "Grouped by hand"
     write_last(Report([]), tmp_path)
     assert read_previous(tmp_path) == (Previous(), None)
 
 
+def test_a_later_report_without_its_file_for_the_next_is_no_older_one(tmp_path: Path) -> None:
+    """Who deletes last_report.json gets new groups."""
+    write_parquet(Report([Row("a.jpg", 7, "x", "a", "caption", 0.1, 7, 0.0, 0.0)]), tmp_path)
+    assert read_previous(tmp_path) == (Previous(), None)
+
+
 @pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\xff\xfe\x00garbage",
-        b"rel_path;cluster_id\r\na.jpg;1\r\n",
-        b"HEAD\r\na.jpg,1,a,a,caption,0.1,2,0,0,extra\r\n",
-        b"HEAD\r\na.jpg,1,a\r\n",
-        b"HEAD\r\na.jpg,one,a,a,caption,0.1,2,0,0\r\n",
-        b"HEAD\r\na.jpg,-7,a,a,caption,0.1,2,0,0\r\n",
-        b"HEAD\r\na.jpg," + b"9" * 30 + b",a,a,caption,0.1,2,0,0\r\n",
-        b'HEAD\r\n"a.jpg,1,a,a,caption,0.1,2,0,0\r\n',
-        b'HEAD\r\n"a"b,1,a,a,caption,0.1,2,0,0\r\n',
-    ],
+    "columns", [{"cluster_id": [-7, 1]}, {"cluster_id": ["one", "two"]}, {"cluster_label": [None, ""]}]
 )
-def test_a_damaged_older_export_is_ignored_with_a_sentence(tmp_path: Path, content: bytes) -> None:
-    older(tmp_path, content)
-    old, note = read_previous(tmp_path)
-    assert old == Previous()
-    assert note is not None
-    assert note.endswith("All groups get new numbers and names.")
+def test_a_damaged_older_export_is_ignored_with_a_sentence(
+    tmp_path: Path, columns: dict[str, list[object]]
+) -> None:
+    older(tmp_path, **columns)
+    notes = [read_previous(tmp_path)]
+    for content in (b"", b"rel_path,cluster_id", (tmp_path / PARQUET).read_bytes()[:-9]):
+        (tmp_path / PARQUET).write_bytes(content)
+        notes.append(read_previous(tmp_path))
+    for old, note in notes:
+        assert old == Previous()
+        assert note is not None
+        assert "\n" not in note
+        assert note.endswith("All groups get new numbers and names.")
 
 
 def test_no_earlier_report_is_no_trouble(tmp_path: Path) -> None:

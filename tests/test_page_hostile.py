@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from report.events import Chunk
+from report.events import Event
 from report.files.thumbnails import FOLDER
 from report.naming.naming import Group, Theme
 from tests.conftest import draw
@@ -71,8 +71,8 @@ def test_hostile_texts_stay_texts(watched: Watched, tmp_path: Path) -> None:
     size = len(HOSTILE)
     bad.groups = [Group(g, text, "caption", (text,), (g,)) for g, text in enumerate(HOSTILE)]
     bad.themes = [Theme(HOSTILE[g], (g, g + 1)) for g in range(0, size, 2)]
-    bad.chunks = [Chunk(1, HOSTILE[0], datetime(2020, 1, 1), datetime(2020, 1, 1), (), tuple(range(size))),  # noqa: DTZ001
-                  Chunk(-1, HOSTILE[1], None, None, (), tuple(range(size, len(bad.rows))))]  # fmt: skip
+    bad.events = [Event(1, HOSTILE[0], datetime(2020, 1, 1), datetime(2020, 1, 1), (), tuple(range(size))),  # noqa: DTZ001
+                  Event(-1, HOSTILE[1], None, None, (), tuple(range(size, len(bad.rows))))]  # fmt: skip
     draw(tmp_path / "outside.jpg")
     draw(tmp_path / "report" / "outside.jpg")
     page = watched.go(bad.write())

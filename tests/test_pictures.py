@@ -22,7 +22,7 @@ from decoding.decoder import Decoder
 from errors import StopRunError
 from library.moments import Moment
 from library.walk import Photo, walk
-from report.files.thumbnails import FOLDER, DiskCost, Picture, disk_cost, make_pictures
+from report.files.thumbnails import FOLDER, Picture, disk_cost, make_pictures
 from report.photos import STREAK
 from tests.conftest import ROOT, draw
 from tests.helpers.journals import needs_mount
@@ -108,11 +108,12 @@ def test_every_file_gets_what_there_is_to_show(report: Report) -> None:
     for name in ("2024/IMG_0009.JPG", "2024/IMG_0010.MOV"):
         broken = pictures[name]
         assert broken == Picture(moment=broken.moment)
-    assert all(picture.moment.source == "file" for picture in pictures.values())
+    assert all(
+        picture.moment.source == ("folder" if "/" in name else "file") for name, picture in pictures.items()
+    )
     assert all(picture.preview is None for picture in pictures.values())
-    cost = disk_cost(report.out_dir)
-    assert (cost.thumbnails, cost.previews, cost.preview_bytes) == (11, 0, 0)
-    assert cost.thumbnail_bytes == sum(path.stat().st_size for path in report.files("thumbnails"))
+    size = sum(path.stat().st_size for path in report.files("thumbnails"))
+    assert disk_cost(report.out_dir) == f"11 thumbnails ({size / 1e6:,.1f} MB)."
     for path in report.files():
         assert re.fullmatch(
             r"thumbnails/([0-9a-f]{2})/\1[0-9a-f]{18}\.jpg", str(path.relative_to(report.out_dir / FOLDER))
@@ -145,11 +146,10 @@ def test_a_preview_where_browsers_show_nothing(tmp_path: Path) -> None:
                     assert image.width == side
                     red, green, blue = image.getpixel((10, 10))  # type: ignore[misc]
                     assert min(red, green) > 200 > 120 > blue, name
-    cost = disk_cost(out_dir)
-    assert (cost.thumbnails, cost.previews) == (13, 5)
-    assert cost.preview_bytes > 5 * cost.thumbnail_bytes / 13
+    cost = r"13 thumbnails \(0\.\d MB\), 5 previews of formats that browsers cannot show \(0\.\d MB\)\."
+    assert re.fullmatch(cost, disk_cost(out_dir))
     make_pictures([], out_dir, tmp_path / "cache")
-    assert disk_cost(out_dir) == DiskCost(0, 0, 0, 0)
+    assert disk_cost(out_dir) == "0 thumbnails (0.0 MB)."
 
 
 def test_pictures_are_upright_and_know_nothing_else(report: Report) -> None:
@@ -337,7 +337,7 @@ def test_another_format_is_not_read(indexed: tuple[Report, dict[str, Picture], b
     report, first, whole = indexed
     (report.cache / INDEX).write_bytes(whole)
     assert report.known() == first
-    (report.cache / INDEX).write_bytes(whole.replace(b"pictures 1\n", b"pictures 0\n"))
+    (report.cache / INDEX).write_bytes(whole.replace(b"pictures 2\n", b"pictures 1\n"))
     assert not report.known()
 
 

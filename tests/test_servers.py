@@ -127,7 +127,9 @@ def test_the_other_name_of_the_limit_is_found_once_for_the_run(
 def test_a_model_without_a_system_role_gets_the_line_with_the_prompt(desk_of: Callable[..., Desk]) -> None:
     desk = desk_of("openai")
     refusal = desk.provider.error(400, "BadRequestError", "System role not supported")
-    desk.provider.script = lambda _, request: refusal if request.body["messages"][0]["role"] == "system" else None
+    desk.provider.script = lambda _, request: (
+        refusal if request.body["messages"][0]["role"] == "system" else None
+    )
     assert [desk.ask().status for _ in range(2)] == ["success"] * 2
     assert desk.count == 3
     (user,) = desk.provider.requests[-1].body["messages"]
@@ -197,7 +199,10 @@ def test_a_body_that_cannot_be_read_is_asked_for_again(desk: Desk, reply: Reply)
     assert desk.ask().status == "success"
     desk.provider.script = lambda _, __: reply
     outcome = desk.ask()
-    assert (outcome.status, outcome.error) == ("error_api", "the server's answer is not the JSON it should be")
+    assert (outcome.status, outcome.error) == (
+        "error_api",
+        "the server's answer is not the JSON it should be",
+    )
     assert desk.count == 3 + captioning.ATTEMPTS
 
 
@@ -235,9 +240,7 @@ def test_content_in_parts_over_the_wire(desk_of: Callable[..., Desk]) -> None:
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
-def test_an_answer_in_thoughts_alone_is_paid_once_and_stops_a_streak(
-    product: Product, field: str
-) -> None:
+def test_an_answer_in_thoughts_alone_is_paid_once_and_stops_a_streak(product: Product, field: str) -> None:
     provider = Provider("openai")
     reply = provider.good("")
     reply.body["choices"][0]["message"][field] = "The user wants a caption. I see a dog."

@@ -1,7 +1,7 @@
 """Owns the folders of links that show groups and events in any photo viewer. Never touches a photo, nor what is not its own.
 
     DIR/clusters/A dog on a beach/IMG_0502.jpg -> /photos/2019/IMG_0502.jpg
-    DIR/chunks/2019-07-12 beach, tent/IMG_0502.jpg -> /photos/2019/IMG_0502.jpg
+    DIR/events/2019-07-12 beach, tent/IMG_0502.jpg -> /photos/2019/IMG_0502.jpg
 
 An album is named by its heading, without a count: it must not get another name because a photo arrives. The links are
 absolute: albums are moved about on the machine more often than photos are, and where the photos went the next run leads.
@@ -20,7 +20,7 @@ import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from errors import StopRunError
 from library.walk import folded
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from report.events import Chunk
+    from report.events import Event
     from report.files.table import Row
 
 MANIFEST = ".albums.json"
-_CLUSTERS, _CHUNKS = "clusters", "chunks"
+_CLUSTERS, _EVENTS = "clusters", "events"
+_TOPS = {_CLUSTERS, _EVENTS, "chunks"}
+"""Folders of albums; the last is what 0.1 called events, so that its links are removed."""
 _VERSION = 1
 _FLAG = "--export-albums"
 _ALBUM_LENGTH = 100
@@ -45,6 +47,8 @@ _EXTENSION_LENGTH = 10
 _UNSAFE = re.compile(r'[\\/:*?"<>|]')
 """What Windows and its file systems refuse; a photo viewer on another machine may look at the folder."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
+_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\0]+")
+_ALBUM = re.compile(f"(?:{'|'.join(sorted(_TOPS))})/{_NAME.pattern}")
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 _Links = dict[str, dict[str, str]]
@@ -62,7 +66,6 @@ class Albums:
     foreign: int
 
     def line(self) -> str:
-        """Return it as a sentence for people."""
         line = (
             f"{self.albums:,} albums with {self.links:,} links ({self.made:,} made, {self.removed:,} removed)"
         )
@@ -80,15 +83,15 @@ class _Made:
 
 
 def export_albums(
-    folder: Path, rows: Sequence[Row], photos: Mapping[str, str], chunks: Sequence[Chunk] = ()
+    folder: Path, rows: Sequence[Row], photos: Mapping[str, str], events: Sequence[Event] = ()
 ) -> Albums:
-    """Bring the links in `folder` up to date: an album for each cluster, for the unclustered and for each chunk.
+    """Bring the links in `folder` up to date: an album for each cluster, for the unclustered and for each event.
 
     Args:
         folder: where to; made if its parent is there. What else is in it stays.
         rows: of all files; those without a place are in no cluster's album.
         photos: the absolute path of each file by its `rel_path`; rows of others get no link.
-        chunks: those of the rows.
+        events: those of the rows.
 
     Raises:
         StopRunError: the folder cannot be written, its disk knows no links, or its list of links is damaged.
@@ -96,7 +99,7 @@ def export_albums(
     try:
         folder.mkdir(exist_ok=True)
         before = _read(folder / MANIFEST)
-        wanted = _wanted(rows, photos, chunks)
+        wanted = _wanted(rows, photos, events)
         removed = _remove(folder, before, wanted)
         plan, foreign = _planned(folder, before, wanted)
         _write(folder / MANIFEST, plan)
@@ -141,32 +144,28 @@ def _at_most(name: str, size: int) -> str:
     return name
 
 
-def _wanted(rows: Sequence[Row], photos: Mapping[str, str], chunks: Sequence[Chunk]) -> _Links:
+def _wanted(rows: Sequence[Row], photos: Mapping[str, str], events: Sequence[Event]) -> _Links:
     """Return all links that there should be."""
     clusters: dict[int, list[Row]] = {}
-    by_chunk: dict[int, list[Row]] = {chunk.id: [] for chunk in chunks}
+    by_event: dict[int, list[Row]] = {event.id: [] for event in events}
     for row in rows:
         if row.rel_path in photos:
             if row.cluster_id is not None:
                 clusters.setdefault(row.cluster_id, []).append(row)
-            if row.chunk_id in by_chunk:
-                by_chunk[row.chunk_id].append(row)
-    links: _Links = {}
-    names = _Names()
-    for _, inside in sorted(clusters.items()):
-        album = names.unlike(safe_name(inside[0].cluster_label))
-        links[f"{_CLUSTERS}/{album}"] = _album(inside, photos)
-    names = _Names()
-    for chunk in chunks:
-        if by_chunk[chunk.id]:
-            album = names.unlike(safe_name(_dated(chunk)))
-            links[f"{_CHUNKS}/{album}"] = _album(by_chunk[chunk.id], photos)
-    return links
+            if row.event_id in by_event:
+                by_event[row.event_id].append(row)
+    albums = [(_CLUSTERS, inside[0].cluster_label, inside) for _, inside in sorted(clusters.items())]
+    albums += [(_EVENTS, _dated(event), by_event[event.id]) for event in events if by_event[event.id]]
+    names = {_CLUSTERS: _Names(), _EVENTS: _Names()}
+    return {
+        f"{top}/{names[top].unlike(safe_name(title))}": _album(inside, photos)
+        for top, title, inside in albums
+    }
 
 
-def _dated(chunk: Chunk) -> str:
-    """Return the name of a chunk's album, which a viewer sorts by date."""
-    return f"{chunk.start:%Y-%m-%d} {', '.join(chunk.terms[:3])}" if chunk.start else chunk.title
+def _dated(event: Event) -> str:
+    """Return the name of an event's album, which a viewer sorts by date."""
+    return f"{event.start:%Y-%m-%d} {', '.join(event.terms[:3])}" if event.start else event.title
 
 
 def _album(rows: Iterable[Row], photos: Mapping[str, str]) -> dict[str, str]:
@@ -182,12 +181,7 @@ def _album(rows: Iterable[Row], photos: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read(path: Path) -> _Made:
-    """Return what earlier runs made here.
-
-    Raises:
-        OSError: it cannot be read.
-        StopRunError: somebody changed it: its links could lead a removal anywhere.
-    """
+    """Return what earlier runs made here; refuse what somebody changed: its links could lead a removal anywhere."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -197,28 +191,13 @@ def _read(path: Path) -> _Made:
     with suppress(ValueError, TypeError, KeyError, AttributeError):
         made = json.loads(text)
         links, folders = made["links"], made["folders"]
-        albums = [*links, *(name for name in folders if name not in {_CLUSTERS, _CHUNKS})]
-        if made["version"] == _VERSION and all(map(_is_album, albums)) and _are_names(links):
+        albums = [*links, *(name for name in folders if name not in _TOPS)]
+        named = (link for album in links.values() for link in album.items())
+        sound = all(_NAME.fullmatch(name) and isinstance(target, str) for name, target in named)
+        if made["version"] == _VERSION and sound and all(map(_ALBUM.fullmatch, albums)):
             return _Made(links, list(folders))
     raise StopRunError(
         f"{path} is damaged, and without it the program cannot tell which links are its own: give {_FLAG} a new folder."
-    )
-
-
-def _is_album(name: str) -> bool:
-    top, _, album = name.partition("/")
-    return top in {_CLUSTERS, _CHUNKS} and _is_name(album)
-
-
-def _is_name(name: str) -> bool:
-    return name not in {"", ".", ".."} and "/" not in name and "\x00" not in name
-
-
-def _are_names(links: Any) -> bool:  # noqa: ANN401 - as it was read
-    return all(
-        _is_name(name) and isinstance(target, str)
-        for album in links.values()
-        for name, target in album.items()
     )
 
 

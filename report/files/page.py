@@ -13,7 +13,6 @@ import json
 import re
 from base64 import b64encode
 from collections import defaultdict
-from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -21,20 +20,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from errors import PackagesError
-from report.files.table import replaced
+from report.files.table import replaced, wall_clock
 from report.naming.naming import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from report.build import Report
-    from report.events import Chunk
+    from report.events import Event
     from report.files.table import Row
 
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "cluster_report.html"
 _PROGRAM = (
-    "data.js", "format.js", "elements.js", "address.js", "rail.js", "groups.js", "events.js", "search.js", "list.js",
+    "data.js", "format.js", "elements.js", "names.js", "address.js", "rail.js", "groups.js", "events.js", "search.js", "list.js",
     "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
 )  # fmt: skip
 """Joined in this order into one script: code that runs at once may use only what the files before it define."""
@@ -43,6 +43,9 @@ _MAP_STEPS = 65_535
 """Places on the map are whole numbers up to this: finer than a pixel at the deepest zoom."""
 _STATUSES = {"caption": "c", "error": "e", "vocabulary": "v"}
 """One letter a file; `m` is a video (movie), `n` has nothing."""
+_SOURCES = {
+    "exif": "e", "xmp": "x", "iptc": "i", "png": "p", "sidecar": "s", "takeout": "t", "name": "n", "folder": "d", "file": "f",
+}  # fmt: skip
 _CLIMBS = re.compile(r"(^|/)\.\.?(/|$)|^/")
 """A path that a browser would resolve to somewhere else."""
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
@@ -50,11 +53,7 @@ _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 
 def write_page(report: Report, folder: Path) -> None:
-    """Write the page; the thumbnails' paths are relative to `folder`. The file is replaced whole or not at all.
-
-    Raises:
-        StopRunError: it cannot be written, or a package of the report is missing.
-    """
+    """Write the page; the thumbnails' paths are relative to `folder`."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from markupsafe import Markup
@@ -89,7 +88,7 @@ def headline(report: Report) -> list[str]:
     errors = sum(row.label_source == "error" and row.rel_path not in videos for row in rows)
     placed = sum(row.cluster_id is not None for row in rows)
     loose = sum(row.cluster_id == -1 for row in rows)
-    years = sorted({row.taken_at[:4] for row in rows if row.taken_from == "exif"})
+    years = sorted({row.taken_at[:4] for row in rows if row.taken_from not in {"", "file"}})
     parts = [counted(len(rows) - len(videos), "photo")]
     if years:
         parts.append(years[0] if len(years) == 1 else f"{years[0]}\u2013{years[-1]}")
@@ -117,8 +116,9 @@ def _data(report: Report) -> dict[str, Any]:
         "link": report.link,
         "folders": folders,
         "groups": _groups(report),
+        "names": _names(report),
         "themes": [{"name": theme.name, "groups": theme.groups} for theme in report.themes],
-        "chunks": [_chunk(chunk) for chunk in report.chunks],
+        "events": [_event(event) for event in report.events],
         "bursts": _bursts(rows),
         "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
         "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
@@ -137,6 +137,9 @@ def _groups(report: Report) -> list[dict[str, Any]]:
     return [
         {
             "id": group.id,
+            "name": group.name,
+            "automatic": group.short or group.heading,
+            "hidden": group.hidden,
             "heading": group.heading,
             "terms": group.terms[:_TERMS],
             "theme": theme_of.get(index, -1),
@@ -145,13 +148,27 @@ def _groups(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def _chunk(chunk: Chunk) -> dict[str, Any]:
+def _names(report: Report) -> dict[str, Any] | None:
+    """Return the table in which people name groups; None where it must be left alone."""
+    if (names := report.names) is None:
+        return None
     return {
-        "id": chunk.id,
-        "title": chunk.title,
-        "start": chunk.start and _seconds(chunk.start),
-        "end": chunk.end and _seconds(chunk.end),
-        "members": chunk.members,
+        "columns": names.columns,
+        "rows": names.rows,
+        "rowOf": names.row_of,
+        "delimiter": names.delimiter,
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "name": event.name,
+        "title": event.title,
+        "start": event.start and _seconds(event.start),
+        "end": event.end and _seconds(event.end),
+        "members": event.members,
+        "byDay": event.by_day,
     }
 
 
@@ -169,8 +186,9 @@ def _photos(report: Report) -> dict[str, Any]:
         "nearest": [place.get(row.nearest_cluster, -1) for row in rows],
         "distance": [_scaled(row.distance_to_centroid, 1000) for row in rows],
         **_spread(rows),
-        "at": [_seconds(datetime.fromisoformat(row.taken_at)) if row.taken_at else None for row in rows],
-        "clock": "".join("f" if row.taken_from == "file" else "e" for row in rows),
+        "at": [(at := wall_clock(row.taken_at)) and _seconds(at) for row in rows],
+        "source": "".join(_SOURCES.get(row.taken_from, "-") for row in rows),
+        "precision": "".join(row.taken_precision[:1] or "s" for row in rows),
         "aspect": [_scaled(p.size[0] / p.size[1], 100) if p.size else None for p in report.pictures],
     }
 

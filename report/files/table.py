@@ -2,10 +2,9 @@
 
 The CSV is RFC 4180 (commas, CRLF, quotes doubled) in UTF-8 without a byte order mark. A spreadsheet takes a cell that
 begins with `=`, `+`, `-`, `@`, a tab or a line break for a formula, so such a text gets an apostrophe before it: it is read
-as text, and shows at worst that apostrophe. So that a program gets back exactly what was written, a text that has
-apostrophes before such a character gets one more: `plain` takes one apostrophe away from what matches
-`'+[=+-@...]`, and from nothing else. Numbers are left as they are: -1 is a number and no formula. Labels and headings
-are one line each (report/naming/naming.py); a line break in a file's name stays, in quotes, because the name is the key.
+as text, and shows at worst that apostrophe. A text that has apostrophes before such a character gets one more, so that a
+program can get back exactly what was written. Numbers are left as they are: -1 is a number and no formula. Labels and
+headings are one line each (report/naming/naming.py); a line break in a file's name stays, in quotes, because the name is the key.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from errors import PackagesError, StopRunError
+from library.dates import Date
 from report.events import Timeline
 from report.naming.naming import UNCLUSTERED
 
@@ -40,10 +40,12 @@ class Row(NamedTuple):
     """One walked file; the fields are the columns.
 
     `cluster_id` is None for what has no place (videos, broken files), -1 for what is in no group. `x` and `y` are the
-    place on the map. `taken_at` is ISO 8601 by the clock of the place, with the offset where it is known; `taken_from` is
-    `exif`, or `file` for the file's own date. `chunk_id` is None where no file was opened, -1 without a date.
-    `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
-    outside of bursts.
+    place on the map. `taken_at` is ISO 8601 by the clock of the place, with the offset where it is known, and no finer than it is
+    known: `2019-07-12T14:30:00`, `2019-07-12`, `2019-07`, `2019`; `taken_precision` says so in a word (`second`, `day`, `month`,
+    `year`). `taken_from` is the source: `exif`, `xmp`, `iptc` or `png` in the file, `sidecar`, `takeout`, the `name` of the file,
+    the `folder`, or `file` for the file's own date. `event_id` is None where no file was opened; below 0 it says why the file is
+    in no event (report/events.py). `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
+    outside of bursts. `event_name` and `group_name` are the short names.
     """
 
     rel_path: str
@@ -57,14 +59,15 @@ class Row(NamedTuple):
     y: float | None
     taken_at: str = ""
     taken_from: str = ""
-    chunk_id: int | None = None
-    chunk_label: str = ""
+    event_id: int | None = None
+    event_label: str = ""
     burst_of: str = ""
+    taken_precision: str = ""
+    event_name: str = ""
+    group_name: str = ""
 
 
 COLUMNS = Row._fields
-_FIRST_COLUMNS = frozenset(COLUMNS) - Row._field_defaults.keys()
-"""Those of the first version; an export without the later ones still gives its names on."""
 
 
 def make_rows(
@@ -74,18 +77,14 @@ def make_rows(
     groups: Sequence[Group],
     timeline: Timeline = _NO_TIMES,
 ) -> list[Row]:
-    """Join what is known of every file, in the order of `labels`.
+    """Join what is known of every file, in the order of `labels`, which are of all files as `timeline` is.
 
-    Args:
-        labels: of all walked files.
-        rel_paths: the clustered photos, a row each in the arrays of `clusters`.
-        clusters: which count as `groups` does.
-        groups: with their ids and headings.
-        timeline: of all of `labels`.
+    `rel_paths` are the clustered photos, a row each in the arrays of `clusters`, which count as `groups` does.
     """
     rows = {rel_path: row for row, rel_path in enumerate(rel_paths)}
     ids = {-1: -1} | {index: group.id for index, group in enumerate(groups)}
     headings = {-1: UNCLUSTERED} | {index: group.heading for index, group in enumerate(groups)}
+    names = {-1: ""} | {index: group.name for index, group in enumerate(groups)}
     of, nearest = clusters.labels.tolist(), clusters.nearest.tolist()
     distances, xy = clusters.distances.tolist(), clusters.xy.tolist()
     table = []
@@ -94,47 +93,34 @@ def make_rows(
         if row is None:
             table.append(Row(rel_path, None, "", label.text, label.source, None, None, None, None, *cells))
             continue
-        table.append(
-            Row(
-                rel_path,
-                ids[of[row]],
-                headings[of[row]],
-                label.text,
-                label.source,
-                _known(distances[row]),
-                ids[nearest[row]] if nearest[row] >= 0 else None,
-                _known(xy[row][0]),
-                _known(xy[row][1]),
-                *cells,
-            )
-        )
+        group, near, (x, y) = of[row], nearest[row], xy[row]
+        said = (rel_path, ids[group], headings[group], label.text, label.source)
+        place = (_known(distances[row]), ids[near] if near >= 0 else None, _known(x), _known(y))
+        table.append(Row._make((*said, *place, *cells, names[group])))
     return table
 
 
 def _later_cells(
     rel_paths: Sequence[str], timeline: Timeline
-) -> Iterator[tuple[str, str, int | None, str, str]]:
-    """Yield what is known of the time of each file: `taken_at` and the columns after it."""
-    chunk_of = {place: chunk for chunk in timeline.chunks for place in chunk.members}
+) -> Iterator[tuple[str, str, int | None, str, str, str, str]]:
+    """Yield what is known of the time of each file: `taken_at` to `event_name`."""
+    event_of = {place: event for event in timeline.events for place in event.members}
     for place in range(len(rel_paths)):
         moment = timeline.moments[place] if timeline.moments else None
-        chunk = chunk_of.get(place)
+        event = event_of.get(place)
         frame = timeline.bursts[place] if timeline.bursts else -1
         yield (
-            moment.at.isoformat(timespec="seconds") if moment and moment.at else "",
+            str(Date(moment.at, moment.precision)) if moment and moment.at else "",
             moment.source if moment else "",
-            chunk.id if chunk else None,
-            chunk.title if chunk else "",
+            event.id if event else None,
+            event.title if event else "",
             rel_paths[frame] if frame >= 0 else "",
+            moment.precision if moment and moment.at else "",
+            event.name if event else "",
         )
 
 
 def write_csv(report: Report, folder: Path) -> None:
-    """Write the rows; the same rows give the same bytes. The file is replaced whole or not at all.
-
-    Raises:
-        StopRunError: it cannot be written.
-    """
     with (
         replaced(folder / CSV) as new,
         new.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
@@ -155,63 +141,26 @@ def write_csv(report: Report, folder: Path) -> None:
                     _fixed(row.y, 4),
                     row.taken_at,
                     row.taken_from,
-                    row.chunk_id,
-                    guarded(row.chunk_label),
+                    row.event_id,
+                    guarded(row.event_label),
                     guarded(row.burst_of),
+                    row.taken_precision,
+                    guarded(row.event_name),
+                    guarded(row.group_name),
                 )
-            )
-
-
-def read_csv(path: Path) -> Iterator[Row]:
-    """Yield the rows of a CSV that `write_csv` made, now or before there were chunks, with the texts as they were.
-
-    Columns that it does not know are ignored.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is damaged, or something else (also csv.Error).
-    """
-    csv.field_size_limit(
-        1 << 30
-    )  # the usual 131,072 would refuse one overlong caption, and with it the whole file
-    with path.open(encoding="utf-8-sig", newline="") as file:  # Excel adds a mark when it saves
-        reader = csv.DictReader(file, strict=True)
-        missing = _FIRST_COLUMNS - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(f"it has no column {min(missing)}")
-        for cells in reader:
-            if None in cells or None in cells.values():
-                raise ValueError(f"line {reader.line_num} has another number of columns")
-            yield Row(
-                plain(cells["rel_path"]),
-                _integer(cells["cluster_id"]),
-                plain(cells["cluster_label"]),
-                plain(cells["label"]),
-                cells["label_source"],
-                _number(cells["distance_to_centroid"]),
-                _integer(cells["nearest_cluster"]),
-                _number(cells["x"]),
-                _number(cells["y"]),
-                cells.get("taken_at", ""),
-                cells.get("taken_from", ""),
-                _integer(cells.get("chunk_id", "")),
-                plain(cells.get("chunk_label", "")),
-                plain(cells.get("burst_of", "")),
             )
 
 
 def write_parquet(report: Report, folder: Path) -> None:
     """Write the rows with types and the texts as they are, for Embedding Atlas and for programs.
 
-    `taken_at` is a timestamp by the clock of the place, without its offset, which the CSV has: Embedding Atlas draws a
+    `taken_at` is a timestamp by the clock of the place, at the beginning of what is known, without its offset, which the CSV
+    has: Embedding Atlas draws a
     histogram of a timestamp, in which a span can be picked, and nothing of a text with more than 1000 values
     (packages/viewer/src/charts/default_charts.ts).
 
     Files without a place have nulls in `x` and `y`, which Embedding Atlas (0.26) would draw: leave them out with
     `--query "SELECT * FROM data WHERE x IS NOT NULL"`.
-
-    Raises:
-        StopRunError: it cannot be written, or pyarrow is missing.
     """
     try:
         import pyarrow as pa
@@ -220,14 +169,12 @@ def write_parquet(report: Report, folder: Path) -> None:
         raise PackagesError(
             f"{PARQUET} needs packages that are not installed (pyarrow: {error}).", extra="report-core"
         ) from None
-    types = dict.fromkeys(("cluster_id", "nearest_cluster", "chunk_id"), pa.int64())
+    types = dict.fromkeys(("cluster_id", "nearest_cluster", "event_id"), pa.int64())
     types |= dict.fromkeys(("distance_to_centroid", "x", "y"), pa.float64())
     types["taken_at"] = pa.timestamp("s")
     columns = zip(*report.rows, strict=True) if report.rows else [()] * len(COLUMNS)
     values = dict(zip(COLUMNS, columns, strict=True))
-    values["taken_at"] = tuple(
-        datetime.fromisoformat(at).replace(tzinfo=None) if at else None for at in values["taken_at"]
-    )
+    values["taken_at"] = tuple(wall_clock(at) for at in values["taken_at"])
     arrays = {
         name: pa.array(
             [encodable(value) if isinstance(value, str) else value for value in column],
@@ -237,21 +184,6 @@ def write_parquet(report: Report, folder: Path) -> None:
     }
     with replaced(folder / PARQUET) as new:
         pq.write_table(pa.table(arrays), new, compression="zstd")
-
-
-def read_grouped_by(path: Path) -> str:
-    """Return what the Parquet file of an older report says of how its rows were grouped.
-
-    Raises:
-        OSError: there is none, or it cannot be read.
-        ValueError: it is something else (pyarrow's own errors are ValueErrors).
-    """
-    import pyarrow.parquet as pq
-
-    said = (pq.read_schema(path).metadata or {}).get(b"grouped_by")
-    if said is None:
-        raise FileNotFoundError(path)
-    return str(said, "utf-8")
 
 
 @contextmanager
@@ -266,11 +198,8 @@ def replaced(path: Path, flag: str = "--out-dir") -> Iterator[Path]:
     new = path.with_name(f"{path.name}.tmp")
     try:
         yield new
-        descriptor = os.open(new, os.O_RDWR)
-        try:
-            os.fsync(descriptor)  # else a power cut could leave the name on an empty file
-        finally:
-            os.close(descriptor)
+        with new.open("r+b") as file:
+            os.fsync(file.fileno())  # else a power cut could leave the name on an empty file
         os.replace(new, path)
     except OSError as error:
         raise StopRunError(
@@ -291,6 +220,13 @@ def plain(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
+def wall_clock(taken_at: str) -> datetime | None:
+    """Return the first moment of what `taken_at` says, by the clock of the place; None where it is empty."""
+    if len(taken_at) < len("2019-07-12"):  # a year or a month
+        taken_at += "-01-01"[len(taken_at) - 4 :] if taken_at else ""
+    return datetime.fromisoformat(taken_at).replace(tzinfo=None) if taken_at else None
+
+
 def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -298,14 +234,6 @@ def _known(value: float) -> float | None:
 def _fixed(value: float | None, digits: int) -> str:
     """Spell a number the same way always: no exponent, and no minus before a zero."""
     return "" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
-
-
-def _integer(cell: str) -> int | None:
-    return int(cell) if cell else None
-
-
-def _number(cell: str) -> float | None:
-    return float(cell) if cell else None
 
 
 def encodable(text: str) -> str:

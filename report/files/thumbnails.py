@@ -17,7 +17,7 @@ import os
 import re
 import threading
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TextIO
 from zlib import crc32
 
 from errors import CorruptImageError, StopRunError, UnavailableImageError
-from library.moments import Moment, file_moment
+from library.moments import Moment, find_moments
 from report.naming.naming import counted
 from report.photos import each_photo, photo_key
 
@@ -48,7 +48,9 @@ _THUMBNAILS, _PREVIEWS = "thumbnails", "previews"
 _QUALITY = 80
 """With colours at half size (4:2:0) 12 kB a thumbnail and 100 a preview; `optimize` would save 4 % and double the time."""
 _OURS = re.compile(r"([0-9a-f]{2})[0-9a-f]{18}\.jpg(\.tmp)?")
-_FORMAT = "cluster_report pictures 1"
+_INDEX = "pictures.index"
+_FORMAT = "cluster_report pictures 2"
+"""Another number when more is read from a photo: then each is looked at once more."""
 # What browsers show, by the first bytes: JPEG, PNG, GIF, BMP, ICO. WebP and AVIF have theirs further on.
 _SHOWN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"\0\0\1\0")
 _HEAD_BYTES = 12
@@ -72,28 +74,11 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class DiskCost:
-    """How many thumbnails and previews there are, and their bytes."""
-
-    thumbnails: int
-    thumbnail_bytes: int
-    previews: int
-    preview_bytes: int
-
-    def line(self) -> str:
-        """Return it as a sentence for people."""
-        line = f"{counted(self.thumbnails, 'thumbnail')} ({_size(self.thumbnail_bytes)})"
-        if self.previews:
-            line += f", {counted(self.previews, 'preview')} of formats that browsers cannot show ({_size(self.preview_bytes)})"
-        return f"{line}."
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
     """What the index remembers of a photo.
 
     Attributes:
-        moment: by its EXIF.
+        moment: by what is in the file.
         size: of the thumbnail, None where there is no picture, for `reason`.
         thumbnail: bytes, 0 for none; `preview` too.
     """
@@ -111,13 +96,14 @@ def make_pictures(
     cache: Path,
     *,
     stop: threading.Event | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> list[Picture]:
     """Return what there is to show of every photo, in their order: found in `out_dir`, or made and put there.
 
-    Videos are not opened. Thumbnails and previews that belong to none of the photos are removed. `progress` is told how many
-    more photos are done: first, once, those that need no work. After `stop` is set it returns within a photo a core; those that
-    were not reached have no thumbnail and the file's date, and nothing is removed.
+    Videos are not opened. What lies beside the photos is read each time. Thumbnails and previews that belong to none of the
+    photos are removed. `progress` is told how many more photos are done: first, once, those that need no work. After `stop` is
+    set it returns within a photo a core; those that were not reached have no thumbnail and no date of their own, and nothing
+    is removed.
 
     Raises:
         StopRunError: `out_dir` cannot be written, or too many photos in a row could not be read.
@@ -126,20 +112,16 @@ def make_pictures(
     keys = [photo_key(photo) for photo in photos]
     folder = out_dir / FOLDER
     there = {kind: _files(folder / kind) for kind in (_THUMBNAILS, _PREVIEWS)}
-    index = _Index(cache / "pictures.index")
-    known = index.still_there(keys, there)
+    past = _remembered(cache / _INDEX)
+    known = {key: past[key] for key in keys if key in past and _is_there(key, past[key], there)}
     to_do = [
         (photo, key)
         for photo, key in zip(photos, keys, strict=True)
         if not photo.is_video and (key is None or key not in known)
     ]
     progress(len(photos) - len(to_do))
-
-    def make(decoder: Decoder, item: tuple[Photo, Key | None]) -> _Known | CorruptImageError:
-        return _made(decoder, *item, folder)
-
-    index.open(known)
-    with closing(index), closing(each_photo(to_do, make, PREVIEW, stop)) as results:
+    look = each_photo(to_do, lambda decoder, item: _made(decoder, *item, folder), PREVIEW, stop)
+    with closing(_Index(cache / _INDEX, known)) as index, closing(look) as results:
         for (_, key), made in results:
             if isinstance(made, _Known) and key:
                 known[key] = made
@@ -147,7 +129,16 @@ def make_pictures(
             progress(1)
     if not stop.is_set() and None not in keys:  # a photo that could not be looked at now keeps what it has
         _remove_others(folder, there, keys)
-    return [_picture(key, known.get(key)) if key else Picture() for key in keys]
+    found = {key: known.get(key) or _Known() for key in keys if key}
+    moments = find_moments(
+        [photo for photo, key in zip(photos, keys, strict=True) if key],
+        [one.moment for one in found.values()],
+        [mtime / 1e9 for _, _, mtime in found],
+    )
+    shown = {
+        key: _picture(key, one, moment) for (key, one), moment in zip(found.items(), moments, strict=True)
+    }
+    return [shown[key] if key else Picture() for key in keys]
 
 
 def _remove_others(folder: Path, there: Mapping[str, Mapping[str, int]], keys: Iterable[Key | None]) -> None:
@@ -158,19 +149,22 @@ def _remove_others(folder: Path, there: Mapping[str, Mapping[str, int]], keys: I
                 os.unlink(_path(folder / kind, name))
 
 
-def disk_cost(out_dir: Path) -> DiskCost:
-    """Count the thumbnails and previews that lie in the report's folder."""
-    thumbnails, previews = (_files(out_dir / FOLDER / kind) for kind in (_THUMBNAILS, _PREVIEWS))
-    return DiskCost(len(thumbnails), sum(thumbnails.values()), len(previews), sum(previews.values()))
+def disk_cost(out_dir: Path) -> str:
+    """Return the sentence that says how many thumbnails and previews lie in the report's folder, and their bytes."""
+    thumbnails, previews = (_files(out_dir / FOLDER / kind).values() for kind in (_THUMBNAILS, _PREVIEWS))
+    line = f"{counted(len(thumbnails), 'thumbnail')} ({_size(sum(thumbnails))})"
+    if previews:
+        line += f", {counted(len(previews), 'preview')} of formats that browsers cannot show ({_size(sum(previews))})"
+    return f"{line}."
 
 
 def _made(decoder: Decoder, photo: Photo, key: Key | None, folder: Path) -> _Known | CorruptImageError:
-    """Make the files of one photo; return why there are none where that may be otherwise next time.
-
-    Raises:
-        StopRunError: they cannot be written.
-    """
-    head = _head(photo.path)
+    """Make the files of one photo; return why there are none where that may be otherwise next time."""
+    try:
+        with open(photo.path, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:  # decoding will explain it
+        head = b""
     picture, moment = decoder.look(photo.path, THUMBNAIL if _browsers_show(head) else PREVIEW)
     moment = moment or Moment()
     if isinstance(picture, CorruptImageError):
@@ -187,14 +181,6 @@ def _made(decoder: Decoder, photo: Photo, key: Key | None, folder: Path) -> _Kno
     return _Known(moment, picture.size, _write(folder / _THUMBNAILS, name, picture), preview)
 
 
-def _head(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(_HEAD_BYTES)
-    except OSError:  # decoding will explain it
-        return b""
-
-
 def _browsers_show(head: bytes) -> bool:
     return head.startswith(_SHOWN) or head[8:] == b"WEBP" or head[4:] in {b"ftypavif", b"ftypavis"}
 
@@ -209,11 +195,7 @@ def _path(folder: Path, name: str) -> str:
 
 
 def _write(folder: Path, name: str, picture: Image) -> int:
-    """Write the picture as JPEG, whole or not at all; return its bytes.
-
-    Raises:
-        StopRunError: the disk does not take it.
-    """
+    """Write the picture as JPEG, whole or not at all; return its bytes."""
     packed = BytesIO()
     picture.save(packed, "JPEG", quality=_QUALITY)
     path = _path(folder, name)
@@ -249,17 +231,11 @@ def _files(folder: Path) -> dict[str, int]:
 
 
 def _is_there(key: Key, known: _Known, there: Mapping[str, Mapping[str, int]]) -> bool:
-    name = _name(key)
-    return (there[_THUMBNAILS].get(name, 0) == known.thumbnail or not known.thumbnail) and (
-        there[_PREVIEWS].get(name, 0) == known.preview or not known.preview
-    )
+    name, sizes = _name(key), {_THUMBNAILS: known.thumbnail, _PREVIEWS: known.preview}
+    return all(there[kind].get(name) == size for kind, size in sizes.items() if size)
 
 
-def _picture(key: Key, known: _Known | None) -> Picture:
-    known = known or _Known()
-    moment = known.moment
-    if not moment.at:
-        moment = replace(file_moment(key[2] / 1e9), place=moment.place)
+def _picture(key: Key, known: _Known, moment: Moment) -> Picture:
     name = _name(key)
 
     def link(kind: str, size: int) -> str | None:
@@ -268,41 +244,35 @@ def _picture(key: Key, known: _Known | None) -> Picture:
     return Picture(link(_THUMBNAILS, known.thumbnail), link(_PREVIEWS, known.preview), known.size, moment)
 
 
+def _remembered(index: Path) -> dict[Key, _Known]:
+    """Return what was known after the last run."""
+    with suppress(OSError):
+        first, *lines = index.read_bytes().split(b"\n")
+        if first == _FORMAT.encode():
+            return dict(filter(None, map(_parsed, lines)))
+    return {}
+
+
 class _Index:
-    """What was known after the last run. Trouble with the disk costs the index, never the run: it is said once."""
+    """What the next run will remember. Trouble with the disk costs the index, never the run: it is said once."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lines: dict[Key, _Known] = {}
-        self._file: TextIO | None = None
-        with suppress(OSError):
-            first, *lines = path.read_bytes().split(b"\n")
-            if first == _FORMAT.encode():
-                self._lines = dict(filter(None, map(_parsed, lines)))
-
-    def still_there(
-        self, keys: Iterable[Key | None], there: Mapping[str, Mapping[str, int]]
-    ) -> dict[Key, _Known]:
-        """Return what is known of the photos, without those whose files are gone or others."""
-        lines = self._lines
-        return {key: lines[key] for key in keys if key in lines and _is_there(key, lines[key], there)}
-
-    def open(self, known: Mapping[Key, _Known]) -> None:
+    def __init__(self, path: Path, known: Mapping[Key, _Known]) -> None:
         """Start over with what is still known, so that torn lines and photos that are gone leave."""
-        aside = self._path.with_name(f"{self._path.name}.tmp")
+        self._path = path
+        self._file: TextIO | None = None
+        aside = path.with_name(f"{path.name}.tmp")
         try:
             aside.parent.mkdir(parents=True, exist_ok=True)
             with aside.open("w", encoding="ascii") as file:
                 file.writelines([f"{_FORMAT}\n", *(_line(key, one) for key, one in known.items())])
-            os.replace(aside, self._path)
-            self._file = self._path.open("a", buffering=1, encoding="ascii")  # a kill loses no line
+            os.replace(aside, path)
+            self._file = path.open("a", buffering=1, encoding="ascii")  # a kill loses no line
         except OSError as error:
             with suppress(OSError):
                 aside.unlink()
             self._give_up(error)
 
     def add(self, key: Key, known: _Known) -> None:
-        """Remember one photo more."""
         try:
             if self._file:
                 self._file.write(_line(key, known))
@@ -310,7 +280,6 @@ class _Index:
             self._give_up(error)
 
     def close(self) -> None:
-        """Close the file."""
         if self._file:
             with suppress(OSError):
                 self._file.close()
@@ -325,8 +294,9 @@ class _Index:
 
 def _line(key: Key, known: _Known) -> str:
     moment = known.moment
-    at = moment.at.isoformat() if moment.at else None
-    text = json.dumps([*key, at, moment.place, known.size, known.thumbnail, known.preview, known.reason])
+    at, unset = (time and time.isoformat() for time in (moment.at, moment.unset))
+    said = (at, moment.source, moment.place, moment.precision, moment.camera, unset)
+    text = json.dumps([*key, said, known.size, known.thumbnail, known.preview, known.reason])
     return f"{crc32(text.encode()):08x} {text}\n"
 
 
@@ -335,12 +305,10 @@ def _parsed(line: bytes) -> tuple[Key, _Known] | None:
     with suppress(ValueError, TypeError):
         checksum, _, text = line.partition(b" ")
         if int(checksum, 16) == crc32(text):
-            rel_path, size, mtime, at, place, thumbnail_size, thumbnail, preview, reason = json.loads(text)
-            moment = Moment(
-                datetime.fromisoformat(at) if at else None,
-                "exif" if at else "",
-                tuple(place) if place else None,
-            )
+            rel_path, size, mtime, said, thumbnail_size, thumbnail, preview, reason = json.loads(text)
+            at, source, place, precision, camera, unset = said
+            at, unset = (time and datetime.fromisoformat(time) for time in (at, unset))
+            moment = Moment(at, source, tuple(place) if place else None, precision, camera, unset)
             side = tuple(thumbnail_size) if thumbnail_size else None
             return (rel_path, size, mtime), _Known(moment, side, thumbnail, preview, reason)
     return None

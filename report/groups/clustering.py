@@ -5,19 +5,19 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.cluster.hierarchy import cut_tree, linkage
 
 from errors import PackagesError, StopRunError
-from report.groups.layout import MAP_NEIGHBOURS, NEIGHBOURS, embed, lay_out, load_umap, project, timed
+from report.groups.layout import MAP, MAP_NEIGHBOURS, NEIGHBOURS, SPACE, lay_out, load_umap, project, timed
 from report.groups.neighbours import distinct_rows, measured_graph, nearest_centroid, neighbour_graph
 from report.groups.stability import ARRIVED, Earlier, keep_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FEW = 200
 """Fewer distinct vectors than this are too few for UMAP and HDBSCAN to see density in; BERTopic's FAQ says 1000."""
 THEMES = range(8, 21)
+_GROUPS_A_THEME = 3
+"""On average: a theme of one or two groups is only a second name for them."""
 _RETRIES = 3
 _MIN_SAMPLES = 10
 """Of HDBSCAN: its groups agree better with known ones than at 5, the usual, and leave no more unclustered
@@ -46,7 +48,7 @@ class Clusters:
     `labels` (n,) is -1 for the unclustered; `centroids` (k, d) have length 1; `distances` (n,) are cosine distances to
     the own group's centroid, of the unclustered to the nearest; `nearest` (n,) is the group whose centroid is nearest,
     which need not be the own one. Without any group these two hold NaN and -1. `xy` (n, 2) is the place on the map,
-    `themes` (k,) the group of groups, that of most photos first. `method` is a sentence, `notes` are others, for people.
+    `themes` (k,) the group of groups, that of most photos first, or -1 for all. `method` is a sentence, `notes` are others, for people.
     """
 
     labels: Ints
@@ -110,7 +112,8 @@ def cluster(
     else:
         size = min_cluster_size or max(15, round(math.sqrt(len(vectors)) / 8))
         found = (_by_evoc if fast else _by_density)(distinct, copies, size, seed, say)
-    _group_copies(found.labels, copies, size)
+    alone = np.flatnonzero((found.labels < 0) & (copies >= size))  # equal rows, enough of them for a group
+    found.labels[alone] = found.labels.max(initial=-1) + 1 + np.arange(len(alone))
     if earlier:
         found.labels = keep_groups(distinct, found.labels, _of_distinct(earlier, of, len(first)), size)
 
@@ -125,18 +128,33 @@ def cluster(
     return Clusters(labels, centroids, distances[of], nearest[of], xy, themes, found.method, found.notes)
 
 
+def merged(clusters: Clusters, vectors: Floats, into: Mapping[int, int]) -> tuple[Clusters, Ints]:
+    """Return the groups with some gone into others, and the new number of each old one, (k,).
+
+    Args:
+        clusters: those of the rows.
+        vectors: (n, d), the rows they were made of.
+        into: the group that each of some goes into, which goes nowhere itself.
+    """
+    count = len(clusters.centroids)
+    lookup = np.array([into.get(group, group) for group in range(count)] + [-1], np.int64)
+    labels = _by_size(lookup[clusters.labels])
+    new = np.zeros(count, np.int64)
+    new[clusters.labels[clusters.labels >= 0]] = labels[clusters.labels >= 0]
+    centroids = _centroids(vectors, labels)
+    nearest, distances = nearest_centroid(vectors, labels, centroids)
+    themes = _themes(centroids, np.bincount(labels[labels >= 0], minlength=len(centroids)))
+    return replace(
+        clusters, labels=labels, centroids=centroids, distances=distances, nearest=nearest, themes=themes
+    ), new
+
+
 def _of_distinct(earlier: Earlier, of: Ints, count: int) -> Earlier:
     """Return what was said of any of the rows that each distinct one stands for."""
     groups, distances = np.full(count, ARRIVED), np.full(count, np.nan, np.float32)
     np.maximum.at(groups, of[of >= 0], earlier.groups[of >= 0])
     np.fmax.at(distances, of[of >= 0], earlier.distances[of >= 0])
     return Earlier(groups, distances)
-
-
-def _group_copies(labels: Ints, copies: Ints, size: int) -> None:
-    """Make groups of the unclustered vectors that are there often enough to be one alone."""
-    alone = np.flatnonzero((labels < 0) & (copies >= size))
-    labels[alone] = labels.max(initial=-1) + 1 + np.arange(len(alone))
 
 
 def _few(vectors: Floats, copies: Ints, size: int) -> _Found:
@@ -179,11 +197,11 @@ def _by_density(vectors: Floats, copies: Ints, size: int, seed: int, say: Say) -
     with timed(say, f"Neighbours of {len(vectors):,} photos"):
         graph = neighbour_graph(vectors, NEIGHBOURS, seed, umap)
     with timed(say, "UMAP to 5 dimensions"):
-        space = embed(vectors, graph, seed, umap)
+        space = lay_out(umap, vectors, graph, seed, **SPACE)
     with timed(say, "Groups by HDBSCAN"):
         labels, used, notes = _guarded(space, copies, size)
     with timed(say, "Map by UMAP"):
-        xy = lay_out(vectors, graph, project(space), _MAP_EPOCHS, seed, umap)
+        xy = lay_out(umap, vectors, graph, seed, init=project(space), n_epochs=_MAP_EPOCHS, **MAP)
     method = (
         f"UMAP to 5 dimensions (cosine, {NEIGHBOURS} neighbours, min_dist 0.0, seed {seed}) and HDBSCAN (leaf, "
         f"min_cluster_size {used}, min_samples {_MIN_SAMPLES}); map by UMAP ({MAP_NEIGHBOURS} of the same neighbours, "
@@ -248,7 +266,7 @@ def _by_evoc(vectors: Floats, copies: Ints, size: int, seed: int, say: Say) -> _
         )
     with timed(say, "Map by UMAP"):
         graph = measured_graph(vectors, np.asarray(model.nn_inds_))
-        xy = lay_out(vectors, graph, project(vectors), _FAST_EPOCHS, seed, umap)
+        xy = lay_out(umap, vectors, graph, seed, init=project(vectors), n_epochs=_FAST_EPOCHS, **MAP)
     method = (
         f"EVoC (base_min_cluster_size {size}, seed {seed}, its most persistent layer of "
         f"{len(layers)}); map by UMAP (EVoC's neighbours, min_dist 0.1, from PCA, {_FAST_EPOCHS} epochs)"
@@ -280,18 +298,17 @@ def _centroids(vectors: Floats, labels: Ints) -> Floats:
 
 
 def _themes(centroids: Floats, sizes: Ints) -> Ints:
-    """Gather groups into 8 to 20 themes, cut where merging on would cost most; few groups are a theme each.
+    """Gather groups into 8 to 20 themes, cut where merging on would cost most; few groups are in none, which is -1.
 
     Ward's linkage, for average linkage of centroids gives one huge theme and crumbs.
     """
     groups = len(centroids)
-    if groups <= THEMES.start:
-        return np.arange(groups)
+    counts = [count for count in THEMES if count * _GROUPS_A_THEME <= groups]
+    if not counts:
+        return np.full(groups, -1)
     tree = linkage(centroids, "ward")
     # Into `count` themes: the next merge would have this height, the last one had that.
-    costs = {
-        count: tree[groups - count, 2] - tree[groups - count - 1, 2] for count in THEMES if count < groups
-    }
+    costs = {count: tree[groups - count, 2] - tree[groups - count - 1, 2] for count in counts}
     best = max(costs, key=costs.__getitem__)
     themes = cut_tree(tree, best)[:, 0]
     photos = np.bincount(themes, weights=sizes)

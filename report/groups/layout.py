@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     Graph = tuple[NDArray[np.int32], Floats]
     """For every row its nearest rows, itself first, nearest first, and their cosine distances; both (n, neighbours)."""
 
-NEIGHBOURS = 30
-"""For clustering: umap-learn's doc/clustering.rst."""
-MAP_NEIGHBOURS = 15
-"""For the map: UMAP's default."""
+NEIGHBOURS, MAP_NEIGHBOURS = 30, 15
+"""For clustering as in umap-learn's doc/clustering.rst; for the map UMAP's default."""
+SPACE: dict[str, Any] = {"n_components": 5, "n_neighbors": NEIGHBOURS, "min_dist": 0.0}
+"""In which dense groups lie close together, to be clustered."""
+MAP: dict[str, Any] = {"n_components": 2, "n_neighbors": MAP_NEIGHBOURS, "min_dist": 0.1}
+"""For people to look at."""
 
 
 @contextmanager
@@ -40,34 +42,16 @@ def load_umap(say: Callable[[str], None]) -> ModuleType:
     if "umap" not in sys.modules:
         say("Loading umap; the first time takes half a minute.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImportWarning)  # that TensorFlow, which is not needed here, is missing
+        warnings.simplefilter(
+            "ignore", ImportWarning
+        )  # that TensorFlow, which is not needed here, is missing
         return importlib.import_module("umap.umap_")
 
 
-def embed(vectors: Floats, graph: Graph, seed: int, umap: ModuleType) -> Floats:
-    """Return (n, 5) coordinates in which dense groups lie close together, to be clustered."""
-    return _reduce(umap, vectors, graph, seed, n_components=5, n_neighbors=NEIGHBOURS, min_dist=0.0)
-
-
-def lay_out(vectors: Floats, graph: Graph, start: Floats, epochs: int, seed: int, umap: ModuleType) -> Floats:
-    """Return (n, 2) coordinates for people to look at, moved in `epochs` rounds from the (n, 2) `start`."""
-    return _reduce(
-        umap,
-        vectors,
-        graph,
-        seed,
-        n_components=2,
-        n_neighbors=MAP_NEIGHBOURS,
-        min_dist=0.1,
-        init=start,
-        n_epochs=epochs,
-    )
-
-
-def _reduce(
+def lay_out(
     umap: ModuleType, vectors: Floats, graph: Graph, seed: int, *, n_neighbors: int, **options: object
 ) -> Floats:
-    """Return what UMAP makes of a graph that is there already, or of its first columns."""
+    """Return coordinates, (n, n_components), by UMAP over a graph that is there already, or over its first columns."""
     neighbours = min(n_neighbors, graph[0].shape[1])
     known = (graph[0][:, :neighbours].copy(), graph[1][:, :neighbours].copy())  # UMAP writes into them
     # One job is what a seed means to UMAP anyway.

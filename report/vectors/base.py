@@ -56,7 +56,11 @@ EMBEDDERS = {
         "report.vectors.clip", "ClipEmbedder", True, "a model that knows what is on a picture", "report"
     ),
     "pixels": EmbedderInfo(
-        "report.vectors.pixels", "PixelsEmbedder", False, "colours and edges, no model and no download", "report-core"
+        "report.vectors.pixels",
+        "PixelsEmbedder",
+        False,
+        "colours and edges, no model and no download",
+        "report-core",
     ),
 }
 """The first one is taken where none is asked for."""

@@ -79,7 +79,7 @@ class EmbeddingCache:
         """Write what is in hand; small chunks of many runs become one."""
         if self._keys:
             self._write_out(len(self._keys))
-        small = [path for path in self._chunks() if _rows(path) < CHUNK]
+        small = [path for path in self._chunks() if not path.name.startswith(f"{CHUNK:04}-")]
         if self._writable and len(small) > _SMALL_CHUNKS:
             self._merge(small)
 
@@ -149,11 +149,9 @@ class EmbeddingCache:
         return keys, vectors.astype(np.float16, copy=False)
 
     def _chunks(self) -> list[Path]:
-        try:
-            names = sorted(os.listdir(self._folder))
-        except OSError:
-            return []
-        return [self._folder / name for name in names if name.endswith(_SUFFIX)]
+        with suppress(OSError):
+            return sorted(self._folder.glob(f"*{_SUFFIX}"))
+        return []
 
     def _give_up(self, error: OSError) -> None:
         self._writable = False
@@ -166,9 +164,3 @@ class EmbeddingCache:
         if not self._warned:
             _log.warning(text)
         self._warned = True
-
-
-def _rows(path: Path) -> int:
-    """Return how many rows a chunk has by its name; 0 for a name that says nothing."""
-    count = path.name.partition("-")[0]
-    return int(count) if count.isdecimal() else 0

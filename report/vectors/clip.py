@@ -43,94 +43,50 @@ _WEIGHTS = ("*.safetensors", "*pytorch_model*.bin")
 _log = logging.getLogger("captioner.report")
 
 
-class ClipEmbedder(Embedder):
-    """A model with pictures and texts in one space: CLIP, SigLIP and their like."""
-
-    has_texts: ClassVar[bool] = True
-    batch_size = _BATCH
-
-    def __init__(self, model: str = CLIP_MODEL) -> None:
-        """Find or fetch the files of `model`, a name on the Hub or a folder.
-
-        Raises:
-            StopRunError: they cannot be had, or are not those of a model that takes pictures.
-        """
-        self._model = _Model(
-            model, "--clip-model", "or do without: --embedder pixels, or --cluster-by caption"
-        )
-        side = _picture_side(self._model.folder)
-        if side is None:
-            raise StopRunError(
-                f"{model} takes no pictures (it has no preprocessor_config.json): choose another --clip-model, such as "
-                f"{CLIP_MODEL}."
-            )
-        # The model wants a square from the middle: of a picture twice as long as high, that is all of its height.
-        self.max_side = 2 * side
-        self.name = f"{self._model.name} {self.max_side}px"
-        self.says = f"pictures ({model})"
-
-    def images(self, pictures: list[Image]) -> Floats:
-        """Return the vectors of RGB pictures, (n, d).
-
-        The model always gets a whole batch, the last one filled up: how a matrix product rounds depends on its shape,
-        and the vectors of a report that was stopped and went on shall be those of one that was not.
-        """
-        filled = pictures + pictures[-1:] * (-len(pictures) % _BATCH)
-        return self._model.vectors(filled)[: len(pictures)]
-
-    def texts(self, texts: list[str]) -> Floats:
-        """Return the vectors of texts, (n, d), in the pictures' space."""
-        return self._model.vectors(_whole_letters(texts))
-
-
 class TextEmbedder(Embedder):
-    """A model for texts alone, for `--cluster-by caption`."""
+    """A model for texts alone, for `--cluster-by caption`: its files at once, its weights when they are needed."""
 
     has_texts: ClassVar[bool] = True
     batch_size = _BATCH
     max_side = 0
 
-    def __init__(self, model: str = TEXT_MODEL) -> None:
-        """Find or fetch the files of `model`, a name on the Hub or a folder.
+    def __init__(
+        self,
+        model: str = TEXT_MODEL,
+        flag: str = "--text-model",
+        way_out: str = "or do without: --cluster-by image",
+    ) -> None:
+        """Find or fetch the files of `model`, a name on the Hub or a folder, which `flag` has named.
 
         Raises:
             StopRunError: they cannot be had.
         """
-        self._model = _Model(model, "--text-model", "or do without: --cluster-by image")
-        self.name = self._model.name
-        self.says = f"captions ({model})"
-
-    def images(self, pictures: list[Image]) -> Floats:
-        raise NotImplementedError(f"{self.name} takes no pictures")
-
-    def texts(self, texts: list[str]) -> Floats:
-        """Return the vectors of texts, (n, d)."""
-        return self._model.vectors(_whole_letters(texts))
-
-
-class _Model:
-    """A sentence-transformers model: its files at once, its weights when they are needed."""
-
-    def __init__(self, model: str, flag: str, way_out: str) -> None:
         if find_spec("sentence_transformers") is None:
             raise PackagesError(
                 f"Vectors by a model need packages that are not installed (sentence-transformers): get them, {way_out}.",
                 extra="report",
             )
         self._given, self._flag, self._way_out = model, flag, way_out
-        self.folder = Path(model).expanduser()
-        if self.folder.is_dir():
-            self.name = f"{self.folder.resolve().name} {_fingerprint(self.folder)}"
+        self.says = f"captions ({model})"
+        self._folder = Path(model).expanduser()
+        if self._folder.is_dir():
+            self.name = f"{self._folder.resolve().name} {_fingerprint(self._folder)}"
         elif model.startswith(("/", "~", ".")):
             raise StopRunError(f"{model} is neither a folder nor a model of the Hub: check {flag}.")
         else:
             full_name = model if "/" in model else _OWNER + model
-            self.folder = snapshot(full_name, flag=flag, way_out=way_out, weights=_WEIGHTS)
-            self.name = f"{full_name} {self.folder.name}"  # the commit
+            self._folder = snapshot(full_name, flag=flag, way_out=way_out, weights=_WEIGHTS)
+            self.name = f"{full_name} {self._folder.name}"  # the commit
         self._loaded: Any = None
 
-    def vectors(self, inputs: Sequence[Image | str]) -> Floats:
-        """Return the vectors of pictures or of texts, (n, d), of length 1."""
+    def images(self, pictures: list[Image]) -> Floats:
+        raise NotImplementedError(f"{self.name} takes no pictures")
+
+    def texts(self, texts: list[str]) -> Floats:
+        # Halves of surrogate pairs, which JSON can hold and no tokenizer takes, are replaced.
+        return self._vectors([text.encode("utf-8", "replace").decode() for text in texts])
+
+    def _vectors(self, inputs: Sequence[Image | str]) -> Floats:
         if self._loaded is None:
             self._loaded = self._load()
         config = self._loaded.config
@@ -140,12 +96,7 @@ class _Model:
             length = config.text_config.max_position_embeddings
             options["processing_kwargs"] = {"text": {"padding": "max_length", "max_length": length}}
         try:
-            vectors = self._loaded.encode(
-                list(inputs),
-                batch_size=_BATCH,
-                show_progress_bar=False,
-                **options,
-            )
+            vectors = self._loaded.encode(list(inputs), batch_size=_BATCH, show_progress_bar=False, **options)
         except (RuntimeError, MemoryError) as error:  # torch's own are RuntimeErrors
             raise StopRunError(
                 f"{self._given} failed ({_short(error)}): make room in the graphics card, or set CUDA_VISIBLE_DEVICES= to "
@@ -165,7 +116,7 @@ class _Model:
             transformers.logging.disable_progress_bar()
         try:
             return SentenceTransformer(
-                str(self.folder), local_files_only=True, model_kwargs={"dtype": torch.float32}
+                str(self._folder), local_files_only=True, model_kwargs={"dtype": torch.float32}
             )
         except Exception as error:
             raise StopRunError(
@@ -174,9 +125,31 @@ class _Model:
             ) from error
 
 
-def _whole_letters(texts: list[str]) -> list[str]:
-    """Replace halves of surrogate pairs, which JSON can hold and no tokenizer takes."""
-    return [text.encode("utf-8", "replace").decode() for text in texts]
+class ClipEmbedder(TextEmbedder):
+    """A model with pictures and texts in one space: CLIP, SigLIP and their like."""
+
+    def __init__(self, model: str = CLIP_MODEL) -> None:
+        """Find or fetch the files; StopRunError also for those of a model that takes no pictures."""
+        super().__init__(model, "--clip-model", "or do without: --embedder pixels, or --cluster-by caption")
+        side = _picture_side(self._folder)
+        if side is None:
+            raise StopRunError(
+                f"{model} takes no pictures (it has no preprocessor_config.json): choose another --clip-model, such as "
+                f"{CLIP_MODEL}."
+            )
+        # The model wants a square from the middle: of a picture twice as long as high, that is all of its height.
+        self.max_side = 2 * side
+        self.name += f" {self.max_side}px"
+        self.says = f"pictures ({model})"
+
+    def images(self, pictures: list[Image]) -> Floats:
+        """Return the vectors of RGB pictures, (n, d).
+
+        The model always gets a whole batch, the last one filled up: how a matrix product rounds depends on its shape,
+        and the vectors of a report that was stopped and went on shall be those of one that was not.
+        """
+        filled = pictures + pictures[-1:] * (-len(pictures) % _BATCH)
+        return self._vectors(filled)[: len(pictures)]
 
 
 def _short(error: BaseException) -> str:

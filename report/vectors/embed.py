@@ -32,17 +32,9 @@ if TYPE_CHECKING:
     from report.vectors.cache import EmbeddingCache, Key
 
 Floats = NDArray[np.float32]
+_NO_VECTOR = "the model's answer was not a vector of numbers"
 _TEXTS = 512
 """Texts between two looks at `stop`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Why a photo has no vector; `unavailable` where that says nothing about the photo itself, `gone` where it is not there."""
-
-    reason: str
-    unavailable: bool = False
-    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +44,13 @@ class Embedded:
     Attributes:
         vectors: (n, d), a row for every photo that has a vector, in the photos' order; each of length 1.
         places: (n,), the place of each row's photo among the photos, ascending.
-        missing: why the others have none, by their place.
+        missing: why the others have none, by their place; an UnavailableImageError says nothing about the photo itself.
         new: how many vectors were computed now; the others came from the cache.
     """
 
     vectors: Floats
     places: NDArray[np.intp]
-    missing: dict[int, Missing]
+    missing: dict[int, CorruptImageError]
     new: int
 
 
@@ -68,7 +60,7 @@ def embed_photos(
     cache: EmbeddingCache,
     *,
     stop: threading.Event | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> Embedded:
     """Return the photos' vectors, from `cache` or computed and put there; videos are not opened.
 
@@ -79,7 +71,9 @@ def embed_photos(
         StopRunError: too many photos in a row could not be read.
     """
     stop = stop or threading.Event()
-    missing = {place: Missing(VIDEO) for place, photo in enumerate(photos) if photo.is_video}
+    missing = {
+        place: CorruptImageError(photo.path, VIDEO) for place, photo in enumerate(photos) if photo.is_video
+    }
     keys = {place: photo_key(photo) for place, photo in enumerate(photos) if place not in missing}
     rows = _Rows(len(photos))
     rows.take(cache, {key: place for place, key in keys.items() if key})
@@ -88,31 +82,32 @@ def embed_photos(
     try:
         with closing(each_photo(to_do, partial(_load, photos), embedder.max_side, stop)) as pictures:
             for batch in _batches(pictures, embedder.batch_size, missing, progress):
-                places, vectors = _sound(batch, embedder, missing)
+                places, vectors = _sound(batch, embedder)
+                for place in {place for place, _ in batch} - set(places):
+                    missing[place] = CorruptImageError(photos[place].path, _NO_VECTOR)
                 rows.put(places, vectors)
                 known = [row for row, place in enumerate(places) if keys[place]]
                 cache.put([key for place in places if (key := keys[place])], vectors[known])
                 progress(len(batch))
     finally:
         cache.flush()
-    new = rows.filled[to_do]
-    stopped = Missing("the run was stopped before it", unavailable=True)
-    missing = dict.fromkeys(np.array(to_do)[~new].tolist(), stopped) | missing
-    return Embedded(*rows.vectors(), missing, new=int(new.sum()))
+    for place in to_do:
+        if not rows.filled[place] and place not in missing:
+            missing[place] = UnavailableImageError(photos[place].path, "the run was stopped before it")
+    return Embedded(*rows.vectors(), missing, new=int(rows.filled[to_do].sum()))
 
 
 def _load(photos: Sequence[Photo], decoder: Decoder, place: int) -> Image | CorruptImageError:
-    try:
-        return decoder.load(photos[place].path)
-    except CorruptImageError as error:
-        return error
+    picture = decoder.look(photos[place].path, decoder.max_side)[0]
+    # A traceback holds what was decoded.
+    return picture.with_traceback(None) if isinstance(picture, CorruptImageError) else picture
 
 
 def _batches(
     pictures: Iterable[tuple[int, Image | CorruptImageError]],
     size: int,
-    missing: dict[int, Missing],
-    progress: Callable[[int], None],
+    missing: dict[int, CorruptImageError],
+    progress: Callable[[int], object],
 ) -> Iterator[list[tuple[int, Image]]]:
     """Yield the pictures with their places, in batches; what is none goes to `missing`, and is done."""
     batch: list[tuple[int, Image]] = []
@@ -123,22 +118,17 @@ def _batches(
                 yield batch
                 batch = []
             continue
-        unavailable = isinstance(picture, UnavailableImageError)
-        missing[place] = Missing(picture.reason, unavailable, getattr(picture, "gone", False))
+        missing[place] = picture
         progress(1)
     if batch:
         yield batch
 
 
-def _sound(
-    batch: list[tuple[int, Image]], embedder: Embedder, missing: dict[int, Missing]
-) -> tuple[list[int], NDArray[np.float16]]:
-    """Return the places and vectors of a batch, without vectors that are not numbers; those go to `missing`."""
+def _sound(batch: list[tuple[int, Image]], embedder: Embedder) -> tuple[list[int], NDArray[np.float16]]:
+    """Return the places and vectors of a batch, without vectors that are not numbers."""
     vectors = embedder.images([picture for _, picture in batch]).astype(np.float16)
     sound = np.isfinite(vectors).all(axis=1)
     places = np.array([place for place, _ in batch])
-    for place in places[~sound].tolist():
-        missing[place] = Missing("the model's answer was not a vector of numbers")
     return places[sound].tolist(), vectors[sound]
 
 
@@ -148,12 +138,12 @@ def embed_texts(
     cache: EmbeddingCache,
     *,
     stop: threading.Event | None = None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> Floats | None:
+    progress: Callable[[int], object] = lambda _: None,
+) -> Floats:
     """Return the texts' vectors, (n, d), each of length 1, from `cache` or computed and put there.
 
     Texts that are alike get one vector. `progress` is told how many more texts are done, first of those that need no
-    work. None after `stop` was set; what was computed is in the cache.
+    work. Without a row after `stop` was set; what was computed is in the cache.
     """
     stop = stop or threading.Event()
     unique = {_text_key(text): text for text in texts}
@@ -167,7 +157,7 @@ def embed_texts(
     try:
         for start in range(0, len(new), _TEXTS):
             if stop.is_set():
-                return None
+                return np.empty((0, 0), np.float32)
             keys = new[start : start + _TEXTS]
             vectors = embedder.texts([unique[key] for key in keys]).astype(np.float16)
             rows.put([numbers[key] for key in keys], vectors)

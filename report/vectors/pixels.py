@@ -37,7 +37,6 @@ class PixelsEmbedder(Embedder):
     says = "the layout of colours and edges (no model: it groups what looks alike, not what is on it)"
 
     def images(self, pictures: list[Image.Image]) -> Floats:
-        """Return the vectors of RGB pictures, (n, d)."""
         return np.stack([_vector(picture) for picture in pictures])
 
 

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from report.build import Report
-from report.events import UNDATED, Chunk
+from report.events import UNDATED, Event
 from report.files.page import PAGE, write_page
 from report.files.table import Row
 from report.files.thumbnails import FOLDER, Picture
@@ -35,7 +35,7 @@ class Library:
     pictures: list[Picture] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     themes: list[Theme] = field(default_factory=list)
-    chunks: list[Chunk] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     link: str | None = "photos/"
     odd: dict[str, str] = field(default_factory=dict)
 
@@ -57,7 +57,7 @@ class Library:
     def report(self) -> Report:
         videos = {row.rel_path for row in self.rows if row.rel_path.lower().endswith(".mov")}
         return Report(
-            self.rows, self.groups, self.themes, self.chunks, self.pictures, videos, "all captioned", "Grouped by <hand>",
+            self.rows, self.groups, self.themes, self.events, self.pictures, videos, "all captioned", "Grouped by <hand>",
             ["A note."], self.link, self.odd,
         )  # fmt: skip
 
@@ -150,8 +150,8 @@ def small(folder: Path) -> Library:
     for number, (_, members) in enumerate(events.items(), 1):
         start, end = (datetime.fromisoformat(rows[members[place]].taken_at) for place in (0, -1))
         title = f"{start:%-d %b %Y}" + (": birthday cake" if start.year == 2020 else "")
-        library.chunks.append(Chunk(number, title, start, end, (), tuple(members)))
-    library.chunks.append(Chunk(-1, UNDATED, None, None, (), tuple(undated)))
+        library.events.append(Event(number, title, start, end, (), tuple(members)))
+    library.events.append(Event(-1, UNDATED, None, None, (), tuple(undated)))
     return library
 
 

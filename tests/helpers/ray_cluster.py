@@ -65,7 +65,9 @@ class RayNodes:
             self._process.communicate()
         if not self.address:
             self._said.seek(0)
-            raise AssertionError(f"Ray does not start: {self._said.read().decode('utf-8', 'replace')[-3000:]}")
+            raise AssertionError(
+                f"Ray does not start: {self._said.read().decode('utf-8', 'replace')[-3000:]}"
+            )
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,9 +3,17 @@
    of `photos`; a group, a theme and an event are indexes too. Captions and names are text and never markup: this program
    sets textContent and makes elements. */
 
+/* For a file, a browser may refuse to store anything. */
+const storage = (use) => {
+  try {
+    return use(localStorage);
+  } catch {
+    return null;
+  }
+};
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
-const { photos, groups, themes, chunks: events, folders: folderIndex } = data;
+const { photos, groups, themes, events, folders: folderIndex } = data;
 const folders = Object.keys(folderIndex);
 const photoCount = photos.name.length;
 const allPhotos = Array.from({ length: photoCount }, (_, photo) => photo);

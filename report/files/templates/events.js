@@ -3,14 +3,16 @@
 const SMALL_EVENT = 2;
 const isLarge = (event) => events[event].members.length > SMALL_EVENT || events[event].start === null;
 const eventAddress = (event) => address({ event: events[event].id });
-const NO_YEAR = "none"; // in an address
+/* What is in no event has its own sections, by id; their short names are for the rail. */
+const OUTSIDE = { "-1": "No date", "-2": "Clock not set", "-3": "Month or year" };
+const yearName = ({ id, start }) => String(start === null ? id : yearOf(start));
 let years = null;
 
 function eventYears() {
   if (years) return years;
   years = new Map();
-  events.forEach(({ start, members }, event) => {
-    const year = start === null ? NO_YEAR : String(yearOf(start));
+  events.forEach(({ id, start, members }, event) => {
+    const year = yearName({ id, start });
     if (!years.has(year)) years.set(year, { events: [], size: 0, months: Array(12).fill(0) });
     const entry = years.get(year);
     entry.events.push(event);
@@ -28,7 +30,7 @@ function yearLinks() {
       const bar = bars.appendChild(document.createElement("i"));
       bar.style.height = `${100 * Math.sqrt(value / most)}%`; // the square root, so that a quiet month is visible next to a wedding
     }
-    const parts = year === NO_YEAR ? [make("span", {}, "No date"), make("span")] : [make("span", {}, year), bars];
+    const parts = OUTSIDE[year] ? [make("span", {}, OUTSIDE[year]), make("span")] : [make("span", {}, year), bars];
     const one = link([...parts, make("span", { className: "meta" }, formatNumber(size))], address({ events: "", year }), false, "year");
     one.dataset.year = year;
     return one;
@@ -41,8 +43,8 @@ function showEvents() {
   for (const [year, entry] of eventYears()) {
     const large = entry.events.filter(isLarge), small = entry.events.filter((event) => !isLarge(event));
     const height = 90 + estimateHeight(large.length, 294, 275) + estimateHeight(small.length, 100, 128);
-    const note = `${quantity(entry.events.length, "event")} · ${quantity(entry.size, "photo")}`;
-    const section = lazySection(year === NO_YEAR ? "Without a date" : year, note, height, () => eventCards(large, small));
+    const note = withDots(OUTSIDE[year] ? "" : quantity(entry.events.length, "event"), quantity(entry.size, "photo"));
+    const section = lazySection(OUTSIDE[year] ? events[entry.events[0]].title : year, note, height, () => eventCards(large, small));
     section.dataset.year = year;
     view.append(section);
   }
@@ -54,7 +56,7 @@ function eventCards(large, small) {
   if (small.length) made.push(make("p", { className: "small" }, `${quantity(small.length, "small event")} of one or two photos`), make("div", { className: "small-events" }, ...small.map(smallEvent)));
   return made;
 }
-const eventCard = (event) => card(eventAddress(event), events[event].title, events[event].members, withDots(quantity(events[event].members.length, "photo"), eventTime(events[event])));
+const eventCard = (event) => card(eventAddress(event), events[event].name || events[event].title, events[event].members, events[event].name && events[event].title, withDots(quantity(events[event].members.length, "photo"), eventTime(events[event])));
 
 function smallEvent(event) {
   const { title, start, members } = events[event];

@@ -16,7 +16,7 @@ function showList() {
 }
 
 const chosenSort = () => (SORTS[state.get("sort")] ? state.get("sort") : null);
-const nearestHeading = (photo) => groups[photos.nearest[photo]]?.heading ?? "";
+const nearestName = (photo) => nameOf(photos.nearest[photo]) ?? "";
 const backToGroups = { href: "#groups", text: "Groups" };
 
 function groupList(id) {
@@ -24,31 +24,32 @@ function groupList(id) {
   if (id === -2) return { title: "Files not on the map", list: notOnMap, back: backToGroups, sorts: ["time"] };
   if (!groupOfId.has(id)) {
     const details = ["photos in no group, each with its nearest group below it"];
-    return { title: "Unclustered", list: unclustered, back: backToGroups, sorts, details, links, noteOf: nearestHeading };
+    return { title: "Unclustered", list: unclustered, back: backToGroups, sorts, details, links, noteOf: nearestName };
   }
-  const group = groupOfId.get(id), { heading, terms, theme } = groups[group];
+  const group = groupOfId.get(id), { terms, theme } = groups[group];
   if (theme >= 0 && !isFlat) {
     const chip = link([make("span", { className: "dot" }), themes[theme].name], address({ theme }));
     chip.firstChild.style.setProperty("--dot", themeColour(theme));
     links.unshift(chip);
   }
-  return { title: heading, list: groupPhotos[group], back: backToGroups, sorts, details: [terms.join(", ")], links };
+  links.push(...nameTools(group));
+  return { title: nameOf(group), list: groupPhotos[group], back: backToGroups, sorts, details: [subtitleOf(group) || terms.join(", ")], links };
 }
 
 function eventList(id) {
-  const event = events[eventOfId.get(id)] ?? { title: "No such event", start: null, members: [] };
-  const back = { href: `#events&year=${event.start === null ? NO_YEAR : yearOf(event.start)}`, text: "Events" };
-  return { title: event.title, list: event.members, back, sorts: [], details: [eventTime(event)] };
+  const event = events[eventOfId.get(id)] ?? { id: -1, name: "", title: "No such event", start: null, members: [] };
+  const back = { href: `#events&year=${yearName(event)}`, text: "Events" };
+  return { title: event.name || event.title, list: event.members, back, sorts: [], details: [event.name && event.title, eventTime(event)].filter(Boolean) };
 }
 
 function foundList(sort) {
   const list = foundPhotos(inOrder(sort)), query = state.get("q"), only = state.get("only");
   const links = list.length ? [link("Show on the map", addressWith({ map: "" }))] : [];
   for (const group of query ? foundGroups(query).slice(0, 6) : []) {
-    links.push(link([`Group: ${shorten(groups[group].heading, 44)} `, make("b", {}, formatNumber(groupPhotos[group].length))], groupAddress(group)));
+    links.push(link([`Group: ${shorten(nameOf(group), 44)} `, make("b", {}, formatNumber(groupPhotos[group].length))], groupAddress(group)));
   }
   const title = withDots(query ? `“${query.trim()}”` : null, FILTERS[only]?.text, themes[state.get("theme")]?.name);
-  return { title, list, back: backToGroups, sorts: ["time", "typical", "odd"], links, noteOf: only === "unclustered" ? nearestHeading : null };
+  return { title, list, back: backToGroups, sorts: ["time", "typical", "odd"], links, noteOf: only === "unclustered" ? nearestName : null };
 }
 
 function sortChoice(sorts, current, isUnclustered) {

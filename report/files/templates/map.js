@@ -319,6 +319,10 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
       zoom.transform(selection, d3.zoomIdentity.translate(width / 2 - (k * (x0 + x1)) / 2, height / 2 - (k * (y0 + y1)) / 2).scale(k));
       if (shown.length === 1) setHovered(shown[0]);
     },
+    setLabels(list) {
+      labels = list;
+      schedule();
+    },
     repaint() {
       paint = colours();
       schedule();

@@ -52,14 +52,14 @@ function showPicture(photo) {
 }
 
 function showFacts(photo) {
-  const group = photos.group[photo], heading = groups[group]?.heading, event = eventOf[photo], burst = burstOf.get(photo);
+  const group = photos.group[photo], name = nameOf(group), event = eventOf[photo], burst = burstOf.get(photo);
   const facts = make("dl", {}), row = make("p", { className: "row" });
   const add = (name, ...value) => facts.append(make("div", {}, make("dt", {}, name), make("dd", {}, ...value)));
-  const groupLink = (one) => make("a", { href: groupAddress(one) }, groups[one].heading);
-  if (photos.at[photo] !== null) add(isTaken(photo) ? "Taken" : "Date of the file (the photo itself has no date)", formatDayAndTime(photos.at[photo]));
-  if (heading !== undefined) add("Group", groupLink(group));
+  const groupLink = (one) => make("a", { href: groupAddress(one) }, nameOf(one));
+  if (photos.at[photo] !== null) add(isTaken(photo) ? "Taken" : "Date of the file (the photo itself has no date)", withDots(dateOf(photo), isTaken(photo) ? `by ${SOURCES[photos.source[photo]]}` : ""));
+  if (name !== undefined) add("Group", groupLink(group));
   else if (group === -1) add("Group", make("a", { href: "#group=-1" }, "Unclustered"), ...(groups[photos.nearest[photo]] ? [", nearest to ", groupLink(photos.nearest[photo])] : []));
-  if (event >= 0) add("Event", make("a", { href: eventAddress(event) }, events[event].title));
+  if (event >= 0) add(events[event].id > 0 ? "Event" : "No event", make("a", { href: eventAddress(event) }, events[event].title));
   if (photos.distance[photo] !== null) {
     const list = groupPhotos[group], place = list ? `, place ${formatNumber(list.indexOf(photo) + 1)} of ${formatNumber(list.length)}` : "";
     add(`Distance from the centre of ${list ? "its" : "the nearest"} group`, (photos.distance[photo] / 1000).toFixed(3) + place);

@@ -27,11 +27,11 @@ function searchTexts() {
   if (prepared) return prepared;
   // Joined to one text, because browsers fold that a hundred times faster than photo by photo.
   const joined = allPhotos.map((photo) => `${labelOf(photo)} ${pathOf(photo)}`.replaceAll("\x01", " ")).join("\x01");
-  prepared = { photos: fold(joined).split("\x01"), groups: groups.map(({ heading, terms }) => fold(`${heading} ${terms.join(" ")}`)) };
+  prepared = { photos: fold(joined).split("\x01"), groups: groups.map(({ heading, terms }, group) => fold(`${nameOf(group)} ${heading} ${terms.join(" ")}`)) };
   return prepared;
 }
 
-/* The photos that have every word, each in the caption, the path or the group's heading. */
+/* The photos that have every word, each in the caption, the path or the group's name or heading. */
 function find(query, only, theme, order = allPhotos) {
   const words = wordsOf(query), texts = words.length ? searchTexts() : null;
   let found = only ? order.filter(FILTERS[only]?.matches ?? (() => true)) : order;
