@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "cluster_report.html"
 _PROGRAM = (
-    "data.js", "format.js", "elements.js", "address.js", "rail.js", "groups.js", "events.js", "search.js", "list.js",
-    "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
+    "data.js", "format.js", "elements.js", "address.js", "rail.js", "groups.js", "events.js", "words.js", "query.js", "search.js",
+    "list.js", "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
 )  # fmt: skip
 """Joined in this order into one script: code that runs at once may use only what the files before it define."""
 _TERMS = 5

@@ -55,7 +55,8 @@ function follow(target) {
 function showAtOnce(target, replace) {
   if (show(target)) scrollToTop();
   clearTimeout(unwritten?.timer);
-  unwritten = { target, replace, timer: setTimeout(writeAddress, 250) };
+  // What is typed on before the address is written belongs to the entry that was to be made.
+  unwritten = { target, replace: replace && (unwritten?.replace ?? true), timer: setTimeout(writeAddress, 250) };
 }
 /* Before the page goes to another address, the one before must be in the history. */
 function writeAddress() {

@@ -30,11 +30,14 @@ const originalOf = (photo) =>
 const largeOf = (photo) => pictureAddress(data.previews, photo) ?? (thumbnailOf(photo) ? originalOf(photo) : null);
 /* File names may hold characters that break the line or reverse the text: show a replacement character for each. */
 const printable = (path) => path.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu, "\ufffd");
+/* A failed photo has a place too, where its picture could be read; but nobody looks for it there. */
+const isPlaced = (photo) => photos.x[photo] !== null && statusOf(photo) !== "e";
 const titleOf = (photo) => labelOf(photo) || printable(photos.name[photo]);
 
 const distanceOf = (photo) => photos.distance[photo] ?? Infinity;
 const timeOf = (photo) => photos.at[photo] ?? Infinity;
 const SORTS = {
+  best: { text: "Best match" }, // by the words of a search
   typical: { text: "Most typical", compare: (a, b) => distanceOf(a) - distanceOf(b) },
   time: { text: "By time", compare: (a, b) => (timeOf(a) === timeOf(b) ? a - b : timeOf(a) - timeOf(b)) },
   odd: { text: "Oddest", compare: (a, b) => (photos.distance[b] ?? -1) - (photos.distance[a] ?? -1) },

@@ -71,7 +71,7 @@ function showFacts(photo) {
     add(`One of ${burst.length} frames taken one after the other`, make("span", { className: "frames" }, ...frames));
   }
   if (originalOf(photo)) row.append(make("a", { className: "action", href: originalOf(photo), target: "_blank", rel: "noopener" }, statusOf(photo) === "m" ? "Open the video" : "Open the file"));
-  if (photos.x[photo] !== null) row.append(make("a", { className: "action", href: address({ map: "", spot: photo }) }, "Show on the map"));
+  if (isPlaced(photo)) row.append(make("a", { className: "action", href: address({ map: "", spot: photo }) }, "Show on the map"));
   $("facts").replaceChildren(make("h2", { className: labelOf(photo) ? "" : "none" }, labelOf(photo) || "No caption"), facts, row);
   $("facts").scrollTop = 0;
 }
