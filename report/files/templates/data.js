@@ -60,3 +60,12 @@ const eventOfId = new Map(events.map(({ id }, event) => [id, event]));
 const eventOf = new Int32Array(photoCount).fill(-1);
 events.forEach(({ members }, event) => members.forEach((photo) => (eventOf[photo] = event)));
 const burstOf = new Map(data.bursts.flatMap((frames) => frames.map((photo) => [photo, frames])));
+
+/* The photos most like each, nearest first, `count` of each as whole numbers of two or four bytes; itself where there are fewer. */
+let alike = null;
+function alikeOf(photo) {
+  if (!data.alike) return [];
+  const { count, wide, near } = data.alike;
+  alike ??= new (wide ? Uint32Array : Uint16Array)(Uint8Array.from(atob(near), (letter) => letter.charCodeAt(0)).buffer);
+  return [...alike.subarray(photo * count, (photo + 1) * count)].filter((other) => other !== photo);
+}

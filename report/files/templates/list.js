@@ -3,13 +3,13 @@
 function showList() {
   const id = idInState("group");
   const { title, list, back, sorts, details = [], links = [], noteOf = null } =
-    id !== null ? groupList(id) : state.has("event") ? eventList(idInState("event")) : foundList();
+    id !== null ? groupList(id) : state.has("like") ? alikeList(idInState("like")) : state.has("event") ? eventList(idInState("event")) : foundList();
   const sort = chosenSort() ?? sorts[0];
   if (sorts.length > 1) links.unshift(sortChoice(sorts, sort, noteOf !== null));
   $("back").href = back.href;
   $("back").textContent = `← ${back.text}`;
   $("list-title").textContent = title;
-  const size = list.length || !state.get("q") ? quantity(list.length, "photo") : "Nothing found. Each word must begin a word of the caption, the file’s or the folder’s name, or say when it was: try fewer words.";
+  const size = list.length || !state.get("q") || id !== null || state.has("like") ? quantity(list.length, "photo") : "Nothing found. Each word must begin a word of the caption, the file’s or the folder’s name, or say when it was: try fewer words.";
   $("list-meta").textContent = withDots(size, state.has("event") ? "" : dateRange(list), ...details);
   $("list-row").replaceChildren(...links);
   grid.fill(id !== null && sort !== "typical" ? [...list].sort(SORTS[sort].compare) : list, noteOf);
@@ -40,6 +40,12 @@ function eventList(id) {
   const event = events[eventOfId.get(id)] ?? { id: -1, title: "No such event", start: null, members: [] };
   const back = { href: `#events&year=${yearName(event)}`, text: "Events" };
   return { title: event.title, list: event.members, back, sorts: [], details: [eventTime(event)] };
+}
+
+function alikeList(photo) {
+  const isKnown = photo >= 0 && photo < photoCount, group = isKnown ? groups[photos.group[photo]] : null;
+  const back = group ? { href: address({ group: group.id }), text: shorten(group.heading, 44) } : backToGroups;
+  return { title: isKnown ? `More like “${shorten(titleOf(photo), 80)}”` : "No such photo", list: isKnown ? alikeOf(photo) : [], back, sorts: [] };
 }
 
 function foundList() {

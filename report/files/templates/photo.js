@@ -16,12 +16,13 @@ function showPhoto(photo) {
   if (!dialog.open) {
     dialog.showModal();
     closesWithBack = true;
-    $("close").focus();
   }
   if (photo === openPhoto) return;
+  const isNew = openPhoto === null, hadFocus = $("facts").contains(document.activeElement);
   openPhoto = photo;
   showPicture(photo);
   showFacts(photo);
+  if (isNew || hadFocus) $("facts").firstChild.focus({ preventScroll: true });
   const list = photosAround(photo), index = indexIn(list, photo);
   $("before").disabled = index <= 0;
   $("after").disabled = index >= list.length - 1;
@@ -64,7 +65,7 @@ function showFacts(photo) {
     const list = groupPhotos[group], place = list ? `, place ${formatNumber(list.indexOf(photo) + 1)} of ${formatNumber(list.length)}` : "";
     add(`Distance from the centre of ${list ? "its" : "the nearest"} group`, (photos.distance[photo] / 1000).toFixed(3) + place);
   }
-  add("Status", STATUS[statusOf(photo)]);
+  add("Status", STATUS[statusOf(photo)] + (data.errors[photo] ? `: ${printable(data.errors[photo])}` : ""));
   add("File", make("bdi", {}, printable(pathOf(photo))));
   if (burst) {
     const frames = [...burst].sort(SORTS.time.compare).map((frame) => replacing(link([pictureOrTitle(frame)], photoAddress(frame), frame === photo, "")));
@@ -72,7 +73,8 @@ function showFacts(photo) {
   }
   if (originalOf(photo)) row.append(make("a", { className: "action", href: originalOf(photo), target: "_blank", rel: "noopener" }, statusOf(photo) === "m" ? "Open the video" : "Open the file"));
   if (isPlaced(photo)) row.append(make("a", { className: "action", href: address({ map: "", spot: photo }) }, "Show on the map"));
-  $("facts").replaceChildren(make("h2", { className: labelOf(photo) ? "" : "none" }, labelOf(photo) || "No caption"), facts, row);
+  if (alikeOf(photo).length) row.append(make("a", { className: "action", href: address({ like: photo }) }, "More like this"));
+  $("facts").replaceChildren(make("h2", { className: labelOf(photo) ? "" : "none", tabIndex: -1 }, labelOf(photo) || "No caption"), facts, row);
   $("facts").scrollTop = 0;
 }
 

@@ -11,11 +11,11 @@ for (const filter of Object.values(FILTERS)) filter.size = allPhotos.filter(filt
 function showFilters() {
   const chips = Object.entries(FILTERS).filter(([, { size }]) => size).map(([name, { text, size }]) => {
     const isOn = state.get("only") === name;
-    const target = addressWith({ only: isOn ? null : name, group: null, event: null, events: null, groups: null, spot: null, year: null });
+    const target = addressWith({ only: isOn ? null : name, group: null, event: null, like: null, events: null, groups: null, spot: null, year: null });
     return link([`${text} `, make("b", {}, formatNumber(size))], target, isOn);
   });
   $("filters").replaceChildren(...chips);
-  $("filters").hidden = !chips.length || state.has("group") || state.has("event");
+  $("filters").hidden = !chips.length || state.has("group") || state.has("event") || state.has("like");
 }
 
 /* The photos that fit, in an order. */
@@ -39,12 +39,17 @@ const foundGroups = (query) => foundNames(query, groups, photoCount, (group) => 
 const foundEvents = (query) => foundNames(query, events, firstEvent, (event) => events[event].members.length);
 
 $("words").addEventListener("input", () => {
+  isTyping = true;
+  showTyped();
+  isTyping = false;
+});
+function showTyped() {
   const q = $("words").value.trim() ? $("words").value : null;
   const isRefined = Boolean(state.get("q")); // all of the typing is one entry of the history
   if (q === null && !state.has("map") && !state.get("only")) return showAtOnce("#groups", isRefined);
   const target = state.has("map") ? addressWith({ q, group: null, spot: null }) : address({ q, only: state.get("only"), theme: state.get("theme") });
   showAtOnce(target, isRefined);
-});
+}
 $("clear").onclick = () => {
   $("words").value = "";
   $("words").dispatchEvent(new Event("input"));

@@ -55,14 +55,14 @@ function makeIndex(columns) {
   return { size: columns[0].length, texts, places, words, byForm };
 }
 
-/* How well each thing of the index fits words that stand one after the other; 0 is not at all. Only whole words in the first
-   column count for `isStrict`; a quoted word has no other forms. */
+/* How well each thing of the index fits words that stand one after the other; 0 is not at all. For `isStrict` only whole words
+   in the first column count, and little; a quoted word has no other forms. */
 function rate({ size, texts, places, words, byForm }, phrase, isQuoted, isStrict) {
   const levels = new Uint8Array(size);
   const raise = (word, level) => {
     places.get(word).forEach((list, column) => {
       if (isStrict && column) return;
-      for (const thing of list) levels[thing] = Math.max(levels[thing], LEVELS[column][level]);
+      for (const thing of list) levels[thing] = Math.max(levels[thing], LEVELS[column][isStrict ? 1 : level]);
     });
   };
   const last = phrase.at(-1), forms = isQuoted ? [last] : formsOf(last);
