@@ -81,6 +81,7 @@ function foundCards(list, placeOf, all, nameOf, makeCard) {
     const place = placeOf(photo);
     if (place >= 0) found.has(place) ? found.get(place).push(photo) : found.set(place, [photo]);
   }
+  if (!found.size) return make("p", { className: "empty" }, `${list.length ? "None of them has a photo that was found." : "Nothing found."}`);
   const most = [...found].sort(([, a], [, b]) => b.length - a.length);
   const note = (part, place) => (part.length === all(place).length ? quantity(part.length, "photo") : `${formatNumber(part.length)} of ${quantity(all(place).length, "photo")}`);
   return lazySection(nameOf(most.length), "with photos that were found", 70 + estimateHeight(most.length, 294, 300), () => [cards(most.map(([place, part]) => makeCard(place, part, note(part, place))))]);

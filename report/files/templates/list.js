@@ -51,11 +51,11 @@ function alikeList(photo) {
 function foundList() {
   const query = state.get("q"), only = state.get("only"), sort = chosenSort() ?? (query ? "best" : "time");
   const inTime = foundPhotos(inOrder(sort === "best" ? "time" : sort)), list = sort === "best" && query ? bestFirst(inTime, query) : inTime;
-  const hasPlaces = list.some(isPlaced), sorts = hasPlaces ? ["time", "typical", "odd"] : ["time"];
+  const hasPlaces = list.some(isPlaced), sorts = hasPlaces ? ["time", "typical", "odd"] : list.length ? ["time"] : [];
   const links = hasPlaces ? [link("Show on the map", addressWith({ map: "" }))] : [];
   const chip = (kind, name, size, href) => links.push(link([`${kind}: ${shorten(name, 44)} `, make("b", {}, formatNumber(size))], href));
   if (query) {
-    sorts.unshift("best");
+    if (list.length) sorts.unshift("best");
     for (const group of foundGroups(query).slice(0, MOST_CHIPS)) chip("Group", groups[group].heading, groupPhotos[group].length, groupAddress(group));
     for (const event of foundEvents(query).slice(0, MOST_CHIPS)) chip("Event", events[event].title, events[event].members.length, eventAddress(event));
   }

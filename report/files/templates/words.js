@@ -5,7 +5,11 @@ const isPlain = (text) => /^[\x00-\x7f]*$/.test(text);
 const fold = (text) => (isPlain(text) ? text : text.normalize("NFKD").replace(/\p{M}/gu, "")).toLowerCase().replaceAll("ß", "ss");
 /* Scripts without spaces: each character is a word, and what is written together is a phrase. */
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/gu;
-const separate = (folded) => (isPlain(folded) ? folded.replace(/[^a-z0-9\x01]+/g, " ") : folded.replace(UNSPACED, " $& ").replace(/[^\p{L}\p{N}\x01]+/gu, " "));
+/* Words with one space between them. Most spaces stay as they are: a million replacements would take half a second. */
+function separate(folded) {
+  const marks = isPlain(folded) ? /[^a-z0-9 \x01][^a-z0-9\x01]*/g : /[^\p{L}\p{N} \x01][^\p{L}\p{N}\x01]*/gu;
+  return folded.replace(UNSPACED, " $& ").replace(marks, " ").replace(/ {2,}/g, " ");
+}
 const wordsIn = (text) => separate(fold(text).replaceAll("\x01", " ")).split(" ").filter(Boolean);
 
 const IRREGULAR = {
@@ -20,7 +24,7 @@ const ENDINGS = [
    has by chance only adds a form that no word has. */
 function formsOf(word) {
   if (IRREGULAR[word]) return [IRREGULAR[word]];
-  const ending = word.length > 3 && ENDINGS.find(([pattern]) => pattern.test(word));
+  const ending = word.length > 3 && !/\d/.test(word) && ENDINGS.find(([pattern]) => pattern.test(word));
   if (!ending) return [word];
   const [pattern, ...others] = ending, forms = others.map((other) => word.replace(pattern, other));
   return [word, ...forms, forms[0].replace(/([bdgmnprt])\1$/, "$1")];
@@ -71,11 +75,11 @@ function rate({ size, texts, places, words, byForm }, phrase, isQuoted, isStrict
     for (const word of isQuoted ? (places.has(last) ? [last] : []) : forms.flatMap((form) => byForm.get(form) ?? [])) raise(word, 0);
     return levels;
   }
-  const begin = ` ${phrase.slice(0, -1).join(" ")} `;
+  const begin = ` ${phrase.slice(0, -1).join(" ")} `, hasLast = rate({ size, texts, places, words, byForm }, [last], isQuoted);
   (places.get(phrase[0]) ?? []).forEach((list, column) => {
     for (const thing of list) {
       const text = texts[column][thing];
-      if (!text.includes(begin)) continue;
+      if (!hasLast[thing] || !text.includes(begin)) continue;
       if (forms.some((form) => text.includes(`${begin}${form} `))) levels[thing] = Math.max(levels[thing], LEVELS[column][0]);
       else if (text.includes(begin + last)) levels[thing] = Math.max(levels[thing], LEVELS[column][1]);
     }
