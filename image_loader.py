@@ -7,6 +7,7 @@ file in a child process.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import threading
 from contextlib import nullcontext
@@ -14,9 +15,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pillow_heif
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from errors import CorruptImageError, UnavailableImageError
+from library import jpeg
+from library.colours import to_rgb
 from library.memory import total_memory
 from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of
 from library.walk import RAW_EXTENSIONS, extension
@@ -28,6 +31,10 @@ MAX_SIDE = 1024
 """Longer side, in pixels, of the pictures for backends; 768 to 1024 is usual for short captions."""
 MEMORY_LIMIT = min(4 << 30, total_memory() // 2)
 """Bytes that decoding a picture may need: refuses decompression bombs, and lets a gigapixel panorama pass."""
+MIN_SIDE = 64
+"""Pixels on the shorter side that every model takes: Qwen2.5-VL refuses sides under 28, Qwen3-VL under 32, Azure under 50."""
+MAX_RATIO = 20
+"""The most that the longer side may be of the shorter: Qwen and GLM refuse over 200, and see little of a strip before that."""
 LARGE = 256 << 20
 """Bytes. Larger pictures are decoded one at a time, so that several together cannot use up the memory."""
 
@@ -35,7 +42,7 @@ LARGE = 256 << 20
 _FORMATS = "JPEG PNG WEBP GIF TIFF BMP DIB PCX JPEG2000 AVIF HEIF ICO PSD PPM QOI".split()
 # Measured at the peak. RGB and similar modes are scaled directly. Other modes are first converted in full size, and some
 # formats decode into extra buffers.
-_BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 11, "I;16B": 11, "I;16L": 11}
+_BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 13, "I;16B": 13, "I;16L": 13, "I": 17, "F": 17}
 _BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20}
 _RAW_REASON = "camera raw file: no decoder for it; export it as JPEG to have it captioned"
 _DNG_VERSION, _NEW_SUBFILE_TYPE, _SUB_IFDS = 50706, 254, 330
@@ -48,6 +55,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_PADDING = (128, 128, 128)
 _large_lock = threading.Lock()
 
 Image.init()  # `open(formats=...)` knows only the formats that are loaded
@@ -64,14 +72,14 @@ def load_image(
 ) -> Image.Image:
     """Return the photo as RGB, upright, at most `max_side` pixels on its longer side, without any metadata.
 
-    The picture carries the file's base name as `filename`, for the mock. `large` is held while a picture that needs
+    A thin or tiny one is enlarged and padded, as `fit_for_models` does. The picture carries the file's base name as `filename`, for the mock. `large` is held while a picture that needs
     more than `LARGE` bytes is decoded.
 
     Raises:
         UnavailableImageError: the file is gone or could not be read this time.
         CorruptImageError: there is no picture in it that can be decoded.
     """
-    image = decode(read_file(path), path, max_side, large=large)
+    image = fit_for_models(decode(read_file(path), path, max_side, large=large), max_side)
     image.filename = os.path.basename(os.fspath(path))  # type: ignore[attr-defined]
     return image
 
@@ -84,11 +92,30 @@ def sent_size(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> tuple[i
     try:
         with Image.open(path, formats=_FORMATS) as image:
             _draft(image, max_side)
-            width, height = image.size
+            return _fitted(image.size, max_side)[1]
     except Exception:  # noqa: BLE001 - any type can come out of a decoder
         return None
-    scale = min(1.0, max_side / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def fit_for_models(picture: Image.Image, max_side: int = MAX_SIDE) -> Image.Image:
+    """Return a picture of `decode` so that no model refuses it: enlarged, and where that is not enough, centred on grey."""
+    size, canvas = _fitted(picture.size, max_side)
+    if size != picture.size:
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    if canvas == size:
+        return picture
+    padded = Image.new("RGB", canvas, _PADDING)
+    padded.paste(picture, ((canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2))
+    return padded
+
+
+def _fitted(size: tuple[int, int], max_side: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the size to which a picture is scaled for a model, and that of the canvas on which it then stands."""
+    shortest = min(MIN_SIDE, max(1, max_side // 2))
+    scale = min(max_side / max(size), max(1.0, shortest / min(size)))
+    width, height = (max(1, round(side * scale)) for side in size)
+    least = max(shortest, math.ceil(max(width, height) / MAX_RATIO))
+    return (width, height), (max(width, least), max(height, least))
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
@@ -120,7 +147,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 def decode(
     data: bytes, path: str | os.PathLike[str], max_side: int, *, large: AbstractContextManager[object]
 ) -> Image.Image:
-    """Decode a file's bytes as `load_image` does; `path` is used for its extension and in errors.
+    """Decode a file's bytes as `load_image` does, but for `fit_for_models`; `path` is used for its extension and in errors.
 
     Raises:
         CorruptImageError: there is no picture in it that can be decoded.
@@ -147,7 +174,7 @@ def decode(
             size = f"{image.width:,} x {image.height:,} pixels"
             raise CorruptImageError(path, f"too large: {size} would need {need / 1e9:,.1f} GB to decode")
         with large if need > LARGE else nullcontext():
-            return _finish(image, data, max_side)
+            return _finish(_loaded(image, data, path, max_side), data, max_side)
     except CorruptImageError:
         raise
     except MemoryError as error:
@@ -196,10 +223,36 @@ def _as_int(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
+def _loaded(image: Image.Image, data: bytes, path: str | os.PathLike[str], max_side: int) -> Image.Image:
+    """Return the picture with its pixels. A JPEG is judged by those that are there, not by its end mark.
+
+    Raises:
+        CorruptImageError: too much of a JPEG is missing.
+    """
+    if image.format not in {"JPEG", "MPO"}:
+        image.load()  # only once: a second load of a damaged picture can succeed
+        return image
+    errors: list[OSError] = []
+    for reading in jpeg.readings(data):
+        try:
+            if reading is not data:
+                image = Image.open(BytesIO(reading), formats=["JPEG"])
+                _draft(image, max_side)
+            image.load()
+            break
+        except OSError as error:  # Pillow wants an end mark, or has met damage behind the picture
+            errors.append(error)
+    else:
+        raise errors[0]
+    share = jpeg.missing(image, reading)
+    if share > jpeg.MOST_MISSING:
+        raise CorruptImageError(path, f"cut short: {share:.0%} of the picture is missing")
+    return image
+
+
 def _finish(image: Image.Image, data: bytes, max_side: int) -> Image.Image:
-    image.load()  # only once: a second load of a damaged picture can succeed
     turn = _turn(image, data)
-    picture = _to_rgb(_scaled(_cropped(image, data), max_side))
+    picture = to_rgb(_scaled(_cropped(image, data), max_side))
     if turn is not None:
         picture = picture.transpose(turn)
     if picture.info or type(picture) is not Image.Image:
@@ -264,52 +317,9 @@ def _scaled(image: Image.Image, max_side: int) -> Image.Image:
         image.mode not in {"RGB", "RGBA", "L", "LA", "CMYK", "LAB", "YCbCr", "RGBX"}
         or "transparency" in image.info
     ):
-        image = _to_rgb(image)
+        image = to_rgb(image)
     size = (max(1, round(image.width * max_side / longer)), max(1, round(image.height * max_side / longer)))
     return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode to RGB: transparency over white, 16-bit and float scaled to 8, CMYK by its profile."""
-    if image.mode in {"I;16", "I;16L", "I;16B", "I", "F"}:
-        image = _eight_bit(image)
-    elif image.mode == "CMYK" and image.info.get("icc_profile"):
-        image = _by_profile(image)
-    if image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
-        image = image.convert("RGB")  # an alpha channel that was never filled
-    if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image.getchannel("A"))
-        return white
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale a grey picture of 16 or 32 bits to 8; `convert` alone would clip it to white."""
-    image.info.pop("transparency", None)  # a grey value of the unscaled picture
-    if image.mode != "F":
-        image = image.convert("I")
-    low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
-    if image.mode == "I" and low >= 0 and high < 1 << 16:
-        # Cameras and scanners store 8, 10 or 12 bits in 16: read as 16 bits, such a picture would be black.
-        bits = max(8, int(high).bit_length())
-        low, high = 0, (1 << (bits if bits <= 12 else 16)) - 1
-    elif image.mode == "F" and low >= 0 and high <= 255:
-        low, high = 0, 1 if high <= 16 else 255
-    scale = 255 / (high - low) if high > low else 1
-    return image.point(lambda value: value * scale - low * scale).convert("L")
-
-
-def _by_profile(image: Image.Image) -> Image.Image:
-    try:
-        profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
-        converted = ImageCms.profileToProfile(
-            image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError):
-        return image
-    return converted or image
 
 
 def _reason(

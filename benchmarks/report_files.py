@@ -30,7 +30,9 @@ from report.files.markdown import write_markdown
 from report.files.table import make_rows, write_csv, write_parquet
 from report.groups.clustering import Clusters
 from report.naming.inheritance import inherit
-from report.naming.naming import count, label_photos, name_groups, name_themes
+from report.naming.names import name_shortly
+from report.naming.naming import count, label_photos, name_groups
+from report.naming.short import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +124,7 @@ def report(folder: Path, names: list[str], labels: Ints) -> Laps:
         assert not note, note
     with lap("names"):
         found = name_groups(names, labels, distances, named, heirs=heirs)
-        gathered = name_themes(found, themes, names, named)
+        found, gathered = name_shortly(found, said([named[name] for name in names]), themes)
     with lap("Markdown"):
         nothing, xy = np.zeros((groups, 0), np.float32), rng.normal(size=(len(names), 2)).astype(np.float32)
         clusters = Clusters(labels, nothing, distances, nearest, xy, np.array(themes), "drawn", [])

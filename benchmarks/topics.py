@@ -30,7 +30,9 @@ sys.path.insert(0, str(ROOT))
 from clustering import SEED, clock, library
 
 from report.groups.clustering import cluster
-from report.naming.naming import Label, name_groups, name_themes
+from report.naming.names import name_shortly
+from report.naming.naming import Label, name_groups
+from report.naming.short import said
 
 if TYPE_CHECKING:
     from clustering import Floats, Ints
@@ -68,7 +70,7 @@ def ours(vectors: Floats, texts: list[str], *, fast: bool) -> tuple[NDArray[np.f
     labels = {f"{row}.jpg": Label(text, "caption") for row, text in enumerate(texts)}
     names = list(labels)
     groups = name_groups(names, found.labels, found.distances, labels)
-    name_themes(groups, found.themes.tolist(), names, labels)
+    name_shortly(groups, said(list(labels.values())), found.themes.tolist())
     return clock() - start, found.labels
 
 

@@ -100,6 +100,7 @@ def spell_as_recorded(found: Walk, recorded: Collection[str], photos_dir: Path) 
     """
     if found.links:
         found.photos = [_named_as_recorded(photo, found, recorded) for photo in found.photos]
+        found.photos.sort(key=lambda photo: photo.rel_path)
     listed = {photo.rel_path for photo in found.photos}
     missing = {folded(name): name for name in recorded if name not in listed}
     if not missing:

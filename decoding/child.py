@@ -21,7 +21,7 @@ from PIL import AvifImagePlugin
 
 from decoding import protocol
 from errors import CorruptImageError, UnavailableImageError
-from image_loader import LARGE, MEMORY_LIMIT, decode, read_file
+from image_loader import LARGE, MEMORY_LIMIT, decode, fit_for_models, read_file
 from library.identity import content_of, content_of_bytes
 from library.moments import read_moment
 from library.signatures import HEAD_BYTES
@@ -82,6 +82,8 @@ def main() -> None:
                 if isinstance(asked, protocol.Look):
                     moment = read_moment(data)  # first, so that a broken picture has one too
                 image = decode(data, path, max_side, large=permit)
+                if isinstance(asked, str):
+                    image = fit_for_models(image, max_side)
                 pixels = image.tobytes("raw", "RGBX")  # Pillow's own layout, which is only copied
                 memory[: len(pixels)] = pixels
                 answer: object = protocol.Pixels(image.size, moment, content)

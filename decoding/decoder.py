@@ -96,7 +96,7 @@ class Decoder:
     def look(self, path: str, max_side: int) -> tuple[Image.Image | CorruptImageError, Moment | None]:
         """Return the photo at `max_side` (at most the decoder's), or the error that `load` raises; and its moment.
 
-        A broken picture has a moment too; None if the file could not be read, or crashed the child.
+        It is not fitted for models, so a thin panorama stays thin. A broken picture has a moment too; None if the file could not be read, or crashed the child.
         """
         path = os.path.abspath(path)
         moment = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -11,12 +11,16 @@ import numpy as np
 
 from journal import is_video
 from report.events import UNSET, Timeline, bursts, cut, name_events
+from report.files.given_names import read_names
 from report.files.last_report import LAST, read_previous
 from report.files.table import make_rows
 from report.groups.clustering import cluster
 from report.naming.inheritance import inherit
-from report.naming.naming import count, counted, label_photos, name_groups, name_themes
-from report.naming.vocabulary import VOCABULARY, prompt
+from report.naming.names import name_events_shortly, name_shortly
+from report.naming.naming import count, counted, label_photos, name_groups
+from report.naming.short import said
+from report.naming.sight import Sight
+from report.people import obey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -27,9 +31,14 @@ if TYPE_CHECKING:
     from journal import Entry
     from library.walk import Photo
     from report.events import Event
+    from report.files.given_names import NamesTable
     from report.files.table import Row
     from report.files.thumbnails import Picture
-    from report.naming.naming import Group, Label, Match, Theme
+    from report.groups.clustering import Clusters
+    from report.groups.stability import Earlier
+    from report.naming.naming import Group, Label, Theme
+    from report.naming.short import Mentions
+    from report.people import Obeyed
     from report.vectors.base import Embedder
     from report.vectors.embed import Floats
 
@@ -103,6 +112,8 @@ class Report:
         grouped_by: how groups were asked for, for the next report to compare.
         errors: why the captions of some failed, by rel_path.
         alike: (files, m) the rows most like each, nearest first; itself where there are fewer. None where no photo has a vector.
+        names: the table in which people name groups; None where it must be left alone.
+        alone: what the next report must know of photos whose groups people put together.
     """
 
     rows: Sequence[Row]
@@ -119,6 +130,8 @@ class Report:
     grouped_by: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
     alike: NDArray[np.int64] | None = None
+    names: NamesTable | None = None
+    alone: Mapping[str, tuple[int, float | None]] = field(default_factory=dict)
 
 
 def build(
@@ -150,35 +163,37 @@ def build(
     stays = bool(previous.groups) and previous.grouped_by == grouped_by
     if stays:
         say(f"Photos stay in their groups of the earlier report; without its {LAST} all are grouped again.")
-    clusters = cluster(
-        vectors.rows,
-        min_cluster_size=grouping.min_cluster_size,
-        seed=grouping.seed,
-        fast=grouping.fast,
-        earlier=previous.of(placed) if stays else None,
-        say=say,
+    clusters = _clusters(vectors, grouping, previous.of(placed) if stays else None, say)
+    sight = _sight(placed, vectors)
+    labels = label_photos(
+        rel_paths, library.records, placed=set(placed), match=sight.match if sight else None
     )
-    match = _match(placed, vectors)
-    labels = label_photos(rel_paths, library.records, placed=set(placed), match=match)
     heirs = inherit(previous, placed, clusters.labels, labels)
-    groups = name_groups(placed, clusters.labels, clusters.distances, labels, match=match, heirs=heirs)
-    timeline = _timeline(library, vectors, pictures, labels)
+    file = read_names(folder)
+    people = obey(file, previous, placed, clusters, vectors.rows, heirs)
+    things = said(list(labels.values()))
+    groups, themes = _named(
+        placed, labels, [things[place] for place in vectors.places], people, sight, previous.names
+    )
+    timeline = _timeline(library, vectors, pictures, labels, things)
     videos = library.videos
     return Report(
-        make_rows(labels, placed, clusters, groups, timeline),
+        make_rows(labels, placed, people.clusters, groups, timeline),
         groups,
-        name_themes(groups, clusters.themes.tolist(), placed, labels),
+        themes,
         timeline.events,
         pictures,
         videos,
         summary=count(labels, videos).line(),
         method=f"Grouped by {vectors.says}; {clusters.method}",
-        notes=[*clusters.notes, *filter(None, (note, _unset_note(timeline.events)))],
+        notes=[*clusters.notes, *filter(None, (note, _unset_note(timeline.events))), *people.notes],
         link=photos_link(library.photos_dir, folder) if library.photos_dir else None,
         odd=odd_links(library.photos, library.photos_dir) if library.photos_dir else {},
         grouped_by=grouped_by,
         errors=_errors(labels, library.records),
         alike=_alike(len(rel_paths), vectors.places, clusters.near),
+        names=people.table(file, groups),
+        alone=people.alone,
     )
 
 
@@ -220,13 +235,55 @@ def odd_links(photos: Iterable[Photo], photos_dir: Path) -> dict[str, str]:
     return {rel_path: quote(os.fsencode(name)) for rel_path, name in names if name != rel_path}
 
 
+def _clusters(
+    vectors: Vectors, grouping: Grouping, earlier: Earlier | None, say: Callable[[str], None]
+) -> Clusters:
+    return cluster(
+        vectors.rows,
+        min_cluster_size=grouping.min_cluster_size,
+        seed=grouping.seed,
+        fast=grouping.fast,
+        earlier=earlier,
+        say=say,
+    )
+
+
+def _named(
+    placed: Sequence[str],
+    labels: Mapping[str, Label],
+    things: Sequence[Mentions | None],
+    people: Obeyed,
+    sight: Sight | None,
+    kept: Mapping[int, str],
+) -> tuple[list[Group], list[Theme]]:
+    """Return the groups with headings and names, and the themes; the model is asked only where captions are missing."""
+    clusters = people.clusters
+    match = sight.match if sight else None
+    groups = name_groups(placed, clusters.labels, clusters.distances, labels, match=match, heirs=people.heirs)
+    uncaptioned = any(labels[path].source != "caption" for path in placed)
+    groups, themes = name_shortly(
+        groups,
+        things,
+        clusters.themes.tolist(),
+        seen=sight.of_groups(clusters.labels) if sight and uncaptioned else None,
+        kept=kept,
+        given=people.names,
+    )
+    return [replace(group, hidden=group.id in people.hidden) for group in groups], themes
+
+
 def _timeline(
-    library: Library, vectors: Vectors, pictures: Sequence[Picture], labels: Mapping[str, Label]
+    library: Library,
+    vectors: Vectors,
+    pictures: Sequence[Picture],
+    labels: Mapping[str, Label],
+    things: Sequence[Mentions | None],
 ) -> Timeline:
     moments = [picture.moment for picture in pictures]
+    events = name_events(cut(moments), moments, list(labels), labels) if library.photos_dir else []
     return Timeline(
         moments,
-        name_events(cut(moments), moments, list(labels), labels) if library.photos_dir else [],
+        name_events_shortly(events, things),
         ()
         if vectors.images is None
         else bursts(moments, np.array(vectors.places, np.int64), vectors.images).tolist(),
@@ -242,21 +299,8 @@ def _unset_note(events: Sequence[Event]) -> str | None:
     )
 
 
-def _match(placed: Sequence[str], vectors: Vectors) -> Match | None:
-    """Return what finds the subject of the vocabulary that a photo is most like; None where the model has no texts.
-
-    The subjects are embedded when first asked for.
-    """
-    images, embedder = vectors.images, vectors.embedder
-    if images is None or embedder is None or not embedder.has_texts:
+def _sight(placed: Sequence[str], vectors: Vectors) -> Sight | None:
+    """Return what the model sees of the subjects of the vocabulary; None where it has no texts."""
+    if vectors.images is None or vectors.embedder is None or not vectors.embedder.has_texts:
         return None
-    number = {rel_path: row for row, rel_path in enumerate(placed)}
-    subjects: list[Floats] = []
-
-    def match(rel_paths: Sequence[str]) -> list[str]:
-        if not subjects:
-            subjects.append(embedder.texts([prompt(subject) for subject in VOCABULARY]))
-        best = (images[[number[path] for path in rel_paths]] @ subjects[0].T).argmax(axis=1)
-        return [VOCABULARY[index] for index in best.tolist()]
-
-    return match
+    return Sight(placed, vectors.images, vectors.embedder)

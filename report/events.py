@@ -71,7 +71,8 @@ class Event:
 
     `id` counts from 1 in the order of time. `start` and `end` are the earliest and latest wall clock, naive; midnight if
     `by_day`, where no time is known; None outside of events. `title` is the dates and what sets the event apart; no two are
-    equal. `terms` are those words, strongest first; `members` are places among the files, in the order of time.
+    equal. `terms` are those words, strongest first; `members` are places among the files, in the order of time. `name` is the
+    short name, if there is one.
     """
 
     id: int
@@ -81,6 +82,7 @@ class Event:
     terms: tuple[str, ...]
     members: tuple[int, ...]
     by_day: bool = False
+    name: str = ""
 
 
 class Timeline(NamedTuple):

@@ -87,9 +87,11 @@ def test_an_embedder_takes_three_files(tree: Path, tmp_path: Path) -> None:
 
 def test_an_output_takes_four_files(tree: Path, tmp_path: Path) -> None:
     names = extend(tree, "An output")
-    assert names == ["report/files/names.py", "report/files/__init__.py"], "and docs/report.md and .gitignore"
-    assert "cluster_names.txt" in report(tree, tmp_path, "--embedder", "pixels")
-    headings = (tmp_path / "cluster_names.txt").read_text().splitlines()
+    assert names == ["report/files/headings.py", "report/files/__init__.py"], (
+        "and docs/report.md and .gitignore"
+    )
+    assert "cluster_headings.txt" in report(tree, tmp_path, "--embedder", "pixels")
+    headings = (tmp_path / "cluster_headings.txt").read_text().splitlines()
     page = (tmp_path / "cluster_report.md").read_text()
     assert headings
     assert all(heading in page for heading in headings)

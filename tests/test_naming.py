@@ -20,7 +20,6 @@ from report.naming.naming import (
     key,
     label_photos,
     name_groups,
-    name_themes,
     one_line,
     shorten,
 )
@@ -46,8 +45,8 @@ def named(
 # --- the vocabulary
 
 
-def test_the_vocabulary_is_a_few_hundred_plain_subjects_with_a_prompt_each() -> None:
-    assert 300 <= len(VOCABULARY) <= 600
+def test_the_vocabulary_is_about_a_thousand_plain_subjects_with_a_prompt_each() -> None:
+    assert 1000 <= len(VOCABULARY) <= 1300
     assert len({re.sub(r"e?s$", "", key(subject)) for subject in VOCABULARY}) == len(VOCABULARY)
     for subject in VOCABULARY:
         assert re.fullmatch(r"[A-Za-z' -]+", subject), subject
@@ -220,7 +219,7 @@ def test_a_text_is_cut_at_a_words_end_and_never_inside_a_character() -> None:
     assert not shorten(family * 30)[:-1].endswith("\u200d")
 
 
-# --- terms and themes
+# --- terms
 
 
 def test_terms_set_a_group_apart_from_all_other_photos() -> None:
@@ -260,20 +259,3 @@ def test_terms_of_scripts_with_marks_or_without_spaces(
 ) -> None:
     terms = contrast_terms([here, there])[0]
     assert expected in terms
-
-
-def test_themes_are_named_by_their_terms_and_the_largest_comes_first() -> None:
-    texts = ["a cake"] * 2 + ["waves and sand", "sand"] * 2 + ["sand castle"] * 2
-    labels = captioned(texts)
-    groups = named(texts, [0, 0, 1, 1, 1, 1, 2, 2])
-    themes = name_themes(groups, [1, 0, 0], list(labels), labels)
-    assert [theme.groups for theme in themes] == [(1, 2), (0,)]
-    assert themes[0].name.startswith("sand")
-    assert themes[1].name == "cake"
-
-
-def test_themes_without_any_label_are_called_by_their_largest_group() -> None:
-    labels = {str(row): Label("", "none") for row in range(5)}
-    groups = name_groups(list(labels), np.array([0, 0, 0, 1, 1]), np.zeros(5), labels)
-    themes = name_themes(groups, [0, 1], list(labels), labels)
-    assert [theme.name for theme in themes] == ["Group 0", "Group 1"]

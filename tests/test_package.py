@@ -89,7 +89,11 @@ def test_the_wheel_holds_the_program_and_nothing_else(installed: Installed) -> N
     files |= {ROOT / f"{name}.py" for name in ARROWS if (ROOT / f"{name}.py").exists()}
     program = {str(path.relative_to(ROOT)) for path in files if path.suffix != ".pyc"}
     assert {name for name in names if ".dist-info/" not in name} == program
-    assert {"report/files/templates/page.html", "engines/refusals.txt"} <= program
+    assert {
+        "report/files/templates/page.html",
+        "engines/refusals.txt",
+        "report/naming/vocabulary.txt",
+    } <= program
     assert (said["Version"], said["License-Expression"]) == (VERSION, "MIT")
 
 

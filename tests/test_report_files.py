@@ -152,7 +152,7 @@ def test_the_csv_gives_back_what_was_written_and_is_the_same_again(
 
 def test_every_file_has_a_row_with_a_place_where_it_has_one(tmp_path: Path) -> None:
     labels = {"a": Label("a dog", "caption"), "b.mov": Label("", "error"), "c": Label("cat", "vocabulary")}
-    groups = [Group(7, "a dog", "caption", (), (0,)), Group(9, "cat", "vocabulary", (), ())]
+    groups = [Group(7, "a dog", "caption", (), (0,), "Dogs"), Group(9, "cat", "vocabulary", (), ())]
     rows = make_rows(
         labels,
         ["a", "c"],
@@ -164,12 +164,13 @@ def test_every_file_has_a_row_with_a_place_where_it_has_one(tmp_path: Path) -> N
     lines = path.read_text().splitlines()
     assert lines[0] == (
         "rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y,"
-        "taken_at,taken_from,event_id,event_label,burst_of,taken_precision"
+        "taken_at,taken_from,event_id,event_label,burst_of,taken_precision,"
+        "event_name,group_name"
     )
     assert lines[1:] == [
-        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,,",
-        "b.mov,,,,error,,,,,,,,,,",
-        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,,",
+        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,,,,Dogs",
+        "b.mov,,,,error,,,,,,,,,,,,",
+        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,,,,",
     ]
 
 
@@ -183,7 +184,7 @@ def test_every_file_has_its_time_its_event_and_its_burst() -> None:
         Moment(),
     ]
     events = [
-        Event(1, "12 July 2019", noon, noon, (), (1, 0)),
+        Event(1, "12 July 2019", noon, noon, (), (1, 0), name="Beach"),
         Event(-1, UNDATED, None, None, (), (2, 3)),
     ]
     rows = make_rows(
@@ -194,10 +195,10 @@ def test_every_file_has_its_time_its_event_and_its_burst() -> None:
         Timeline(moments, events, [1, 1, -1, -1]),
     )
     assert [row[9:] for row in rows] == [
-        ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b", "second"),
-        ("2019-07-12T12:00:00", "exif", 1, "12 July 2019", "b", "second"),
-        ("2019-07-12T12:00:00", "file", -1, UNDATED, "", "second"),
-        ("", "", -1, UNDATED, "", ""),
+        ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b", "second", "Beach", ""),
+        ("2019-07-12T12:00:00", "exif", 1, "12 July 2019", "b", "second", "Beach", ""),
+        ("2019-07-12T12:00:00", "file", -1, UNDATED, "", "second", "", ""),
+        ("", "", -1, UNDATED, "", "", "", ""),
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.selection import spell_as_recorded
 from library.walk import Walk, walk
 from tests.conftest import Product, draw
 
@@ -135,3 +136,10 @@ def test_links_are_asked_once(product: Product) -> None:
     product.run()
     assert len(product.lines()) == 12
     assert not any(name.startswith("album") for name in product.records())
+
+
+def test_photos_stay_sorted_by_the_names_of_their_records(root: Path) -> None:
+    os.link(root / "2023" / "a.jpg", root / "2023" / "z.jpg")
+    found = walk(root)
+    spell_as_recorded(found, {"2023/z.jpg"}, root)
+    assert names(found) == ["2023/b.jpg", "2023/z.jpg"]

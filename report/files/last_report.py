@@ -1,10 +1,10 @@
 """Owns last_report.json: what a report leaves for the next one, so that photos stay in their groups and groups keep their names.
 
-    {"version": 1, "grouped_by": "Grouped by ...", "headings": {"7": "A dog on a beach"},
+    {"version": 1, "grouped_by": "Grouped by ...", "headings": {"7": "A dog on a beach"}, "names": {"7": "Dogs"},
      "photos": {"2019/a.jpg": [7, 0.25, true]}}
 
 `photos` holds every photo that had a vector: the id of its group (-1 for none), its distance to a centroid (null without
-any group), and whether its label was a caption.
+any group), and whether its label was a caption. Groups that people put together are apart here, so that they can take it back.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class _Said(BaseModel):
     version: Literal[1] = 1
     grouped_by: str
     headings: dict[_Id, str]
+    names: dict[_Id, str] = {}
     photos: dict[str, tuple[_Id, float | None, bool]]
 
 
@@ -58,6 +59,7 @@ def read_previous(folder: Path) -> tuple[Previous, str | None]:
         frozenset(name for name, (_, _, captioned) in photos.items() if captioned),
         {name: math.nan if distance is None else distance for name, (_, distance, _) in photos.items()},
         said.grouped_by,
+        said.names,
     ), None
 
 
@@ -90,6 +92,13 @@ def _said(rows: Iterable[Row], grouped_by: str) -> _Said:
 
 def write_last(report: Report, folder: Path) -> None:
     """Write what the next report reads, as the writers of `report/files` do."""
-    text = _said(report.rows, report.grouped_by).model_dump_json()
+    last = _said(report.rows, report.grouped_by)
+    last.names = {group.id: encodable(group.short) for group in report.groups if group.short}
+    for rel_path, (group_id, away) in report.alone.items():
+        captioned = last.photos[encodable(rel_path)][2]
+        last.photos[encodable(rel_path)] = (group_id, None if away is None else round(away, 6), captioned)
+        if group_id >= 0:
+            last.headings.setdefault(group_id, "")
+    text = last.model_dump_json()
     with replaced(folder / LAST) as new:
         new.write_text(text, encoding="utf-8")

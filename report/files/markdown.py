@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from report.files.given_names import NAMES
 from report.files.table import CSV, replaced
 from report.naming.naming import UNCLUSTERED, counted, one_line, shorten
 
@@ -87,7 +88,8 @@ class _Page:
         if self.ordered:
             yield from self.overview()
         for group in self.ordered:
-            yield from self.group(group)
+            if not group.hidden:
+                yield from self.group(group)
         yield from self.unclustered()
         if self.report.events:
             yield from self.events()
@@ -112,6 +114,8 @@ class _Page:
             yield f"- In time: {_span(report.events)}"
         if any(row.burst_of for row in report.rows):
             yield "- (\u00d75): a burst of five frames of nearly the same, within a minute each; one is shown for all"
+        if hidden := [group.name for group in self.ordered if group.hidden]:
+            yield f"- Hidden by {NAMES}: {escaped(', '.join(hidden))}"
         yield f"- Method: {escaped(report.method)}"
         for note in report.notes:
             yield f"- Note: {escaped(note)}"
@@ -122,23 +126,23 @@ class _Page:
         for theme in self.report.themes:
             inside = self.largest_first(self.report.groups[index] for index in theme.groups)
             photos = sum(len(self.by_group[group.id]) for group in inside)
-            largest = "; ".join(escaped(shorten(group.heading, 40)) for group in inside[:3])
+            largest = "; ".join(escaped(group.name) for group in inside[:3])
             yield _line(escaped(theme.name), f"{len(inside):,}", f"{photos:,}", largest)
 
     def overview(self) -> Iterator[str]:
         yield from _heading("## Groups by size")
-        yield from _head("Group", "Id", "Photos", "Share", "Theme", "Set apart by")
+        yield from _head("Name", "Group", "Id", "Photos", "Share", "Theme", "Set apart by")
         for group in self.ordered:
             size = len(self.by_group[group.id])
             theme, terms = self.theme_of.get(group.id, ""), ", ".join(group.terms[:5])
-            name, share = escaped(group.heading), self.share(size)
-            yield _line(name, str(group.id), f"{size:,}", share, escaped(theme), escaped(terms))
+            name, heading, share = escaped(group.name), escaped(group.heading), self.share(size)
+            yield _line(name, heading, str(group.id), f"{size:,}", share, escaped(theme), escaped(terms))
 
     def group(self, group: Group) -> Iterator[str]:
         """Show the photos nearest to the centroid and the oddest; in a small group a photo is one or the other."""
         inside = self.by_group[group.id]
         terms = f" Set apart by: {escaped(', '.join(group.terms))}." if group.terms else ""
-        size = f"{counted(len(inside), 'photo')}, group {group.id}.{terms}"
+        size = f"**{escaped(group.name)}**: {counted(len(inside), 'photo')}, group {group.id}.{terms}"
         yield from _heading(f"## {escaped(group.heading)}", size)
         stacks = _stacks(inside)
         odd = stacks[::-1][: min(_ODDEST, len(stacks) // 2)]

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "cluster_report.html"
 _PROGRAM = (
-    "data.js", "format.js", "elements.js", "address.js", "rail.js", "groups.js", "events.js", "words.js", "query.js", "search.js",
-    "list.js", "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
+    "data.js", "format.js", "elements.js", "names.js", "address.js", "rail.js", "groups.js", "events.js", "words.js", "query.js",
+    "search.js", "list.js", "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
 )  # fmt: skip
 """Joined in this order into one script: code that runs at once may use only what the files before it define."""
 _TERMS = 5
@@ -125,6 +125,7 @@ def _data(report: Report) -> dict[str, Any]:
         "link": report.link,
         "folders": folders,
         "groups": _groups(report),
+        "names": _names(report),
         "themes": [{"name": theme.name, "groups": theme.groups} for theme in report.themes],
         "events": [_event(event) for event in report.events],
         "bursts": _bursts(rows),
@@ -151,6 +152,9 @@ def _groups(report: Report) -> list[dict[str, Any]]:
     return [
         {
             "id": group.id,
+            "name": group.name,
+            "automatic": group.short or group.heading,
+            "hidden": group.hidden,
             "heading": group.heading,
             "terms": group.terms[:_TERMS],
             "theme": theme_of.get(index, -1),
@@ -159,9 +163,22 @@ def _groups(report: Report) -> list[dict[str, Any]]:
     ]
 
 
+def _names(report: Report) -> dict[str, Any] | None:
+    """Return the table in which people name groups; None where it must be left alone."""
+    if (names := report.names) is None:
+        return None
+    return {
+        "columns": names.columns,
+        "rows": names.rows,
+        "rowOf": names.row_of,
+        "delimiter": names.delimiter,
+    }
+
+
 def _event(event: Event) -> dict[str, Any]:
     return {
         "id": event.id,
+        "name": event.name,
         "title": event.title,
         "start": event.start and _seconds(event.start),
         "end": event.end and _seconds(event.end),

@@ -45,7 +45,7 @@ class Row(NamedTuple):
     `year`). `taken_from` is the source: `exif`, `xmp`, `iptc` or `png` in the file, `sidecar`, `takeout`, the `name` of the file,
     the `folder`, or `file` for the file's own date. `event_id` is None where no file was opened; below 0 it says why the file is
     in no event (report/events.py). `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
-    outside of bursts.
+    outside of bursts. `event_name` and `group_name` are the short names.
     """
 
     rel_path: str
@@ -63,6 +63,8 @@ class Row(NamedTuple):
     event_label: str = ""
     burst_of: str = ""
     taken_precision: str = ""
+    event_name: str = ""
+    group_name: str = ""
 
 
 COLUMNS = Row._fields
@@ -82,6 +84,7 @@ def make_rows(
     rows = {rel_path: row for row, rel_path in enumerate(rel_paths)}
     ids = {-1: -1} | {index: group.id for index, group in enumerate(groups)}
     headings = {-1: UNCLUSTERED} | {index: group.heading for index, group in enumerate(groups)}
+    names = {-1: ""} | {index: group.name for index, group in enumerate(groups)}
     of, nearest = clusters.labels.tolist(), clusters.nearest.tolist()
     distances, xy = clusters.distances.tolist(), clusters.xy.tolist()
     table = []
@@ -93,14 +96,14 @@ def make_rows(
         group, near, (x, y) = of[row], nearest[row], xy[row]
         said = (rel_path, ids[group], headings[group], label.text, label.source)
         place = (_known(distances[row]), ids[near] if near >= 0 else None, _known(x), _known(y))
-        table.append(Row._make((*said, *place, *cells)))
+        table.append(Row._make((*said, *place, *cells, names[group])))
     return table
 
 
 def _later_cells(
     rel_paths: Sequence[str], timeline: Timeline
-) -> Iterator[tuple[str, str, int | None, str, str, str]]:
-    """Yield what is known of the time of each file: `taken_at` and the columns after it."""
+) -> Iterator[tuple[str, str, int | None, str, str, str, str]]:
+    """Yield what is known of the time of each file: `taken_at` to `event_name`."""
     event_of = {place: event for event in timeline.events for place in event.members}
     for place in range(len(rel_paths)):
         moment = timeline.moments[place] if timeline.moments else None
@@ -113,6 +116,7 @@ def _later_cells(
             event.title if event else "",
             rel_paths[frame] if frame >= 0 else "",
             moment.precision if moment and moment.at else "",
+            event.name if event else "",
         )
 
 
@@ -141,6 +145,8 @@ def write_csv(report: Report, folder: Path) -> None:
                     guarded(row.event_label),
                     guarded(row.burst_of),
                     row.taken_precision,
+                    guarded(row.event_name),
+                    guarded(row.group_name),
                 )
             )
 
@@ -207,6 +213,11 @@ def replaced(path: Path, flag: str = "--out-dir") -> Iterator[Path]:
 def guarded(text: str) -> str:
     """Return a text as no spreadsheet takes it for a formula."""
     return "'" + text if _FORMULA.match(text) else text
+
+
+def plain(cell: str) -> str:
+    """Return the text that `guarded` was given."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def wall_clock(taken_at: str) -> datetime | None:

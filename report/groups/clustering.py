@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from report.groups.neighbours import distinct_rows, measured_graph, nearest_cent
 from report.groups.stability import ARRIVED, Earlier, keep_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -30,6 +30,8 @@ FEW = 200
 THEMES = range(8, 21)
 ALIKE = 24
 """Rows most like a row: of the graph that groups are made from, so they cost nothing."""
+_GROUPS_A_THEME = 3
+"""On average: a theme of one or two groups is only a second name for them."""
 _RETRIES = 3
 _MIN_SAMPLES = 10
 """Of HDBSCAN: its groups agree better with known ones than at 5, the usual, and leave no more unclustered
@@ -48,8 +50,8 @@ class Clusters:
     `labels` (n,) is -1 for the unclustered; `centroids` (k, d) have length 1; `distances` (n,) are cosine distances to
     the own group's centroid, of the unclustered to the nearest; `nearest` (n,) is the group whose centroid is nearest,
     which need not be the own one. Without any group these two hold NaN and -1. `xy` (n, 2) is the place on the map,
-    `themes` (k,) the group of groups, that of most photos first. `near` (n, m) are the rows most like each, nearest first; itself
-    where there are fewer. `method` is a sentence, `notes` are others, for people.
+    `themes` (k,) the group of groups, that of most photos first, or -1 for all. `near` (n, m) are the rows most like each, nearest
+    first; itself where there are fewer. `method` is a sentence, `notes` are others, for people.
     """
 
     labels: Ints
@@ -139,6 +141,27 @@ def _near_rows(near: Ints, first: Ints, of: Ints) -> Ints:
         return own[:, :0]
     rows = np.where(near[of] < 0, own, first[near[of]])
     return np.where(of[:, None] < 0, own, rows)
+
+
+def merged(clusters: Clusters, vectors: Floats, into: Mapping[int, int]) -> tuple[Clusters, Ints]:
+    """Return the groups with some gone into others, and the new number of each old one, (k,).
+
+    Args:
+        clusters: those of the rows.
+        vectors: (n, d), the rows they were made of.
+        into: the group that each of some goes into, which goes nowhere itself.
+    """
+    count = len(clusters.centroids)
+    lookup = np.array([into.get(group, group) for group in range(count)] + [-1], np.int64)
+    labels = _by_size(lookup[clusters.labels])
+    new = np.zeros(count, np.int64)
+    new[clusters.labels[clusters.labels >= 0]] = labels[clusters.labels >= 0]
+    centroids = _centroids(vectors, labels)
+    nearest, distances = nearest_centroid(vectors, labels, centroids)
+    themes = _themes(centroids, np.bincount(labels[labels >= 0], minlength=len(centroids)))
+    return replace(
+        clusters, labels=labels, centroids=centroids, distances=distances, nearest=nearest, themes=themes
+    ), new
 
 
 def _of_distinct(earlier: Earlier, of: Ints, count: int) -> Earlier:
@@ -292,18 +315,17 @@ def _centroids(vectors: Floats, labels: Ints) -> Floats:
 
 
 def _themes(centroids: Floats, sizes: Ints) -> Ints:
-    """Gather groups into 8 to 20 themes, cut where merging on would cost most; few groups are a theme each.
+    """Gather groups into 8 to 20 themes, cut where merging on would cost most; few groups are in none, which is -1.
 
     Ward's linkage, for average linkage of centroids gives one huge theme and crumbs.
     """
     groups = len(centroids)
-    if groups <= THEMES.start:
-        return np.arange(groups)
+    counts = [count for count in THEMES if count * _GROUPS_A_THEME <= groups]
+    if not counts:
+        return np.full(groups, -1)
     tree = linkage(centroids, "ward")
     # Into `count` themes: the next merge would have this height, the last one had that.
-    costs = {
-        count: tree[groups - count, 2] - tree[groups - count - 1, 2] for count in THEMES if count < groups
-    }
+    costs = {count: tree[groups - count, 2] - tree[groups - count - 1, 2] for count in counts}
     best = max(costs, key=costs.__getitem__)
     themes = cut_tree(tree, best)[:, 0]
     photos = np.bincount(themes, weights=sizes)

@@ -47,6 +47,7 @@ class Previous:
         captioned: the photos whose label was a caption.
         distances: to a centroid, of every photo that had a vector; NaN without any group.
         grouped_by: how its groups were asked for.
+        names: the short names of each id.
     """
 
     groups: Mapping[str, int] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Previous:
     captioned: frozenset[str] = frozenset()
     distances: Mapping[str, float] = field(default_factory=dict)
     grouped_by: str = ""
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def of(self, rel_paths: Sequence[str]) -> Earlier:
         """Return what it said of these photos, a row each."""

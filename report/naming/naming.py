@@ -1,4 +1,4 @@
-"""Owns what photos, groups and themes are called, and the counts of where names come from. Never opens a file or a model.
+"""Owns what photos and groups are called, and the counts of where names come from. Never opens a file or a model.
 
 Everything here works on plain lists. What a model has to say comes through a `Match`, which is called only when some
 photo or group has no caption to be named by.
@@ -58,7 +58,8 @@ class Group:
     """A cluster with its name.
 
     `id` is what files call it, `terms` set it apart from all other photos, strongest first; `members` are rows of the
-    clustered photos, those nearest to the centroid first.
+    clustered photos, those nearest to the centroid first. `short` is a name as a person would give it, `given` the one that a
+    person gave; a group that a person has `hidden` has no card.
     """
 
     id: int
@@ -66,6 +67,14 @@ class Group:
     source: _Source
     terms: tuple[str, ...]
     members: tuple[int, ...]
+    short: str = ""
+    given: str = ""
+    hidden: bool = False
+
+    @property
+    def name(self) -> str:
+        """What a person gave, else the short name, or where nothing gives one the heading."""
+        return self.given or self.short or self.heading
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +161,7 @@ def name_groups(
         heirs: what clusters keep from an earlier report: what files call each, if not by its number, and headings, which
             win over new ones.
     """
-    members = _members(clusters, distances)
+    members = members_of(clusters, distances)
     ids = heirs.ids if heirs else {cluster: cluster for cluster in range(len(members))}
     texts = [[labels[rel_paths[row]].text for row in rows] for rows in members]
     rest = [labels[rel_paths[row]].text for row in np.flatnonzero(clusters < 0).tolist()]
@@ -206,35 +215,14 @@ def _new_headings(
     return headings
 
 
-def name_themes(
-    groups: Sequence[Group], themes: Sequence[int], rel_paths: Sequence[str], labels: Mapping[str, Label]
-) -> list[Theme]:
-    """Gather the groups by the theme of each and name the themes by their terms, the largest theme first.
-
-    Without any label there are no terms: a theme is then called by its largest group.
-    """
-    lists = _gathered(groups, themes)
-    texts = [
-        [labels[rel_paths[row]].text for group in inside for row in groups[group].members] for inside in lists
-    ]
-    in_group = {row for group in groups for row in group.members}
-    rest = [labels[path].text for row, path in enumerate(rel_paths) if row not in in_group]
-    terms = contrast_terms(texts, rest)
-    names = [
-        ", ".join(best[:3]) or shorten(groups[inside[0]].heading, 40)
-        for best, inside in zip(terms, lists, strict=True)
-    ]
-    unlike = _unlike(names, [best[3:] for best in terms], set())
-    return [Theme(name, tuple(inside)) for name, inside in zip(unlike, lists, strict=True)]
-
-
-def _gathered(groups: Sequence[Group], themes: Sequence[int]) -> list[list[int]]:
-    """Return the groups of each theme, largest first, and the theme of most photos first."""
+def gathered(groups: Sequence[Group], themes: Sequence[int]) -> list[list[int]]:
+    """Return the groups of each theme, largest first, and the theme of most photos first; `themes` has -1 for no theme."""
     sizes = [len(group.members) for group in groups]
-    gathered: dict[int, list[int]] = {}
+    inside: dict[int, list[int]] = {}
     for index in sorted(range(len(groups)), key=lambda index: (-sizes[index], groups[index].id)):
-        gathered.setdefault(int(themes[index]), []).append(index)
-    return sorted(gathered.values(), key=lambda inside: -sum(sizes[index] for index in inside))
+        if themes[index] >= 0:
+            inside.setdefault(int(themes[index]), []).append(index)
+    return sorted(inside.values(), key=lambda groups: -sum(sizes[index] for index in groups))
 
 
 def contrast_terms(groups: Sequence[Sequence[str]], rest: Sequence[str] = ()) -> list[list[str]]:
@@ -321,7 +309,7 @@ def _words(text: str) -> list[str]:
     return unicodedata.normalize("NFKC", text).casefold().translate(_WORD_CHARACTERS).split()
 
 
-def _terms(text: str) -> set[str]:
+def terms_of(text: str) -> set[str]:
     """Return the words of a text that may name a group.
 
     Chinese has no spaces: every pair of neighbouring characters stands for a word. In Japanese the hiragana between
@@ -345,10 +333,10 @@ def _terms(text: str) -> set[str]:
 
 
 def _frequencies(texts: Iterable[str]) -> Counter[str]:
-    return Counter(word for text in texts for word in _terms(text))
+    return Counter(word for text in texts for word in terms_of(text))
 
 
-def _members(clusters: NDArray[np.integer], distances: NDArray[np.floating]) -> list[list[int]]:
+def members_of(clusters: NDArray[np.integer], distances: NDArray[np.floating]) -> list[list[int]]:
     """Return the rows of each cluster, those nearest to its centroid first."""
     order = np.lexsort((distances, clusters))
     count = int(clusters.max(initial=-1)) + 1
@@ -385,7 +373,7 @@ def _unlike(names: Sequence[str], terms: Sequence[Sequence[str]], taken: set[str
 def _apart(name: str, index: int, twins: Sequence[int], terms: Sequence[Sequence[str]]) -> list[str]:
     """Return the terms that set one apart from its twins; its best ones where none do."""
     theirs = {term for twin in twins if twin != index for term in terms[twin]}
-    own = [term for term in terms[index] if term not in _terms(name)]
+    own = [term for term in terms[index] if term not in terms_of(name)]
     return ([term for term in own if term not in theirs] or own)[:_SUFFIX_TERMS]
 
 

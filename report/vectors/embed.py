@@ -98,10 +98,9 @@ def embed_photos(
 
 
 def _load(photos: Sequence[Photo], decoder: Decoder, place: int) -> Image | CorruptImageError:
-    try:
-        return decoder.load(photos[place].path)
-    except CorruptImageError as error:
-        return error.with_traceback(None)  # which holds what was decoded
+    picture = decoder.look(photos[place].path, decoder.max_side)[0]
+    # A traceback holds what was decoded.
+    return picture.with_traceback(None) if isinstance(picture, CorruptImageError) else picture
 
 
 def _batches(

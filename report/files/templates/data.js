@@ -3,6 +3,14 @@
    of `photos`; a group, a theme and an event are indexes too. Captions and names are text and never markup: this program
    sets textContent and makes elements. */
 
+/* For a file, a browser may refuse to store anything. */
+const storage = (use) => {
+  try {
+    return use(localStorage);
+  } catch {
+    return null;
+  }
+};
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
 const { photos, groups, themes, events, folders: folderIndex } = data;
@@ -30,7 +38,7 @@ const originalOf = (photo) =>
 const largeOf = (photo) => pictureAddress(data.previews, photo) ?? (thumbnailOf(photo) ? originalOf(photo) : null);
 /* File names may hold characters that break the line or reverse the text: show a replacement character for each. */
 const printable = (path) => path.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu, "\ufffd");
-/* A failed photo has a place too, where its picture could be read; but nobody looks for it there. */
+/* Failed photos are left off the map, also where their pictures could be read. */
 const isPlaced = (photo) => photos.x[photo] !== null && statusOf(photo) !== "e";
 const titleOf = (photo) => labelOf(photo) || printable(photos.name[photo]);
 

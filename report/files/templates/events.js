@@ -38,7 +38,7 @@ function yearLinks() {
 }
 
 const foundEventCards = (list) => foundCards(list, (photo) => eventOf[photo], (event) => events[event].members, (size) => quantity(size, "event"),
-  (event, part, note) => card(eventAddress(event), events[event].title, part, note));
+  (event, part, note) => card(eventAddress(event), events[event].name || events[event].title, part, events[event].name && events[event].title, note));
 const showEvents = () => sectionsOf($("view-events"), eventSections, foundEventCards);
 
 function eventSections() {
@@ -59,7 +59,7 @@ function eventCards(large, small) {
   if (small.length) made.push(make("p", { className: "small" }, `${quantity(small.length, "small event")} of one or two photos`), make("div", { className: "small-events" }, ...small.map(smallEvent)));
   return made;
 }
-const eventCard = (event) => card(eventAddress(event), events[event].title, events[event].members, withDots(quantity(events[event].members.length, "photo"), eventTime(events[event])));
+const eventCard = (event) => card(eventAddress(event), events[event].name || events[event].title, events[event].members, events[event].name && events[event].title, withDots(quantity(events[event].members.length, "photo"), eventTime(events[event])));
 
 function smallEvent(event) {
   const { title, start, members } = events[event];

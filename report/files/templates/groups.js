@@ -2,8 +2,8 @@
 
 const groupAddress = (group) => address({ group: groups[group].id });
 const bySize = (a, b) => groupPhotos[b].length - groupPhotos[a].length;
-const groupCard = (group) => card(groupAddress(group), groups[group].heading, groupPhotos[group],
-  withDots(quantity(groupPhotos[group].length, "photo"), dateRange(groupPhotos[group])), withDots(...groups[group].terms.slice(0, 3)));
+const groupCard = (group) => card(groupAddress(group), nameOf(group), groupPhotos[group],
+  subtitleOf(group), withDots(quantity(groupPhotos[group].length, "photo"), dateRange(groupPhotos[group])));
 
 /* The sections of a view are made once, and those of a search over again for each. */
 function sectionsOf(view, make, makeFound) {
@@ -13,8 +13,8 @@ function sectionsOf(view, make, makeFound) {
   view.replaceChildren(...(search ? [makeFound(foundPhotos())] : make()));
   return Boolean(search);
 }
-const foundGroupCards = (list) => foundCards(list, (photo) => photos.group[photo], (group) => groupPhotos[group], (size) => quantity(size, "group"),
-  (group, part, note) => card(groupAddress(group), groups[group].heading, part, note));
+const foundGroupCards = (list) => foundCards(list, (photo) => (photos.group[photo] >= 0 && isHidden(photos.group[photo]) ? -1 : photos.group[photo]), (group) => groupPhotos[group], (size) => quantity(size, "group"),
+  (group, part, note) => card(groupAddress(group), nameOf(group), part, subtitleOf(group), note));
 
 function showGroups() {
   if (sectionsOf($("view-groups"), groupSections, foundGroupCards)) return;
@@ -25,11 +25,15 @@ function showGroups() {
 function groupSections() {
   const sections = [];
   const add = (heading, note, size, makeCards) => sections.push(lazySection(heading, note, 70 + estimateHeight(size, 294, 310), () => [cards(makeCards())]));
-  const addGroups = (heading, note, list) => add(heading, note, list.length, () => list.map(groupCard));
+  const addGroups = (heading, note, list) => {
+    const shown = list.filter((group) => !isHidden(group));
+    if (shown.length) add(heading, note, shown.length, () => shown.map(groupCard));
+    return shown.length > 0;
+  };
   if (isFlat && themes.length) addGroups("Groups", quantity(groups.length, "group"), themes.map((theme) => theme.groups[0]));
   else themes.forEach((theme, index) => {
-    addGroups(theme.name, `${quantity(theme.groups.length, "group")} · ${quantity(themePhotos[index].length, "photo")}`, theme.groups);
-    sections.at(-1).dataset.theme = index;
+    const note = `${quantity(theme.groups.length, "group")} · ${quantity(themePhotos[index].length, "photo")}`;
+    if (addGroups(theme.name, note, theme.groups)) sections.at(-1).dataset.theme = index;
   });
   const others = [...groups.keys()].filter((group) => groups[group].theme < 0).sort(bySize);
   if (others.length) addGroups(themes.length ? "More groups" : "Groups", quantity(others.length, "group"), others);

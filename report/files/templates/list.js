@@ -16,7 +16,7 @@ function showList() {
 }
 
 const chosenSort = () => (SORTS[state.get("sort")] ? state.get("sort") : null);
-const nearestHeading = (photo) => groups[photos.nearest[photo]]?.heading ?? "";
+const nearestName = (photo) => nameOf(photos.nearest[photo]) ?? "";
 const MOST_CHIPS = 5; // of groups, and of events
 const backToGroups = { href: "#groups", text: "Groups" };
 
@@ -25,26 +25,27 @@ function groupList(id) {
   if (id === -2) return { title: "Files not on the map", list: notOnMap, back: backToGroups, sorts: ["time"] };
   if (!groupOfId.has(id)) {
     const details = ["photos in no group, each with its nearest group below it"];
-    return { title: "Unclustered", list: unclustered, back: backToGroups, sorts, details, links, noteOf: nearestHeading };
+    return { title: "Unclustered", list: unclustered, back: backToGroups, sorts, details, links, noteOf: nearestName };
   }
-  const group = groupOfId.get(id), { heading, terms, theme } = groups[group];
+  const group = groupOfId.get(id), { terms, theme } = groups[group];
   if (theme >= 0 && !isFlat) {
     const chip = link([make("span", { className: "dot" }), themes[theme].name], address({ theme }));
     chip.firstChild.style.setProperty("--dot", themeColour(theme));
     links.unshift(chip);
   }
-  return { title: heading, list: groupPhotos[group], back: backToGroups, sorts, details: [terms.join(", ")], links };
+  links.push(...nameTools(group));
+  return { title: nameOf(group), list: groupPhotos[group], back: backToGroups, sorts, details: [subtitleOf(group) || terms.join(", ")], links };
 }
 
 function eventList(id) {
-  const event = events[eventOfId.get(id)] ?? { id: -1, title: "No such event", start: null, members: [] };
+  const event = events[eventOfId.get(id)] ?? { id: -1, name: "", title: "No such event", start: null, members: [] };
   const back = { href: `#events&year=${yearName(event)}`, text: "Events" };
-  return { title: event.title, list: event.members, back, sorts: [], details: [eventTime(event)] };
+  return { title: event.name || event.title, list: event.members, back, sorts: [], details: [event.name && event.title, eventTime(event)].filter(Boolean) };
 }
 
 function alikeList(photo) {
-  const isKnown = photo >= 0 && photo < photoCount, group = isKnown ? groups[photos.group[photo]] : null;
-  const back = group ? { href: address({ group: group.id }), text: shorten(group.heading, 44) } : backToGroups;
+  const isKnown = photo >= 0 && photo < photoCount, group = isKnown ? photos.group[photo] : -1;
+  const back = groups[group] ? { href: groupAddress(group), text: shorten(nameOf(group), 44) } : backToGroups;
   return { title: isKnown ? `More like “${shorten(titleOf(photo), 80)}”` : "No such photo", list: isKnown ? alikeOf(photo) : [], back, sorts: [] };
 }
 
@@ -56,11 +57,11 @@ function foundList() {
   const chip = (kind, name, size, href) => links.push(link([`${kind}: ${shorten(name, 44)} `, make("b", {}, formatNumber(size))], href));
   if (query) {
     if (list.length) sorts.unshift("best");
-    for (const group of foundGroups(query).slice(0, MOST_CHIPS)) chip("Group", groups[group].heading, groupPhotos[group].length, groupAddress(group));
-    for (const event of foundEvents(query).slice(0, MOST_CHIPS)) chip("Event", events[event].title, events[event].members.length, eventAddress(event));
+    for (const group of foundGroups(query).slice(0, MOST_CHIPS)) chip("Group", nameOf(group), groupPhotos[group].length, groupAddress(group));
+    for (const event of foundEvents(query).slice(0, MOST_CHIPS)) chip("Event", events[event].name || events[event].title, events[event].members.length, eventAddress(event));
   }
   const title = withDots(query ? `“${query.trim()}”` : null, FILTERS[only]?.text, themes[state.get("theme")]?.name);
-  return { title, list, back: backToGroups, sorts, links, noteOf: only === "unclustered" ? nearestHeading : null };
+  return { title, list, back: backToGroups, sorts, links, noteOf: only === "unclustered" ? nearestName : null };
 }
 
 function sortChoice(sorts, current, isUnclustered) {

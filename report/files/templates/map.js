@@ -322,6 +322,10 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
       else zoom.transform(selection.interrupt(), there);
       if (shown.length === 1) setHovered(shown[0]);
     },
+    setLabels(list) {
+      labels = list;
+      schedule();
+    },
     repaint() {
       paint = colours();
       schedule();

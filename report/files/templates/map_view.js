@@ -19,7 +19,7 @@ function showMap() {
   list?.forEach((photo) => (isHighlighted[photo] = 1));
   map.highlight(isHighlighted);
   const onMap = list?.filter(isPlaced);
-  const heading = id === null ? "" : id === -1 ? "Unclustered" : groups[groupOfId.get(id)]?.heading ?? "";
+  const heading = id === null ? "" : id === -1 ? "Unclustered" : nameOf(groupOfId.get(id)) ?? "";
   $("hint").textContent = list ? `${quantity(onMap.length, "photo")} highlighted${id === null ? "" : `: ${shorten(heading, 60)}`}` : "";
   const search = list && id === null ? addressWith({ spot: null }) : null;
   if (id !== null) map.zoomTo(onMap);
@@ -42,7 +42,7 @@ function mapLabels() {
   // In a small library there is room for the names of groups from the start.
   const isSmall = photoCount <= FEW_PHOTOS;
   const ofThemes = isSmall ? [] : themes.map(({ name, groups: [first] }, theme) => label(name, groupPhotos[first] ?? [], { isBig: true, theme, until: 2.2, size: themePhotos[theme].length }));
-  const ofGroups = groups.map(({ heading, theme }, group) => label(heading, groupPhotos[group], { theme, from: isSmall || !themes.length ? 0 : 1.25 }));
+  const ofGroups = groups.map(({ theme }, group) => label(nameOf(group), isHidden(group) ? [] : groupPhotos[group], { theme, from: isSmall || !themes.length ? 0 : 1.25 }));
   const largestFirst = (a, b) => b.size - a.size;
   return [...ofThemes.sort(largestFirst), ...ofGroups.sort(largestFirst)].filter((one) => one.photos?.length);
 }
@@ -85,7 +85,7 @@ function showHover(photo, x, y) {
   $("hover-picture").hidden = !thumbnailOf(photo);
   if (thumbnailOf(photo)) $("hover-picture").src = thumbnailOf(photo);
   $("hover-words").textContent = titleOf(photo);
-  $("hover-group").textContent = withDots(isTaken(photo) ? dateOf(photo, true) : "", groups[photos.group[photo]]?.heading ?? "Unclustered");
+  $("hover-group").textContent = withDots(isTaken(photo) ? dateOf(photo, true) : "", nameOf(photos.group[photo]) ?? "Unclustered");
   const { clientWidth: width, clientHeight: height } = $("map-box"), boxHeight = box.offsetHeight || 280;
   const left = x + 20 + 250 > width ? x - 270 : x + 20;
   box.style.transform = `translate(${Math.max(4, left)}px, ${Math.min(Math.max(8, y - boxHeight / 2), Math.max(8, height - boxHeight - 8))}px)`;

@@ -6,14 +6,6 @@ function setScheme(scheme) {
   map?.repaint();
   showRail();
 }
-/* For a file, a browser may refuse to store anything. */
-const storage = (use) => {
-  try {
-    return use(localStorage);
-  } catch {
-    return null;
-  }
-};
 setScheme(storage((store) => store.getItem("light")));
 $("light").onclick = () => {
   const scheme = isDark() ? "light" : "dark";

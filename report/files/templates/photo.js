@@ -53,12 +53,12 @@ function showPicture(photo) {
 }
 
 function showFacts(photo) {
-  const group = photos.group[photo], heading = groups[group]?.heading, event = eventOf[photo], burst = burstOf.get(photo);
+  const group = photos.group[photo], name = nameOf(group), event = eventOf[photo], burst = burstOf.get(photo);
   const facts = make("dl", {}), row = make("p", { className: "row" });
   const add = (name, ...value) => facts.append(make("div", {}, make("dt", {}, name), make("dd", {}, ...value)));
-  const groupLink = (one) => make("a", { href: groupAddress(one) }, groups[one].heading);
+  const groupLink = (one) => make("a", { href: groupAddress(one) }, nameOf(one));
   if (photos.at[photo] !== null) add(isTaken(photo) ? "Taken" : "Date of the file (the photo itself has no date)", withDots(dateOf(photo), isTaken(photo) ? `by ${SOURCES[photos.source[photo]]}` : ""));
-  if (heading !== undefined) add("Group", groupLink(group));
+  if (name !== undefined) add("Group", groupLink(group));
   else if (group === -1) add("Group", make("a", { href: "#group=-1" }, "Unclustered"), ...(groups[photos.nearest[photo]] ? [", nearest to ", groupLink(photos.nearest[photo])] : []));
   if (event >= 0) add(events[event].id > 0 ? "Event" : "No event", make("a", { href: eventAddress(event) }, events[event].title));
   if (photos.distance[photo] !== null) {

@@ -86,9 +86,14 @@ const firstEvent = photoCount + groups.length, thingCount = firstEvent + events.
 let index = null;
 function searchIndex() {
   return (index ??= makeIndex([
-    [...allPhotos.map(labelOf), ...groups.map(({ heading, terms }) => `${heading} ${terms.join(" ")}`), ...events.map(({ title }) => title)],
+    [...allPhotos.map(labelOf), ...groups.map(({ heading, terms }, group) => `${nameOf(group)} ${heading} ${terms.join(" ")}`), ...events.map(({ name, title }) => `${name} ${title}`)],
     [...allPhotos.map((photo) => withoutExtension(pathOf(photo))), ...groups.map(() => ""), ...events.map(() => "")],
   ]));
+}
+
+function forgetNames() {
+  index = null;
+  scored = { query: null, scores: null };
 }
 
 /* How well each thing fits, the best first by number, 0 is not at all; null where all photos fit. */

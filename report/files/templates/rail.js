@@ -18,7 +18,7 @@ function showRail() {
 
 function themeLink(theme) {
   const list = theme === null ? inOrder("typical") : theme < 0 ? unclustered : themePhotos[theme];
-  const [photo] = theme === null ? list : firstFew(theme < 0 ? unclustered : groupPhotos[themes[theme].groups[0]] ?? [], 1);
+  const [photo] = theme === null ? list : firstFew(theme < 0 ? unclustered : groupPhotos[themes[theme].groups.find((group) => !isHidden(group))] ?? [], 1);
   return link([
     photo !== undefined && thumbnailOf(photo) ? picture(photo, { className: "thumb", alt: "", loading: "lazy" }) : make("span", { className: "thumb none" }),
     make("span", { className: theme === null ? "name plain" : "name" }, theme === null ? "All themes" : theme < 0 ? "Unclustered" : themes[theme].name),

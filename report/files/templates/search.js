@@ -35,7 +35,7 @@ function foundNames(query, list, from, sizeOf) {
   const scores = scoresOf(query);
   return scores ? [...list.keys()].filter((one) => scores[from + one]).sort((a, b) => sizeOf(b) - sizeOf(a)) : [];
 }
-const foundGroups = (query) => foundNames(query, groups, photoCount, (group) => groupPhotos[group].length);
+const foundGroups = (query) => foundNames(query, groups, photoCount, (group) => groupPhotos[group].length).filter((group) => !isHidden(group));
 const foundEvents = (query) => foundNames(query, events, firstEvent, (event) => events[event].members.length);
 
 $("words").addEventListener("input", () => {
