@@ -86,11 +86,11 @@ const firstEvent = photoCount + groups.length, thingCount = firstEvent + events.
 let index = null;
 function searchIndex() {
   return (index ??= makeIndex([
-    [...allPhotos.map(labelOf), ...groups.map(({ heading, terms }, group) => `${nameOf(group)} ${heading} ${terms.join(" ")}`), ...events.map(({ name, title }) => `${name} ${title}`)],
-    [...allPhotos.map((photo) => withoutExtension(pathOf(photo))), ...groups.map(() => ""), ...events.map(() => "")],
+    // A heading is the caption of one photo, and says too little of the others to be their group's name.
+    [...allPhotos.map(labelOf), ...groups.map((group, place) => (subtitleOf(place) ? nameOf(place) : "")), ...events.map(({ name }) => name)],
+    [...allPhotos.map((photo) => withoutExtension(pathOf(photo))), ...groups.map(({ heading, terms }) => `${heading} ${terms.join(" ")}`), ...events.map(({ title }) => title)],
   ]));
 }
-
 function forgetNames() {
   index = null;
   scored = { query: null, scores: null };
@@ -124,8 +124,8 @@ function score(terms) {
   }
   return scores;
 }
-/* Whether the photo's group or event has a word. */
+/* Whether the name of the photo's group or event has a word. */
 function isAround(levels, photo) {
   const group = photos.group[photo], event = eventOf[photo];
-  return (group >= 0 && levels[photoCount + group] > 0) || (event >= 0 && levels[firstEvent + event] > 0);
+  return (group >= 0 && levels[photoCount + group] > NAMED) || (event >= 0 && levels[firstEvent + event] > NAMED);
 }

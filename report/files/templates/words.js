@@ -66,7 +66,8 @@ function rate({ size, texts, places, words, byForm }, phrase, isQuoted, isStrict
   const raise = (word, level) => {
     places.get(word).forEach((list, column) => {
       if (isStrict && column) return;
-      for (const thing of list) levels[thing] = Math.max(levels[thing], LEVELS[column][isStrict ? 1 : level]);
+      const raised = LEVELS[column][isStrict ? 1 : level];
+      for (const thing of list) if (levels[thing] < raised) levels[thing] = raised;
     });
   };
   const last = phrase.at(-1), forms = isQuoted ? [last] : formsOf(last);
