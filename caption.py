@@ -73,6 +73,7 @@ RetryOption = Annotated[
         help="Try photos with these statuses again, such as error_api,error_model; replaced: whose file is another one now.",
     ),
 ]
+VideosOption = Annotated[bool, typer.Option("--videos", help="Caption videos too, by one still frame each.")]
 BudgetOption = Annotated[
     Decimal | None,
     typer.Option(
@@ -117,6 +118,7 @@ def run_command(
     limit: LimitOption = None,
     budget: BudgetOption = None,
     retry_status: RetryOption = None,
+    videos: VideosOption = False,
     force: Annotated[bool, typer.Option("--force", help="Set the journal aside and start over.")] = False,
     dry_run: Annotated[
         bool,
@@ -166,6 +168,7 @@ def run_command(
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
+        videos=videos,
         force=force,
         dry_run=dry_run,
         restart_every=restart_every,
@@ -205,6 +208,7 @@ def estimate(
     max_workers: WorkersOption = None,
     limit: LimitOption = None,
     retry_status: RetryOption = None,
+    videos: VideosOption = False,
     shard: ShardOption = None,
     exclude: ExcludeOption = None,
     all_: Annotated[
@@ -227,6 +231,7 @@ def estimate(
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
+        videos=videos,
         shard=shard,
         exclude=exclusion(exclude),
     )

@@ -10,7 +10,8 @@ import errno
 import math
 import os
 import threading
-from contextlib import nullcontext
+import warnings
+from contextlib import closing, nullcontext
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,18 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from errors import CorruptImageError, UnavailableImageError
 from library import jpeg
 from library.colours import to_rgb
+from library.jpeg_xl import open_jpeg_xl
 from library.memory import total_memory
-from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of
-from library.walk import RAW_EXTENSIONS, extension
+from library.raw import open_raw
+from library.reasons import why_not
+from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of, may_be_raw
+from library.video import BYTES_PER_PIXEL as BYTES_PER_VIDEO_PIXEL
+from library.video import Video
+from library.walk import RAW_EXTENSIONS, VIDEO_EXTENSIONS, extension
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from typing import BinaryIO
 
 MAX_SIDE = 1024
 """Longer side, in pixels, of the pictures for backends; 768 to 1024 is usual for short captions."""
@@ -43,8 +50,7 @@ _FORMATS = "JPEG PNG WEBP GIF TIFF BMP DIB PCX JPEG2000 AVIF HEIF ICO PSD PPM QO
 # Measured at the peak. RGB and similar modes are scaled directly. Other modes are first converted in full size, and some
 # formats decode into extra buffers.
 _BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 13, "I;16B": 13, "I;16L": 13, "I": 17, "F": 17}
-_BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20}
-_RAW_REASON = "camera raw file: no decoder for it; export it as JPEG to have it captioned"
+_BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20, "JXL": 12, "RAW": 10}
 _DNG_VERSION, _NEW_SUBFILE_TYPE, _SUB_IFDS = 50706, 254, 330
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -56,12 +62,18 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _PADDING = (128, 128, 128)
+_RAW_BEGINNING = 1 << 20
+"""Bytes of a raw file in which its date and place stand."""
 _large_lock = threading.Lock()
 
 Image.init()  # `open(formats=...)` knows only the formats that are loaded
 pillow_heif.register_heif_opener(decode_threads=1)  # photos are decoded in parallel: one core each
 # Pillow's own limit, by pixel count, refuses real 200-megapixel phone photos; MEMORY_LIMIT replaces it.
 Image.MAX_IMAGE_PIXELS = None
+
+
+class Beginning(bytes):
+    """The beginning of a video or raw file; of the rest, which can be huge, only what is needed is read while it is decoded."""
 
 
 def load_image(
@@ -90,7 +102,10 @@ def sent_size(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> tuple[i
     None if there is no picture in it, or it cannot be read now.
     """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            kind = kind_of(file.read(HEAD_BYTES))
+            image = _open(file, path, kind)
             _draft(image, max_side)
             return _fitted(image.size, max_side)[1]
     except Exception:  # noqa: BLE001 - any type can come out of a decoder
@@ -121,7 +136,7 @@ def _fitted(size: tuple[int, int], max_side: int) -> tuple[tuple[int, int], tupl
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """Return the file's bytes. Reading is separate from decoding, so that disk errors do not count as damage.
 
-    Of a video or raw file, which can be huge, only the beginning is returned.
+    Of a video or raw file only the `Beginning` is returned.
 
     Raises:
         UnavailableImageError: the file is gone or could not be read this time.
@@ -130,51 +145,60 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
-            if kind_of(head) in {VIDEO, RAW}:
-                return head
+            kind = kind_of(head)
+            if _is_video(kind, path):
+                return Beginning(head)
+            if kind == RAW or (extension(os.fspath(path)) in RAW_EXTENSIONS and may_be_raw(head)):
+                return Beginning(head + file.read(_RAW_BEGINNING))
             if os.fstat(file.fileno()).st_size > MEMORY_LIMIT:
                 raise CorruptImageError(path, f"too large: a file of over {MEMORY_LIMIT / 1e9:.1f} GB")
             return head + file.read()
-    except (PermissionError, IsADirectoryError) as error:
-        raise CorruptImageError(path, error.strerror or type(error).__name__) from error
     except OSError as error:
-        gone = error.errno in {errno.ENOENT, errno.ENOTDIR}
-        raise UnavailableImageError(path, error.strerror or type(error).__name__, gone=gone) from error
+        raise _unreadable(path, error) from error
     except MemoryError as error:
         raise UnavailableImageError(path, "not enough memory to read it") from error
 
 
+def _unreadable(path: str | os.PathLike[str], error: OSError) -> CorruptImageError:
+    reason = error.strerror or type(error).__name__
+    if isinstance(error, PermissionError | IsADirectoryError):
+        return CorruptImageError(path, reason)
+    return UnavailableImageError(path, reason, gone=error.errno in {errno.ENOENT, errno.ENOTDIR})
+
+
 def decode(
-    data: bytes, path: str | os.PathLike[str], max_side: int, *, large: AbstractContextManager[object]
+    data: bytes,
+    path: str | os.PathLike[str],
+    max_side: int,
+    *,
+    large: AbstractContextManager[object],
+    videos: bool = False,
 ) -> Image.Image:
     """Decode a file's bytes as `load_image` does, but for `fit_for_models`; `path` is used for its extension and in errors.
 
+    Where `data` are only the `Beginning`, the rest is read from there. With `videos` a video's still frame is its picture.
+
     Raises:
         CorruptImageError: there is no picture in it that can be decoded.
+        UnavailableImageError: there is too little memory now, or the rest could not be read this time.
     """
-    head = data[:HEAD_BYTES]
-    kind = kind_of(head)
-    if kind == VIDEO:
-        raise CorruptImageError(path, VIDEO)
-    if kind == RAW:
-        raise CorruptImageError(path, _RAW_REASON)
+    is_whole = not isinstance(data, Beginning)
+    kind = kind_of(data[:HEAD_BYTES])
+    if _is_video(kind, path):
+        if not videos:
+            raise CorruptImageError(path, VIDEO)
+        return _still(path, max_side, large)
     need = 0
     compression = ""
     try:
-        # TGA has no signature, so only the extension tells it.
-        formats = [*_FORMATS, "TGA"] if extension(os.fspath(path)) == "tga" else _FORMATS
-        image = Image.open(BytesIO(data), formats=formats)
-        compression = str(image.info.get("compression", ""))
-        if _is_raw_thumbnail(image, path):
-            raise CorruptImageError(path, _RAW_REASON)
-        full_size = image.size
-        _draft(image, max_side)
-        need = _memory_need(image, full_size)
-        if need > MEMORY_LIMIT:
-            size = f"{image.width:,} x {image.height:,} pixels"
-            raise CorruptImageError(path, f"too large: {size} would need {need / 1e9:,.1f} GB to decode")
-        with large if need > LARGE else nullcontext():
-            return _finish(_loaded(image, data, path, max_side), data, max_side)
+        with BytesIO(data) if is_whole else open(path, "rb") as file:
+            image = _open(file, path, kind)
+            compression = str(image.info.get("compression", ""))
+            full_size = image.size
+            _draft(image, max_side)
+            need = _memory_need(image, full_size)
+            with _room(path, image.size, need, large):
+                return _finish(_loaded(image, data, path, max_side), data, max_side)
     except CorruptImageError:
         raise
     except MemoryError as error:
@@ -184,7 +208,78 @@ def decode(
             ) from error
         raise UnavailableImageError(path, "not enough memory to decode it") from error
     except Exception as error:  # any type can come out of a decoder
-        raise CorruptImageError(path, _reason(error, data, kind, path, compression)) from error
+        if not is_whole:
+            _read_through(path)
+        raise CorruptImageError(path, why_not(error, data, kind, compression)) from error
+
+
+def _read_through(path: str | os.PathLike[str]) -> None:
+    """Raise UnavailableImageError if the disk and not the file is what is damaged: LibRaw does not tell them apart."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _is_video(kind: str | None, path: str | os.PathLike[str]) -> bool:
+    """Tell by the first bytes, or where they say nothing by the extension."""
+    return kind == VIDEO or (kind is None and extension(os.fspath(path)) in VIDEO_EXTENSIONS)
+
+
+def _still(path: str | os.PathLike[str], max_side: int, large: AbstractContextManager[object]) -> Image.Image:
+    try:
+        with open(path, "rb") as file, closing(Video(file)) as video:
+            need = video.size[0] * video.size[1] * BYTES_PER_VIDEO_PIXEL
+            with _room(path, video.size, need, large):
+                return video.still(max_side)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except MemoryError as error:
+        raise UnavailableImageError(path, "not enough memory to decode it") from error
+    except ModuleNotFoundError as error:
+        raise UnavailableImageError(path, "the package for videos (av) is missing on this machine") from error
+    except CorruptImageError:
+        raise
+    except Exception as error:  # any type can come out of a decoder
+        raise CorruptImageError(path, str(error) or f"damaged video: {type(error).__name__}") from error
+
+
+def _room(
+    path: str | os.PathLike[str], size: tuple[int, int], need: int, large: AbstractContextManager[object]
+) -> AbstractContextManager[object]:
+    """Return what to hold while a picture of this size is decoded, which takes `need` bytes.
+
+    Raises:
+        CorruptImageError: no machine like this has as much.
+    """
+    if need > MEMORY_LIMIT:
+        pixels = f"{size[0]:,} x {size[1]:,} pixels"
+        raise CorruptImageError(path, f"too large: {pixels} would need {need / 1e9:,.1f} GB to decode")
+    return large if need > LARGE else nullcontext()
+
+
+def _open(file: BinaryIO, path: str | os.PathLike[str], kind: str | None) -> Image.Image:
+    """Return the picture in a file that begins as `kind` does, not yet decoded."""
+    file.seek(0)
+    if kind == JPEG_XL:
+        return open_jpeg_xl(file.read())
+    if kind == RAW:
+        return open_raw(file)
+    ending = extension(os.fspath(path))
+    # TGA has no signature, so only the extension tells it.
+    formats = [*_FORMATS, "TGA"] if ending == "tga" else _FORMATS
+    try:
+        image = Image.open(file, formats=formats)
+    except UnidentifiedImageError:
+        if ending not in RAW_EXTENSIONS or kind not in {None, PICTURE}:
+            raise
+    else:
+        if not _is_raw_thumbnail(image, path):
+            return image
+    file.seek(0)
+    return open_raw(file)
 
 
 def _draft(image: Image.Image, max_side: int) -> None:
@@ -229,7 +324,9 @@ def _loaded(image: Image.Image, data: bytes, path: str | os.PathLike[str], max_s
     Raises:
         CorruptImageError: too much of a JPEG is missing.
     """
-    if image.format not in {"JPEG", "MPO"}:
+    if image.format not in {"JPEG", "MPO"} or not data.startswith(
+        b"\xff\xd8"
+    ):  # else the preview of a raw file
         image.load()  # only once: a second load of a damaged picture can succeed
         return image
     errors: list[OSError] = []
@@ -320,49 +417,3 @@ def _scaled(image: Image.Image, max_side: int) -> Image.Image:
         image = to_rgb(image)
     size = (max(1, round(image.width * max_side / longer)), max(1, round(image.height * max_side / longer)))
     return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-
-
-def _reason(
-    error: Exception, data: bytes, kind: str | None, path: str | os.PathLike[str], compression: str
-) -> str:
-    """Say in plain words why there is no picture in a file."""
-    if not data:
-        return "empty file"
-    if not data.strip(b"\0"):
-        return "holds only zero bytes: its content is lost"
-    if isinstance(error, UnidentifiedImageError):
-        return _unidentified(kind, path)
-    text = " ".join(str(error).split())
-    if "decoder error" in text and compression in {"webp", "lerc", "zstd", "lzma", "jbig"}:
-        return f"TIFF with {compression} compression: no decoder for it"
-    lowered = text.lower()
-    for meaning, signs in _MEANINGS.items():
-        if any(sign in lowered for sign in signs):
-            return f"{meaning}: {text}"
-    return f"damaged: {text or type(error).__name__}"
-
-
-def _unidentified(kind: str | None, path: str | os.PathLike[str]) -> str:
-    if kind == JPEG_XL:
-        return "JPEG XL picture: no decoder for it"
-    if kind not in {None, PICTURE}:
-        return f"not a picture but {kind}"
-    if extension(os.fspath(path)) in RAW_EXTENSIONS:
-        return _RAW_REASON
-    return (
-        "damaged, or of a rare kind: its header cannot be read" if kind else "not a picture of a known format"
-    )
-
-
-_MEANINGS = {
-    "its text or colour profile unpacks to more than any photo holds": ("max_text",),
-    "a rare kind of picture that no decoder here knows": ("unsupported bmp",),
-    "cut short": (
-        "truncated",
-        "runs out of data",
-        "not enough image data",
-        "end of file",
-        "expected to read",
-    ),
-}
-"""Plain words for what decoders say; only the reason in the record depends on it."""

@@ -125,13 +125,15 @@ class CaptionJournal:
         retry_statuses: Collection[str] = frozenset(),
         *,
         redo_mock: bool = False,
+        redo_videos: bool = False,
         with_stamps: bool = False,
         with_times: bool = False,
     ) -> dict[str, Entry]:
         """Read the file; return the last record of every photo that counts as done, by rel_path.
 
         Photos whose last record has one of `retry_statuses` are left out, and `redo` lists them. With `redo_mock`, photos
-        whose last record the mock made are left out too. Malformed lines are skipped; `malformed` has their numbers. A
+        whose last record the mock made are left out too, and with `redo_videos` those whose last record says only that they are
+        videos. Malformed lines are skipped; `malformed` has their numbers. A
         missing file is an empty journal.
 
         Raises:
@@ -159,7 +161,7 @@ class CaptionJournal:
                     self.stamps.setdefault(model, array("q")).append(second)
         self.repeated = good - len(records)
         self.newest = newest or None
-        self._leave_out(retry_statuses, redo_mock=redo_mock)
+        self._leave_out(retry_statuses, redo_mock=redo_mock, redo_videos=redo_videos)
         return records
 
     def time_of(self, rel_path: str) -> int | None:
@@ -323,12 +325,13 @@ class CaptionJournal:
         self.stamps, self.times = {}, {}
         self._blank = 0
 
-    def _leave_out(self, retry_statuses: Collection[str], *, redo_mock: bool) -> None:
+    def _leave_out(self, retry_statuses: Collection[str], *, redo_mock: bool, redo_videos: bool) -> None:
         """Take the records that do not count out of `records`."""
-        if not redo_mock and not retry_statuses:
+        if not (redo_mock or redo_videos or retry_statuses):
             return
         for rel_path, entry in self.records.items():
-            if redo_mock and entry.get("model") == MOCK:
+            is_old_video = redo_videos and is_video(entry["status"], entry.get("error"))
+            if is_old_video or (redo_mock and entry.get("model") == MOCK):
                 self._not_counted[rel_path] = entry
             elif entry["status"] in retry_statuses:
                 self._not_counted[rel_path] = entry

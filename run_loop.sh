@@ -32,7 +32,7 @@ child() {
 }
 
 main() {
-    local BACKEND=local MODEL='' EXTRA=api RAY='' BATCH="${BATCH:-5000}" STOPPED='' CHILD='' EXIT WORD
+    local BACKEND=local MODEL='' EXTRA=api RAY='' VIDEOS='' BATCH="${BATCH:-5000}" STOPPED='' CHILD='' EXIT WORD
     if [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; then BACKEND=${1:-local}; shift; fi
     if [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; then MODEL=$1; shift; fi
     case $BACKEND in
@@ -49,12 +49,13 @@ main() {
         esac
     done
     case " $* " in *" --ray "* | *" --ray="* | *" --engine ray "* | *" --engine=ray "*) RAY=ray ;; esac
+    case " $* " in *" --videos "*) VIDEOS=videos ;; esac
     cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" || exit 1
     command -v uv >/dev/null || die 1 "uv is missing; get it with: pip install uv"
 
     trap 'stop 130' INT
     trap 'stop 143' TERM HUP
-    child uv sync --inexact ${EXTRA:+--extra "$EXTRA"} ${RAY:+--extra ray} # inexact: keeps what the project's other commands need
+    child uv sync --inexact ${EXTRA:+--extra "$EXTRA"} ${RAY:+--extra ray} ${VIDEOS:+--extra videos} # inexact: keeps what the project's other commands need
     [ "$EXIT" -eq 0 ] || die 1 "uv sync failed (exit $EXIT): fix what it says above, then run the same command again."
 
     set -- --backend "$BACKEND" ${MODEL:+--model "$MODEL"} --restart-every "$BATCH" "$@"

@@ -16,19 +16,20 @@ from cli.selection import (
     leave_out_stand_ins,
     load_records,
     model_label,
+    open_videos,
     pending_photos,
     photos_folder,
 )
 from cli.words import count
 from config import load_settings
-from costs.estimate import Estimate, Work, estimate, sample_sizes
+from costs.estimate import FRAME_SIZE, Estimate, Work, estimate, sample_sizes
 from costs.pace import pace
 from costs.prices import dollars, is_priced, source
 from engines.known import Known, find_copies, replaced
 from engines.turns import Turns
 from image_loader import sent_size
 from journal import MOCK, CaptionJournal, prompt_mark, tally
-from library.walk import walk
+from library.walk import VIDEO_EXTENSIONS, extension, walk
 
 if TYPE_CHECKING:
     from cli.options import Options
@@ -46,8 +47,12 @@ def print_estimate(options: Options) -> ExitCode:
     journal = CaptionJournal(options.captions_jsonl)
     for warning in found.warnings:
         log.warning(warning)
-    redo_mock = options.backend != MOCK
-    load_records(journal, found, folder, options.retry_statuses, redo_mock=redo_mock, with_stamps=True)
+    redo_mock, videos = options.backend != MOCK, options.videos
+    if videos:
+        open_videos(found)
+    load_records(
+        journal, found, folder, options.retry_statuses, redo_mock=redo_mock, videos=videos, with_stamps=True
+    )
     keep_shard(found, options.shard)
     leave_out_stand_ins(found, journal.records)
     if REPLACED in options.retry_statuses:
@@ -63,6 +68,10 @@ def print_estimate(options: Options) -> ExitCode:
     return ExitCode.DONE
 
 
+def _size(path: str) -> tuple[int, int] | None:
+    return FRAME_SIZE if extension(path) in VIDEO_EXTENSIONS else sent_size(path)
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     """What a backend would cost, how many photos it would be asked about, and how many would get the caption of another."""
@@ -76,7 +85,7 @@ def _row(name: str, options: Options, journal: CaptionJournal, known: Known) -> 
     label = model_label(name, options.model) or last_label(journal, name) or ""
     copies, others = known.split(label, None if name == MOCK else prompt_mark(options.prompt))
     turns = Turns(others, options.limit)
-    sample = sample_sizes(next(turns.rounds(), []), sent_size)
+    sample = sample_sizes(next(turns.rounds(), []), _size)
     work = Work(*sample, options.prompt, options.max_workers, options.base_url)
     # The journal does not say with how many workers its pace was measured.
     measured = pace(journal.stamps.get(label, ())) if options.max_workers is None else None

@@ -31,6 +31,7 @@ class Options:
     max_workers: int | None
     limit: int | None
     retry_statuses: frozenset[str]
+    videos: bool
     shard: Shard | None
     exclude: Exclusion | None
 

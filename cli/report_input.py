@@ -23,9 +23,11 @@ from cli.selection import (
     photos_folder,
     spell_as_recorded,
 )
+from cli.words import count, extra
 from config import load_settings
 from errors import StopRunError, UnavailableImageError
-from journal import CaptionJournal
+from journal import CaptionJournal, is_video
+from library.video import can_open_videos
 from library.walk import VIDEO_EXTENSIONS, Photo, extension, walk
 from report.build import Library, Vectors
 from report.files.thumbnails import Picture, disk_cost, make_pictures
@@ -86,6 +88,8 @@ def read_library(options: ReportOptions, photos_dir: Path | None, found: Walk | 
         spell_as_recorded(found, records, photos_dir)
         leave_out_stand_ins(found, records)
     photos = _photos(found, records)
+    if found:
+        photos = _with_captioned_videos(photos, records)
     _say_what_does_not_match(photos_dir, found, [photo.rel_path for photo in photos], records)
     return Library(photos_dir, photos, records)
 
@@ -136,6 +140,24 @@ def _photos(found: Walk | None, records: Mapping[str, Entry]) -> list[Photo]:
     if not found.photos:
         raise StopRunError("None of the photos is here, so there is nothing to group: download them first.")
     return found.photos
+
+
+def _with_captioned_videos(photos: Sequence[Photo], records: Mapping[str, Entry]) -> list[Photo]:
+    """Let videos that were captioned count as photos, which are opened; without the package for it, say so."""
+    can = can_open_videos()
+    seen, closed = [], 0
+    for photo in photos:
+        entry = records.get(photo.rel_path)
+        only_video = is_video(entry["status"], entry.get("error")) if entry else photo.is_video
+        closed += photo.is_video and not only_video and not can
+        only_video |= photo.is_video and not can
+        seen.append(photo if photo.is_video == only_video else replace(photo, is_video=only_video))
+    if closed:
+        log.warning(
+            f"{count(closed, 'captioned video')} cannot be opened, because the package av is missing; what earlier reports "
+            f"have made of them is kept. Get it with: {extra('videos')} ..."
+        )
+    return seen
 
 
 def _say_what_does_not_match(

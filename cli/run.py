@@ -21,6 +21,7 @@ from cli.selection import (
     leave_out_stand_ins,
     load_records,
     model_label,
+    open_videos,
     pending_photos,
     photos_folder,
 )
@@ -37,6 +38,7 @@ from engines.turns import Turns
 from errors import StopRunError
 from image_loader import MAX_SIDE
 from journal import MOCK, CaptionJournal, Status, Tally, prompt_mark, tally
+from library.video import check_packages
 from library.walk import walk
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ def run(options: RunOptions) -> ExitCode:
         SystemExit: a signal came before the first photo.
     """
     stopper = Stopper()
+    if options.videos:
+        check_packages()
     settings = load_settings()
     photos_dir = photos_folder(options.photos_dir, settings)
     journal = CaptionJournal(options.captions_jsonl)
@@ -110,9 +114,11 @@ def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Ta
     found = walk(photos_dir, options.exclude)
     for warning in found.warnings:
         log.warning(warning)
+    if options.videos:
+        open_videos(found)
     if not options.force:
-        redo_mock = options.backend != MOCK
-        load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=redo_mock)
+        redo_mock, videos = options.backend != MOCK, options.videos
+        load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=redo_mock, videos=videos)
     if sentence := keep_shard(found, options.shard):
         log.info(sentence)
     leave_out_stand_ins(found, () if options.dry_run else journal.records)
@@ -174,7 +180,7 @@ def _caption(
 
     def batches() -> Generator[list[Outcome], None, None]:
         for photos in task.turns.rounds():
-            hands = decoders if decoders is not None else local_decoders(MAX_SIDE)
+            hands = decoders if decoders is not None else local_decoders(MAX_SIDE, videos=options.videos)
             yield from caption_photos(photos, captioner, hands, workers=workers)
             if stopper.event.is_set():
                 return
@@ -237,7 +243,13 @@ def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) 
 def _ray(options: RunOptions, stopper: Stopper) -> AbstractContextManager[Cluster]:
     address = options.ray or LOCAL
     log.info("Starting Ray." if address == LOCAL else f"Joining Ray at {address}.")
-    return ray_cluster(address, max_workers=options.max_workers, max_side=MAX_SIDE, stop=stopper.event)
+    return ray_cluster(
+        address,
+        max_workers=options.max_workers,
+        max_side=MAX_SIDE,
+        videos=options.videos,
+        stop=stopper.event,
+    )
 
 
 def _workers(options: RunOptions, backend: CaptionBackend) -> int:
@@ -386,5 +398,9 @@ def _mention_compact(options: RunOptions, journal: CaptionJournal) -> None:
 
 def _again(options: RunOptions, *without: str, adding: tuple[str, ...] = ()) -> str:
     """Return the command that goes on from here: the one that was given, never with --force."""
-    extras = [extra for extra in (BACKENDS[options.backend].extra, "ray" if options.ray else None) if extra]
-    return again(("--force", "--restart-every", *without), adding, extras)
+    extras = [
+        BACKENDS[options.backend].extra,
+        "ray" if options.ray else "",
+        "videos" if options.videos else "",
+    ]
+    return again(("--force", "--restart-every", *without), adding, filter(None, extras))

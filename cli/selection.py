@@ -52,14 +52,17 @@ def load_records(
     retry_statuses: frozenset[str],
     *,
     redo_mock: bool,
+    videos: bool,
     with_stamps: bool = False,
 ) -> None:
-    """Load the journal and check that it belongs to this library.
+    """Load the journal and check that it belongs to this library. With `videos` a record that says only "video" does not count.
 
     Raises:
         StopRunError: none of its photos is in the folder, under whatever name.
     """
-    journal.load(retry_statuses, redo_mock=redo_mock, with_stamps=with_stamps, with_times=True)
+    journal.load(
+        retry_statuses, redo_mock=redo_mock, redo_videos=videos, with_stamps=with_stamps, with_times=True
+    )
     if warning := malformed_warning(journal):
         log.warning(warning)
     spell_as_recorded(found, journal.names(), photos_dir)
@@ -74,6 +77,11 @@ def load_records(
             f"{journal.path} belongs to another folder: none of its {journal.known:,} photos is in {photos_dir}. "
             "Give the --photos-dir it was made with (paths count from there), or another --captions-jsonl."
         )
+
+
+def open_videos(found: Walk) -> None:
+    """Let videos count as photos, which are opened."""
+    found.photos = [replace(photo, is_video=False) if photo.is_video else photo for photo in found.photos]
 
 
 def malformed_warning(journal: CaptionJournal) -> str | None:

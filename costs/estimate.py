@@ -22,6 +22,8 @@ SAMPLE = 500
 """Photos whose headers are read; their mean is within a few percent of that of all photos."""
 CAPTION_TOKENS = 60
 """Output tokens of one or two sentences."""
+FRAME_SIZE = (1024, 576)
+"""Of most videos' frames as they are sent. Estimates open no video: that needs an extra."""
 SECONDS_PER_PHOTO = {"mock": 0.05, "local": 0.7}
 SECONDS_PER_CALL = 2.0
 """For a first guess, of 2026-11: typical cloud calls; for `local` the middle of the plan's 1 to 2 photos a second on an

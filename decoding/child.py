@@ -2,8 +2,8 @@
 
 From the bytes that it has read it also tells what the file is known by or, if asked, when and where the photo was taken.
 
-Started by `decoding.decoder` as `python -m decoding.child PIPE_FD MEMORY_FD MEMORY_SIZE MAX_SIDE TIME_LIMIT`. Ends when
-the pipe is closed. If it hangs in a decoder then, its own alarm ends it.
+Started by `decoding.decoder` as `python -m decoding.child PIPE_FD MEMORY_FD MEMORY_SIZE MAX_SIDE TIME_LIMIT VIDEOS`. Ends
+when the pipe is closed. If it hangs in a decoder then, its own alarm ends it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import AvifImagePlugin
 
 from decoding import protocol
 from errors import CorruptImageError, UnavailableImageError
-from image_loader import LARGE, MEMORY_LIMIT, decode, fit_for_models, read_file
+from image_loader import LARGE, MEMORY_LIMIT, Beginning, decode, fit_for_models, read_file
 from library.identity import content_of, content_of_bytes
 from library.moments import read_moment
 from library.signatures import HEAD_BYTES
@@ -53,7 +53,7 @@ class _Permit:
 
 
 def main() -> None:
-    pipe_fd, memory_fd, size, usual_side, limit = (int(word) for word in sys.argv[1:6])
+    pipe_fd, memory_fd, size, usual_side, limit, videos = (int(word) for word in sys.argv[1:7])
     # The parent ends a decoder that hangs. If the parent is gone, this alarm kills the child.
     limit += ORPHAN_SECONDS
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends its children
@@ -78,10 +78,10 @@ def main() -> None:
                 data = read_file(path)
                 if isinstance(asked, str):
                     content = _content(data, path)
-                memory[-1] = protocol.DECODING
+                memory[-1] = protocol.BOTH if isinstance(data, Beginning) else protocol.DECODING
                 if isinstance(asked, protocol.Look):
                     moment = read_moment(data)  # first, so that a broken picture has one too
-                image = decode(data, path, max_side, large=permit)
+                image = decode(data, path, max_side, large=permit, videos=bool(videos))
                 if isinstance(asked, str):
                     image = fit_for_models(image, max_side)
                 pixels = image.tobytes("raw", "RGBX")  # Pillow's own layout, which is only copied
@@ -100,7 +100,7 @@ def main() -> None:
 
 def _content(data: bytes, path: str) -> str | None:
     """Return the content of the file; of a video or raw file only the beginning has been read."""
-    return content_of_bytes(data) if len(data) > HEAD_BYTES else content_of(path, data)
+    return content_of(path, data[:HEAD_BYTES]) if isinstance(data, Beginning) else content_of_bytes(data)
 
 
 def _be_quiet() -> None:

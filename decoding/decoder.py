@@ -49,15 +49,17 @@ class Decoder:
     """Runs `image_loader` in a child process. One thread at a time may use it.
 
     A photo that crashes the child is tried once more in a new one, because the photo before it may have done the damage.
-    The second time the photo is the cause. One that hangs is not tried again.
+    The second time the photo is the cause. One that hangs is not tried again. With `videos` the picture of a video is its
+    still frame.
 
     `content` is that of the last file that was loaded (library/identity.py), also if there is no picture in it; None if it
     could not be read, or crashed the child.
     """
 
-    def __init__(self, max_side: int, time_limit: int = TIME_LIMIT) -> None:
+    def __init__(self, max_side: int, time_limit: int = TIME_LIMIT, *, videos: bool = False) -> None:
         self.content: str | None = None
         self.max_side = max_side
+        self._videos = videos
         self.time_limit = time_limit
         self._size = max_side * max_side * 4 + 1
         self._child: subprocess.Popen[bytes] | None = None
@@ -138,6 +140,10 @@ class Decoder:
                     ) from None
                 if phase == protocol.READING and (code is None or last_try):
                     raise UnavailableImageError(path, "the disk does not answer") from None
+                if phase == protocol.BOTH and code is None:  # nothing tells which of the two it is
+                    raise UnavailableImageError(
+                        path, f"the disk does not answer, or decoding it takes more than {self.time_limit} s"
+                    ) from None
                 if code is None:
                     raise CorruptImageError(path, f"decoding it took more than {self.time_limit} s") from None
                 if last_try and code == -signal.SIGKILL:  # no decoder kills itself
@@ -225,7 +231,8 @@ class Decoder:
         self._memory[-1] = protocol.STARTING
         os.ftruncate(self._errors, 0)
         ours, theirs = Pipe()
-        numbers = (theirs.fileno(), self._memory_fd, self._size, self.max_side, self.time_limit)
+        limits = (self._size, self.max_side, self.time_limit, int(self._videos))
+        numbers = (theirs.fileno(), self._memory_fd, *limits)
         try:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "decoding.child", *map(str, numbers)],

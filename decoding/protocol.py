@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from library.moments import Moment
 
-STARTING, READING, DECODING = 0, 1, 2
+STARTING, READING, DECODING, BOTH = 0, 1, 2, 3
 """What the child is doing. It is in the last byte of the shared memory, so that the parent knows how it died."""
 
 

@@ -65,9 +65,9 @@ def caption_photos(
     return _Threads(captioner, decoders, workers).run(photos)
 
 
-def local_decoders(max_side: int) -> list[Decoder]:
+def local_decoders(max_side: int, *, videos: bool = False) -> list[Decoder]:
     """Return a decoder for each core of this machine."""
-    return [Decoder(max_side) for _ in range(cores())]
+    return [Decoder(max_side, videos=videos) for _ in range(cores())]
 
 
 def cores() -> int:

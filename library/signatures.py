@@ -10,6 +10,8 @@ VIDEO = "video"
 RAW = "a camera raw file"
 JPEG_XL = "a JPEG XL picture"
 
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+"""TIFF, BigTIFF and most raw formats."""
 _PICTURE_BRANDS = frozenset(b"heic heix heim heis hevc hevx hevm hevs mif1 msf1 avif avis".split())
 _VIDEO_BRANDS = tuple(
     b"qt isom iso mp4 M4V avc1 3gp 3g2 dash f4v MSNV XAVC mmp4 F4V NDSC hvc1 hev1 av01 caqv kddi mqt piff ismv CAEP niko "
@@ -68,7 +70,7 @@ def kind_of(head: bytes) -> str | None:
         return VIDEO if brand.startswith(_VIDEO_BRANDS) else None
     if head[:4] == b"RIFF":
         return {b"WEBP": PICTURE, b"AVI ": VIDEO, b"WAVE": "a sound file"}.get(brand)
-    if head[:4] in {b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"}:  # TIFF, BigTIFF and most raw formats
+    if head.startswith(_TIFF):
         return RAW if brand[:2] == b"CR" else PICTURE
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0" and len(head) >= 26:
         return PICTURE
@@ -78,6 +80,11 @@ def kind_of(head: bytes) -> str | None:
         if head.startswith(start):
             return kind
     return _text_kind(head)
+
+
+def may_be_raw(head: bytes) -> bool:
+    """Tell whether a file with a raw file's extension that begins with `head` can be one."""
+    return kind_of(head) in {RAW, None} or head.startswith(_TIFF)
 
 
 def _text_kind(head: bytes) -> str | None:

@@ -46,7 +46,10 @@ _PREVIEWS = "previews and copies inside photo programs' libraries"
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file to caption: its name in the journal and its path on this machine; its `content`, once it has been read."""
+    """A file to caption: its name in the journal and its path on this machine; its `content`, once it has been read.
+
+    `is_video` is a video that is not to be opened.
+    """
 
     rel_path: str
     path: str

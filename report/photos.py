@@ -47,7 +47,7 @@ def each_photo(
         StopRunError: `STREAK` photos in a row could not be read.
     """
     count = min(_cores(), len(items))
-    decoders = [Decoder(max_side) for _ in range(count)]
+    decoders = [Decoder(max_side, videos=True) for _ in range(count)]
     idle: SimpleQueue[Decoder] = SimpleQueue()
     for decoder in decoders:
         idle.put(decoder)

@@ -367,6 +367,7 @@ QWEN = "--model Qwen/Qwen2.5-VL-3B-Instruct"
         ),
         ("gemini --max-workers 3", " --extra api", "--backend gemini --restart-every 5000 --max-workers 3"),
         ("mock --ray", " --extra ray", "--backend mock --restart-every 5000 --ray"),
+        ("mock --videos", " --extra videos", "--backend mock --restart-every 5000 --videos"),
         ("mock --ray=auto", " --extra ray", "--backend mock --restart-every 5000 --ray=auto"),
         (
             "xai --shard 2/8 --engine=ray",

@@ -48,9 +48,12 @@ class _Node:
 class Cluster:
     """The workers of one run. `decoders` are for the engine, one for each photo on its way."""
 
-    def __init__(self, *, max_workers: int | None, max_side: int, stop: threading.Event) -> None:
+    def __init__(
+        self, *, max_workers: int | None, max_side: int, stop: threading.Event, videos: bool = False
+    ) -> None:
         self._max_workers = max_workers
         self._max_side = max_side
+        self._videos = videos
         self._stop = stop
         self._pools: list[Pool] = []
         self.decoders: list[RemoteDecoder] = []
@@ -103,7 +106,7 @@ class Cluster:
     def _decoding(self, node: _Node) -> Start:
         room = node.decoders + AHEAD
         worker = _actor(DecodingWorker, node, room, num_cpus=node.decoders)
-        make = partial(worker.remote, self._max_side, node.decoders)
+        make = partial(worker.remote, self._max_side, node.decoders, self._videos)
         return Start(node.id, room, make, prepare=lambda actor: actor.ready.remote())
 
 

@@ -46,7 +46,7 @@ LOCAL = "local"
 
 @contextmanager
 def ray_cluster(
-    address: str, *, max_workers: int | None, max_side: int, stop: threading.Event
+    address: str, *, max_workers: int | None, max_side: int, stop: threading.Event, videos: bool = False
 ) -> Iterator[Cluster]:
     """Join the cluster at `address`; for `LOCAL` start one that only this machine can reach and that ends with the run.
 
@@ -69,7 +69,7 @@ def ray_cluster(
     folder = tempfile.mkdtemp(prefix="captioner-ray-", dir="/tmp") if address == LOCAL else None
     try:
         _init(address, folder)
-        cluster = Cluster(max_workers=max_workers, max_side=max_side, stop=stop)
+        cluster = Cluster(max_workers=max_workers, max_side=max_side, videos=videos, stop=stop)
         try:
             yield cluster
         finally:

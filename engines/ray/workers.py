@@ -77,10 +77,10 @@ class Failure:
 class DecodingWorker:
     """The decoding children of one machine: as many as it has processors for them."""
 
-    def __init__(self, max_side: int, count: int) -> None:
+    def __init__(self, max_side: int, count: int, videos: bool = False) -> None:
         self._idle: SimpleQueue[Decoder] = SimpleQueue()
         for _ in range(count):
-            self._idle.put(Decoder(max_side))
+            self._idle.put(Decoder(max_side, videos=videos))
 
     def ready(self) -> None:
         """Answer: only a worker that has its place and has started can."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from errors import PackagesError
+from library.walk import VIDEO_EXTENSIONS, extension
 from report.files.table import replaced, wall_clock
 from report.naming.naming import counted
 
@@ -135,6 +136,7 @@ def _data(report: Report) -> dict[str, Any]:
             if row.rel_path in report.errors and row.rel_path not in report.videos
         },
         "alike": _alike(report),
+        "moving": [index for index, row in enumerate(rows) if extension(row.rel_path) in VIDEO_EXTENSIONS],
         "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
         "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
         "thumbnails": _paths([picture.thumbnail for picture in report.pictures]),

@@ -100,7 +100,7 @@ def make_pictures(
 ) -> list[Picture]:
     """Return what there is to show of every photo, in their order: found in `out_dir`, or made and put there.
 
-    Videos are not opened. What lies beside the photos is read each time. Thumbnails and previews that belong to none of the
+    What `is_video` is not opened. What lies beside the photos is read each time. Thumbnails and previews that belong to none of the
     photos are removed. `progress` is told how many more photos are done: first, once, those that need no work. After `stop` is
     set it returns within a photo a core; those that were not reached have no thumbnail and no date of their own, and nothing
     is removed.

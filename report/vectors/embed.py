@@ -62,7 +62,7 @@ def embed_photos(
     stop: threading.Event | None = None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Embedded:
-    """Return the photos' vectors, from `cache` or computed and put there; videos are not opened.
+    """Return the photos' vectors, from `cache` or computed and put there; what `is_video` is not opened.
 
     `progress` is told how many more photos are done: first, once, those that need no work. After `stop` is set it
     returns within a batch; photos that were not reached are among the missing, and what was computed is in the cache.
@@ -74,10 +74,10 @@ def embed_photos(
     missing = {
         place: CorruptImageError(photo.path, VIDEO) for place, photo in enumerate(photos) if photo.is_video
     }
-    keys = {place: photo_key(photo) for place, photo in enumerate(photos) if place not in missing}
+    keys = dict(enumerate(map(photo_key, photos)))
     rows = _Rows(len(photos))
     rows.take(cache, {key: place for place, key in keys.items() if key})
-    to_do = [place for place in keys if not rows.filled[place]]
+    to_do = [place for place in keys if not rows.filled[place] and place not in missing]
     progress(len(photos) - len(to_do))
     try:
         with closing(each_photo(to_do, partial(_load, photos), embedder.max_side, stop)) as pictures:
@@ -94,6 +94,7 @@ def embed_photos(
     for place in to_do:
         if not rows.filled[place] and place not in missing:
             missing[place] = UnavailableImageError(photos[place].path, "the run was stopped before it")
+    missing = {place: why for place, why in missing.items() if not rows.filled[place]}
     return Embedded(*rows.vectors(), missing, new=int(rows.filled[to_do].sum()))
 
 

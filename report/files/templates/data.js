@@ -22,6 +22,8 @@ const allPhotos = Array.from({ length: photoCount }, (_, photo) => photo);
 const labelOf = (photo) => (typeof photos.label[photo] === "number" ? photos.label[photos.label[photo]] : photos.label[photo]);
 const pathOf = (photo) => folders[photos.folder[photo]] + photos.name[photo];
 const statusOf = (photo) => photos.status[photo];
+const moving = new Set(data.moving); // by their extensions
+const isVideo = (photo) => statusOf(photo) === "m" || moving.has(photo);
 const themeOf = (photo) => groups[photos.group[photo]]?.theme ?? -1;
 
 /* All thumbnails, and all previews, have the beginning and the end of their paths in common. */

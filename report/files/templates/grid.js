@@ -99,6 +99,7 @@ const grid = {
         onclick: () => this.toggle(burst, index),
       }, isOpen ? "−" : `×${frames}`));
     }
+    if (isVideo(photo) && thumbnailOf(photo)) tile.append(make("span", { className: "play", title: "Video", ariaLabel: "Video", role: "img" }, "▶"));
     const note = this.noteOf?.(photo);
     if (this.noteOf) tile.append(make("span", { className: "note", title: note }, note && `near ${note}`));
     return tile;

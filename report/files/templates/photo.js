@@ -65,13 +65,14 @@ function showFacts(photo) {
     const list = groupPhotos[group], place = list ? `, place ${formatNumber(list.indexOf(photo) + 1)} of ${formatNumber(list.length)}` : "";
     add(`Distance from the centre of ${list ? "its" : "the nearest"} group`, (photos.distance[photo] / 1000).toFixed(3) + place);
   }
+  if (isVideo(photo) && statusOf(photo) !== "m") add("Kind", "▶ Video; the picture is one frame of it");
   add("Status", STATUS[statusOf(photo)] + (data.errors[photo] ? `: ${printable(data.errors[photo])}` : ""));
   add("File", make("bdi", {}, printable(pathOf(photo))));
   if (burst) {
     const frames = [...burst].sort(SORTS.time.compare).map((frame) => replacing(link([pictureOrTitle(frame)], photoAddress(frame), frame === photo, "")));
     add(`One of ${burst.length} frames taken one after the other`, make("span", { className: "frames" }, ...frames));
   }
-  if (originalOf(photo)) row.append(make("a", { className: "action", href: originalOf(photo), target: "_blank", rel: "noopener" }, statusOf(photo) === "m" ? "Open the video" : "Open the file"));
+  if (originalOf(photo)) row.append(make("a", { className: "action", href: originalOf(photo), target: "_blank", rel: "noopener" }, isVideo(photo) ? "Open the video" : "Open the file"));
   if (isPlaced(photo)) row.append(make("a", { className: "action", href: address({ map: "", spot: photo }) }, "Show on the map"));
   if (alikeOf(photo).length) row.append(make("a", { className: "action", href: address({ like: photo }) }, "More like this"));
   $("facts").replaceChildren(make("h2", { className: labelOf(photo) ? "" : "none", tabIndex: -1 }, labelOf(photo) || "No caption"), facts, row);

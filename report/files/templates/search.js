@@ -3,7 +3,7 @@
 const FILTERS = {
   uncaptioned: { text: "Not captioned", matches: (photo) => "vn".includes(statusOf(photo)) },
   errors: { text: "Failed", matches: (photo) => statusOf(photo) === "e" },
-  videos: { text: "Videos", matches: (photo) => statusOf(photo) === "m" },
+  videos: { text: "Videos", matches: isVideo },
   unclustered: { text: "Unclustered", matches: (photo) => photos.group[photo] === -1 },
 };
 for (const filter of Object.values(FILTERS)) filter.size = allPhotos.filter(filter.matches).length;
