@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import numpy as np
 import pytest
 
+from journal import CaptionRecord
 from report.groups.clustering import ALIKE, cluster
+from tests.conftest import Product, draw
+from tests.helpers.pixel_reports import report
 
 
 @pytest.mark.parametrize("count", [1, 5, 60, pytest.param(300, marks=pytest.mark.slow)])
@@ -29,3 +35,22 @@ def test_copies_share_their_neighbours() -> None:
     near = cluster(rows, say=lambda _: None).near
     assert near is not None
     assert near[0].tolist() == near[1].tolist() == [2, 3]
+
+
+def test_the_page_of_a_report(product: Product) -> None:
+    """As the program writes it: who is alike, why a caption failed, and no folder of this disk."""
+    paths = [draw(product.photos / f"{number}.jpg", shade=number * 40) for number in range(5)]
+    failed = CaptionRecord(
+        rel_path="3.jpg", caption=None, status="error_model", model="m", error=f"no answer, see '{paths[3]}'"
+    )
+    product.journal.write_text(failed.model_dump_json() + "\n")
+    assert report(product).returncode == 0
+    text = (product.folder / "cluster_report.html").read_text(encoding="utf-8")
+    data = json.loads(text.split('id="data">')[1].split("</script>")[0])
+    assert list(data["errors"].values()) == ["no answer, see 3.jpg"]
+    files, alike = len(data["photos"]["name"]), data["alike"]
+    near = np.frombuffer(base64.b64decode(alike["near"]), "<u2").reshape(files, alike["count"])
+    assert near.max() < files
+    assert all(len(set(near[photo]) - {photo}) == alike["count"] for photo in range(5))
+    assert str(product.folder) not in text
+    assert str(product.photos) not in text
