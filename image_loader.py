@@ -7,7 +7,6 @@ file in a child process.
 from __future__ import annotations
 
 import errno
-import math
 import os
 import threading
 import warnings
@@ -16,7 +15,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pillow_heif
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from errors import CorruptImageError, UnavailableImageError
 from library import jpeg
@@ -25,7 +24,9 @@ from library.jpeg_xl import open_jpeg_xl
 from library.memory import total_memory
 from library.raw import open_raw
 from library.reasons import why_not
+from library.shapes import fit_for_models, fitted
 from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of, may_be_raw
+from library.upright import cropped, turn_of
 from library.video import BYTES_PER_PIXEL as BYTES_PER_VIDEO_PIXEL
 from library.video import Video
 from library.walk import RAW_EXTENSIONS, VIDEO_EXTENSIONS, extension
@@ -38,10 +39,6 @@ MAX_SIDE = 1024
 """Longer side, in pixels, of the pictures for backends; 768 to 1024 is usual for short captions."""
 MEMORY_LIMIT = min(4 << 30, total_memory() // 2)
 """Bytes that decoding a picture may need: refuses decompression bombs, and lets a gigapixel panorama pass."""
-MIN_SIDE = 64
-"""Pixels on the shorter side that every model takes: Qwen2.5-VL refuses sides under 28, Qwen3-VL under 32, Azure under 50."""
-MAX_RATIO = 20
-"""The most that the longer side may be of the shorter: Qwen and GLM refuse over 200, and see little of a strip before that."""
 LARGE = 256 << 20
 """Bytes. Larger pictures are decoded one at a time, so that several together cannot use up the memory."""
 
@@ -52,16 +49,6 @@ _FORMATS = "JPEG PNG WEBP GIF TIFF BMP DIB PCX JPEG2000 AVIF HEIF ICO PSD PPM QO
 _BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 13, "I;16B": 13, "I;16L": 13, "I": 17, "F": 17}
 _BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20, "JXL": 12, "RAW": 10}
 _DNG_VERSION, _NEW_SUBFILE_TYPE, _SUB_IFDS = 50706, 254, 330
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_PADDING = (128, 128, 128)
 _RAW_BEGINNING = 1 << 20
 """Bytes of a raw file in which its date and place stand."""
 _large_lock = threading.Lock()
@@ -84,8 +71,8 @@ def load_image(
 ) -> Image.Image:
     """Return the photo as RGB, upright, at most `max_side` pixels on its longer side, without any metadata.
 
-    A thin or tiny one is enlarged and padded, as `fit_for_models` does. The picture carries the file's base name as `filename`, for the mock. `large` is held while a picture that needs
-    more than `LARGE` bytes is decoded.
+    A thin or tiny one is enlarged and padded, as `fit_for_models` does. The picture carries the file's base name as
+    `filename`, for the mock. `large` is held while a picture that needs more than `LARGE` bytes is decoded.
 
     Raises:
         UnavailableImageError: the file is gone or could not be read this time.
@@ -107,30 +94,9 @@ def sent_size(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> tuple[i
             kind = kind_of(file.read(HEAD_BYTES))
             image = _open(file, path, kind)
             _draft(image, max_side)
-            return _fitted(image.size, max_side)[1]
+            return fitted(image.size, max_side)[1]
     except Exception:  # noqa: BLE001 - any type can come out of a decoder
         return None
-
-
-def fit_for_models(picture: Image.Image, max_side: int = MAX_SIDE) -> Image.Image:
-    """Return a picture of `decode` so that no model refuses it: enlarged, and where that is not enough, centred on grey."""
-    size, canvas = _fitted(picture.size, max_side)
-    if size != picture.size:
-        picture = picture.resize(size, Image.Resampling.BICUBIC)
-    if canvas == size:
-        return picture
-    padded = Image.new("RGB", canvas, _PADDING)
-    padded.paste(picture, ((canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2))
-    return padded
-
-
-def _fitted(size: tuple[int, int], max_side: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the size to which a picture is scaled for a model, and that of the canvas on which it then stands."""
-    shortest = min(MIN_SIDE, max(1, max_side // 2))
-    scale = min(max_side / max(size), max(1.0, shortest / min(size)))
-    width, height = (max(1, round(side * scale)) for side in size)
-    least = max(shortest, math.ceil(max(width, height) / MAX_RATIO))
-    return (width, height), (max(width, least), max(height, least))
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
@@ -198,7 +164,7 @@ def decode(
             _draft(image, max_side)
             need = _memory_need(image, full_size)
             with _room(path, image.size, need, large):
-                return _finish(_loaded(image, data, path, max_side), data, max_side)
+                return _finish(_loaded(image, path, max_side), data, max_side)
     except CorruptImageError:
         raise
     except MemoryError as error:
@@ -318,22 +284,23 @@ def _as_int(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _loaded(image: Image.Image, data: bytes, path: str | os.PathLike[str], max_side: int) -> Image.Image:
+def _loaded(image: Image.Image, path: str | os.PathLike[str], max_side: int) -> Image.Image:
     """Return the picture with its pixels. A JPEG is judged by those that are there, not by its end mark.
 
     Raises:
         CorruptImageError: too much of a JPEG is missing.
     """
-    if image.format not in {"JPEG", "MPO"} or not data.startswith(
-        b"\xff\xd8"
-    ):  # else the preview of a raw file
+    if image.format not in {"JPEG", "MPO"}:
         image.load()  # only once: a second load of a damaged picture can succeed
         return image
+    data: bytes = image.fp.getvalue()  # type: ignore[attr-defined]  # of a raw file, those of the preview
+    exif = image._exif  # noqa: SLF001 - where it has been set, it says how to turn that preview
     errors: list[OSError] = []
     for reading in jpeg.readings(data):
         try:
             if reading is not data:
                 image = Image.open(BytesIO(reading), formats=["JPEG"])
+                image._exif = exif  # noqa: SLF001
                 _draft(image, max_side)
             image.load()
             break
@@ -348,62 +315,14 @@ def _loaded(image: Image.Image, data: bytes, path: str | os.PathLike[str], max_s
 
 
 def _finish(image: Image.Image, data: bytes, max_side: int) -> Image.Image:
-    turn = _turn(image, data)
-    picture = to_rgb(_scaled(_cropped(image, data), max_side))
+    turn = turn_of(image, data)
+    picture = to_rgb(_scaled(cropped(image, data), max_side))
     if turn is not None:
         picture = picture.transpose(turn)
     if picture.info or type(picture) is not Image.Image:
         picture = picture.copy()  # a plain picture, without what the format's own class holds
         picture.info = {}
     return picture
-
-
-def _transforms(data: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the irot, imir and clap boxes of a HEIF or AVIF container's primary picture, and its info."""
-    container = pillow_heif.open_heif(BytesIO(data), convert_hdr_to_8bit=True)
-    primary = container[container.primary_index]
-    return primary._c_image.transformations, primary.info  # noqa: SLF001 - the only place that has them
-
-
-def _turn(image: Image.Image, data: bytes) -> Image.Transpose | None:
-    """Return how to turn the decoded picture upright; damaged metadata never costs the picture."""
-    try:
-        orientation: object = 1
-        if image.format == "TIFF":
-            return None  # Pillow has turned it
-        if image.format in {"HEIF", "AVIF"}:
-            boxes, info = _transforms(data)
-            in_container = any(box[0] in {"irot", "imir"} for box in boxes)
-            if image.format == "HEIF":
-                # libheif has applied the container's boxes; EXIF counts only if there are none.
-                orientation = 1 if in_container else image.info.get("original_orientation")
-            elif in_container:
-                orientation = image.getexif().get(ExifTags.Base.Orientation)  # set by Pillow from the boxes
-            else:
-                exif = Image.Exif()
-                exif.load(info.get("exif") or b"")
-                image.info["exif"] = info.get("exif") or b""
-                tag = ExifTags.Base.Orientation
-                orientation = exif.get(tag) or image.getexif().get(tag)
-        else:
-            orientation = image.getexif().get(ExifTags.Base.Orientation)
-        return _TURNS.get(orientation)  # type: ignore[arg-type]  # whatever type the file gave it
-    except Exception:  # noqa: BLE001 - any type can come out of damaged metadata
-        return None
-
-
-def _cropped(image: Image.Image, data: bytes) -> Image.Image:
-    """Apply an AVIF's clap box, which Pillow ignores (libheif applies that of a HEIC)."""
-    if image.format != "AVIF":
-        return image
-    try:
-        for name, *numbers in _transforms(data)[0]:
-            if name == "clap":
-                left, top, right, bottom = numbers[:4]
-                return image.crop((left, top, image.width - right, image.height - bottom))
-    except Exception:  # noqa: BLE001 - a container that libheif does not understand is shown whole
-        return image
-    return image
 
 
 def _scaled(image: Image.Image, max_side: int) -> Image.Image:

@@ -41,7 +41,10 @@ def _decoded(data: bytes, orientation: int) -> Image.Image:
         raise ValueError("JPEG XL picture: libjxl cannot decode it") from error
     if is_jpeg:  # packed without loss, and lying as the JPEG did
         return Image.open(BytesIO(pixels), formats=["JPEG"])
-    picture = Image.frombytes(info.mode, (info.width, info.height), pixels)
+    mode = info.mode
+    if mode == "I;16":  # libjxl uses the whole range, so the upper bytes are the picture in 8 bits
+        mode, pixels = "L", pixels[1::2]
+    picture = Image.frombytes(mode, (info.width, info.height), pixels)
     if profile:
         picture.info["icc_profile"] = profile
     # libjxl has turned what the header says is to be turned; EXIF then holds a stale value.

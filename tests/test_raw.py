@@ -139,6 +139,15 @@ def test_damage_is_never_more_than_an_error(tmp_path: Path, decoder: Decoder) ->
     assert decoder.load(str(path)).size == (400, 300)
 
 
+def test_a_raw_has_a_date(tmp_path: Path, decoder: Decoder) -> None:
+    whole = scene(SIZE)
+    (tmp_path / "a.dng").write_bytes(dng(whole, thumbnail(whole), packed(whole)))
+    picture, moment = decoder.look(str(tmp_path / "a.dng"), 256)
+    assert isinstance(picture, Image.Image)
+    assert moment
+    assert str(moment.at) == "2024-05-06 07:08:09"
+
+
 def test_without_libraw_a_raw_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a Mac with an Intel processor."""
     monkeypatch.setitem(sys.modules, "rawpy", None)
