@@ -176,6 +176,7 @@ def test_events_lie_along_the_years(watched: Watched, library: Library) -> None:
     expect(page.locator("#list-meta")).to_have_text("12 photos · Wed 15:00\u201315:11")
     page.get_by_text("← Events").click()
     expect(page.locator("#rail a[aria-current]")).to_contain_text("2020")
+    assert address(page).startswith("#events")  # the page has come to rest
     page.locator(".small-event").first.click()
     expect(page.locator(".tile")).to_have_count(1)
 
