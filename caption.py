@@ -280,6 +280,50 @@ def compact(captions_jsonl: JournalOption = Path("captions.jsonl")) -> None:
     leave(lambda: rewrite(captions_jsonl), prints=True)
 
 
+@app.command("export-xmp")
+def export_xmp(
+    photos_dir: PhotosOption = None,
+    captions_jsonl: JournalOption = Path("captions.jsonl"),
+    names: Annotated[
+        Literal["full", "adobe"],
+        typer.Option(help="Name of the sidecar of IMG_1.HEIC: full, IMG_1.HEIC.xmp; adobe, IMG_1.xmp."),
+    ] = "full",
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            parser=home_expanded,
+            metavar="DIR",
+            help="Write the sidecars there, in the library's folders, not beside the photos.",
+        ),
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            parser=home_expanded,
+            metavar="CSV",
+            help="Also write group and event as tags, from a cluster_export.csv.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
+    undo: Annotated[
+        bool,
+        typer.Option("--undo", help="Take out of all sidecars what was put into them from this journal."),
+    ] = False,
+) -> None:
+    """Write the captions into XMP sidecars, where photo programs read them. What others wrote there stays."""
+    from cli.export_xmp import ExportOptions, export
+    from cli.export_xmp import undo as take_out
+
+    if undo and (photos_dir or into or groups or names != "full"):
+        raise WrongUseError(
+            "--undo goes with --captions-jsonl and --dry-run alone: leave the other flags out."
+        )
+    if undo:
+        leave(lambda: take_out(captions_jsonl, dry_run=dry_run), prints=True)
+    options = ExportOptions(photos_dir, captions_jsonl, names == "adobe", into, groups, dry_run)
+    leave(lambda: export(options), prints=True)
+
+
 app.command("report")(cluster_report.report)
 
 

@@ -8,6 +8,7 @@ From the photo's own fault to the whole run's:
      └─ TransientAPIError       it may succeed if it is tried again     -> tried again, then as `exhausted` says
          ├─ RateLimitError      too many requests (HTTP 429)            -> everybody waits; the photo's turn comes again
          └─ NotReadyError       the server is still loading (HTTP 503)  -> everybody waits; the photo's turn comes again
+    SidecarError                a sidecar must be left alone            -> a sentence about it
     any other exception         the model failed                        -> error_model
     StopRunError                set-up, account, disk                   -> the run stops with exit 1
      └─ PackagesError           packages are missing or too old         -> the same, with the command that gets them
@@ -63,6 +64,10 @@ class UnavailableImageError(CorruptImageError):
     def __init__(self, path: str | PathLike[str], reason: str, *, gone: bool = False) -> None:
         super().__init__(path, reason)
         self.gone = gone
+
+
+class SidecarError(Exception):
+    """A sidecar must be left alone; the text says why and follows its name: `its XML is broken in line 3`."""
 
 
 class APIError(Exception):

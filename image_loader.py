@@ -7,7 +7,6 @@ file in a child process.
 from __future__ import annotations
 
 import errno
-import math
 import os
 import threading
 import warnings
@@ -25,6 +24,7 @@ from library.jpeg_xl import open_jpeg_xl
 from library.memory import total_memory
 from library.raw import open_raw
 from library.reasons import why_not
+from library.shapes import fit_for_models, fitted
 from library.signatures import HEAD_BYTES, JPEG_XL, PICTURE, RAW, VIDEO, kind_of, may_be_raw
 from library.upright import cropped, turn_of
 from library.video import BYTES_PER_PIXEL as BYTES_PER_VIDEO_PIXEL
@@ -39,10 +39,6 @@ MAX_SIDE = 1024
 """Longer side, in pixels, of the pictures for backends; 768 to 1024 is usual for short captions."""
 MEMORY_LIMIT = min(4 << 30, total_memory() // 2)
 """Bytes that decoding a picture may need: refuses decompression bombs, and lets a gigapixel panorama pass."""
-MIN_SIDE = 64
-"""Pixels on the shorter side that every model takes: Qwen2.5-VL refuses sides under 28, Qwen3-VL under 32, Azure under 50."""
-MAX_RATIO = 20
-"""The most that the longer side may be of the shorter: Qwen and GLM refuse over 200, and see little of a strip before that."""
 LARGE = 256 << 20
 """Bytes. Larger pictures are decoded one at a time, so that several together cannot use up the memory."""
 
@@ -53,7 +49,6 @@ _FORMATS = "JPEG PNG WEBP GIF TIFF BMP DIB PCX JPEG2000 AVIF HEIF ICO PSD PPM QO
 _BYTES_PER_PIXEL = {"L": 1, "1": 6, "P": 10, "I;16": 13, "I;16B": 13, "I;16L": 13, "I": 17, "F": 17}
 _BYTES_PER_PIXEL_OF_FORMAT = {"HEIF": 8, "AVIF": 8, "WEBP": 16, "JPEG2000": 20, "JXL": 12, "RAW": 10}
 _DNG_VERSION, _NEW_SUBFILE_TYPE, _SUB_IFDS = 50706, 254, 330
-_PADDING = (128, 128, 128)
 _RAW_BEGINNING = 1 << 20
 """Bytes of a raw file in which its date and place stand."""
 _large_lock = threading.Lock()
@@ -76,8 +71,8 @@ def load_image(
 ) -> Image.Image:
     """Return the photo as RGB, upright, at most `max_side` pixels on its longer side, without any metadata.
 
-    A thin or tiny one is enlarged and padded, as `fit_for_models` does. The picture carries the file's base name as `filename`, for the mock. `large` is held while a picture that needs
-    more than `LARGE` bytes is decoded.
+    A thin or tiny one is enlarged and padded, as `fit_for_models` does. The picture carries the file's base name as
+    `filename`, for the mock. `large` is held while a picture that needs more than `LARGE` bytes is decoded.
 
     Raises:
         UnavailableImageError: the file is gone or could not be read this time.
@@ -99,30 +94,9 @@ def sent_size(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> tuple[i
             kind = kind_of(file.read(HEAD_BYTES))
             image = _open(file, path, kind)
             _draft(image, max_side)
-            return _fitted(image.size, max_side)[1]
+            return fitted(image.size, max_side)[1]
     except Exception:  # noqa: BLE001 - any type can come out of a decoder
         return None
-
-
-def fit_for_models(picture: Image.Image, max_side: int = MAX_SIDE) -> Image.Image:
-    """Return a picture of `decode` so that no model refuses it: enlarged, and where that is not enough, centred on grey."""
-    size, canvas = _fitted(picture.size, max_side)
-    if size != picture.size:
-        picture = picture.resize(size, Image.Resampling.BICUBIC)
-    if canvas == size:
-        return picture
-    padded = Image.new("RGB", canvas, _PADDING)
-    padded.paste(picture, ((canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2))
-    return padded
-
-
-def _fitted(size: tuple[int, int], max_side: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the size to which a picture is scaled for a model, and that of the canvas on which it then stands."""
-    shortest = min(MIN_SIDE, max(1, max_side // 2))
-    scale = min(max_side / max(size), max(1.0, shortest / min(size)))
-    width, height = (max(1, round(side * scale)) for side in size)
-    least = max(shortest, math.ceil(max(width, height) / MAX_RATIO))
-    return (width, height), (max(width, least), max(height, least))
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:

@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image, ImageDraw
 from playwright.sync_api import sync_playwright
 
@@ -49,7 +50,7 @@ THINGS = (
 ).split(", ")
 DRAWN = 500
 """Of each shape; the other thumbnails are the same files under other names."""
-KEYS = ("b", "be", "beach", "beach dog", "IMG_01")
+KEYS = ("b", "be", "beach", "beach dog", '"blue sky"', "july 2019", "IMG_01")
 _FRAMES = """
 async (gesture) => {
   const canvas = document.getElementById("canvas"), box = canvas.getBoundingClientRect();
@@ -205,6 +206,7 @@ def library(folder: Path, count: int) -> Report:
         )
         for number, ((first, begin_at), end) in enumerate(zip(starts, ends, strict=True), 1)
     ]
+    alike = np.random.default_rng(7).integers(0, count, (count, 24))
     return Report(
         rows,
         groups,
@@ -214,6 +216,7 @@ def library(folder: Path, count: int) -> Report:
         summary=f"{count:,} captioned",
         method="Made up",
         link="photos/",
+        alike=alike,
     )
 
 

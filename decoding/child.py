@@ -21,9 +21,10 @@ from PIL import AvifImagePlugin
 
 from decoding import protocol
 from errors import CorruptImageError, UnavailableImageError
-from image_loader import LARGE, MEMORY_LIMIT, Beginning, decode, fit_for_models, read_file
+from image_loader import LARGE, MEMORY_LIMIT, Beginning, decode, read_file
 from library.identity import content_of, content_of_bytes
 from library.moments import read_moment
+from library.shapes import fit_for_models
 from library.signatures import HEAD_BYTES
 
 ORPHAN_SECONDS = 30

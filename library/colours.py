@@ -65,7 +65,10 @@ def _black_and_white(values: NDArray[Any]) -> tuple[float, float]:
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     if values.dtype.kind != "f" and low >= 0 and high < 1 << 16:
         # Cameras and scanners store 8, 10, 12 or 14 bits in 16: read as 16 bits, such a picture would be dark or black.
-        return 0, (1 << max(8, int(high).bit_length())) - 1
+        bits = max(8, int(high).bit_length())
+        if bits == 13 or (bits == 15 and values.dtype.kind == "u"):  # no device has that; signed numbers have 15
+            bits += 1
+        return 0, (1 << bits) - 1
     if values.dtype.kind == "f" and low >= 0 and high <= 255:
         return 0, 1 if high <= 16 else 255
     # No usual range: that of nearly all values, so that a few (a hole in a map, a hot pixel) do not take all the greys.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from journal import Entry
     from library.walk import Photo
     from report.events import Event
@@ -108,6 +110,8 @@ class Report:
         link: the beginning of all links to photos; None where nothing leads to them.
         odd: what comes after `link` for those photos whose `rel_path` leads nowhere.
         grouped_by: how groups were asked for, for the next report to compare.
+        errors: why the captions of some failed, by rel_path.
+        alike: (files, m) the rows most like each, nearest first; itself where there are fewer. None where no photo has a vector.
         names: the table in which people name groups; None where it must be left alone.
         alone: what the next report must know of photos whose groups people put together.
     """
@@ -124,6 +128,8 @@ class Report:
     link: str | None = None
     odd: Mapping[str, str] = field(default_factory=dict)
     grouped_by: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    alike: NDArray[np.int64] | None = None
     names: NamesTable | None = None
     alone: Mapping[str, tuple[int, float | None]] = field(default_factory=dict)
 
@@ -184,9 +190,24 @@ def build(
         link=photos_link(library.photos_dir, folder) if library.photos_dir else None,
         odd=odd_links(library.photos, library.photos_dir) if library.photos_dir else {},
         grouped_by=grouped_by,
+        errors=_errors(labels, library.records),
+        alike=_alike(len(rel_paths), vectors.places, clusters.near),
         names=people.table(file, groups),
         alone=people.alone,
     )
+
+
+def _errors(labels: Mapping[str, Label], records: Mapping[str, Entry]) -> dict[str, str]:
+    failed = (path for path, label in labels.items() if label.source == "error" and path in records)
+    return {path: error for path in failed if (error := records[path].get("error"))}
+
+
+def _alike(files: int, places: Sequence[int], near: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+    if near is None or not near.size:
+        return None
+    alike = np.repeat(np.arange(files)[:, None], near.shape[1], axis=1)
+    alike[places] = np.array(places)[near]
+    return alike
 
 
 def photos_link(photos_dir: Path, out_dir: Path) -> str | None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from decoding.decoder import Decoder
-from image_loader import MAX_RATIO, MAX_SIDE, MIN_SIDE, load_image, sent_size
+from image_loader import MAX_SIDE, load_image, sent_size
+from library.shapes import MAX_RATIO, MIN_SIDE
 
 GREY, RED = (128, 128, 128), (250, 10, 10)
 

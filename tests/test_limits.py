@@ -203,7 +203,7 @@ def test_a_worker_that_may_open_no_more_files_leaves_the_photo_open(product: Pro
     shim.write_text(FULL)
     product.env["MOMENT"] = "start"
     photo = str(product.photos / "cover.bmp")
-    program = f"from engines.ray.workers import DecodingWorker\nprint(repr(DecodingWorker(64, 1).load({photo!r})[0]))"
+    program = f"from engines.ray.workers import DecodingWorker\nprint(repr(DecodingWorker(64, 1).load({photo!r})[0].verdict))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=product.env, capture_output=True, text=True, check=True
     )

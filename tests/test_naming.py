@@ -259,3 +259,9 @@ def test_terms_of_scripts_with_marks_or_without_spaces(
 ) -> None:
     terms = contrast_terms([here, there])[0]
     assert expected in terms
+
+
+def test_the_mock_heads_no_group_that_has_a_real_caption() -> None:
+    labels = {"0": Label("a mock caption for 0", "caption", is_mock=True), "1": Label("a dog", "caption")}
+    groups = name_groups(list(labels), np.zeros(2, int), np.array([0.1, 0.2]), labels)
+    assert groups[0].heading == "a dog"

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "cluster_report.html"
 _PROGRAM = (
-    "data.js", "format.js", "elements.js", "names.js", "address.js", "rail.js", "groups.js", "events.js", "search.js", "list.js",
-    "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
+    "data.js", "format.js", "elements.js", "names.js", "address.js", "rail.js", "groups.js", "events.js", "words.js", "query.js",
+    "search.js", "list.js", "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
 )  # fmt: skip
 """Joined in this order into one script: code that runs at once may use only what the files before it define."""
 _TERMS = 5
@@ -49,6 +49,10 @@ _SOURCES = {
 }  # fmt: skip
 _CLIMBS = re.compile(r"(^|/)\.\.?(/|$)|^/")
 """A path that a browser would resolve to somewhere else."""
+_PATH = re.compile(r"""(['"])(?:/|[A-Za-z]:[\\/])[^'"]*\1|(?<![\w:/.~-])(?:/|[A-Za-z]:[\\/])[^\s'"/][^\s'"]*""")
+"""A path of this computer's disk, in quotes or up to a space."""
+_MOST_ALIKE = 12
+"""Photos most like one, where all photos are too many for numbers of two bytes."""
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 """What could end a script element or a line of it, and the halves of characters that UTF-8 cannot hold."""
 
@@ -73,7 +77,7 @@ def write_page(report: Report, folder: Path) -> None:
     text = environment.get_template("page.html").render(
         policy=_policy(style, scripts),
         headline=headline(report),
-        about=[report.summary, f"{report.method}.", *report.notes],
+        about=[without_paths(line) for line in (report.summary, f"{report.method}.", *report.notes)],
         licence=_template("d3_licence.txt"),
         style=Markup(style),  # noqa: S704 - ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours
@@ -81,6 +85,11 @@ def write_page(report: Report, folder: Path) -> None:
     )
     with replaced(folder / PAGE) as new:
         new.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def without_paths(text: str) -> str:
+    """Return a text with the last part only of each path: what is before it tells a stranger the owner's folders."""
+    return _PATH.sub(lambda match: re.split(r"[/\\]", match[0].strip("'\"").rstrip("/\\"))[-1], text)
 
 
 def headline(report: Report) -> list[str]:
@@ -121,6 +130,12 @@ def _data(report: Report) -> dict[str, Any]:
         "themes": [{"name": theme.name, "groups": theme.groups} for theme in report.themes],
         "events": [_event(event) for event in report.events],
         "bursts": _bursts(rows),
+        "errors": {
+            index: without_paths(report.errors[row.rel_path])
+            for index, row in enumerate(rows)
+            if row.rel_path in report.errors and row.rel_path not in report.videos
+        },
+        "alike": _alike(report),
         "moving": [index for index, row in enumerate(rows) if extension(row.rel_path) in VIDEO_EXTENSIONS],
         "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
         "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
@@ -215,6 +230,16 @@ def _bursts(rows: Sequence[Row]) -> list[list[int]]:
         for shown, frames in bursts.items()
         if len(frames) > 1
     ]
+
+
+def _alike(report: Report) -> dict[str, Any] | None:
+    """Return the places of the photos most like each, as the bytes of whole numbers, in base 64."""
+    if report.alike is None:
+        return None
+    wide = len(report.rows) > 1 << 16
+    near = report.alike[:, :_MOST_ALIKE] if wide else report.alike
+    numbers = near.astype("<u4" if wide else "<u2").tobytes()
+    return {"count": near.shape[1], "wide": wide, "near": b64encode(numbers).decode()}
 
 
 def _spread(rows: Sequence[Row]) -> dict[str, list[int | None]]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FEW = 200
 """Fewer distinct vectors than this are too few for UMAP and HDBSCAN to see density in; BERTopic's FAQ says 1000."""
 THEMES = range(8, 21)
+ALIKE = 24
+"""Rows most like a row: of the graph that groups are made from, so they cost nothing."""
 _GROUPS_A_THEME = 3
 """On average: a theme of one or two groups is only a second name for them."""
 _RETRIES = 3
@@ -48,7 +50,8 @@ class Clusters:
     `labels` (n,) is -1 for the unclustered; `centroids` (k, d) have length 1; `distances` (n,) are cosine distances to
     the own group's centroid, of the unclustered to the nearest; `nearest` (n,) is the group whose centroid is nearest,
     which need not be the own one. Without any group these two hold NaN and -1. `xy` (n, 2) is the place on the map,
-    `themes` (k,) the group of groups, that of most photos first, or -1 for all. `method` is a sentence, `notes` are others, for people.
+    `themes` (k,) the group of groups, that of most photos first, or -1 for all. `near` (n, m) are the rows most like each, nearest
+    first; itself where there are fewer. `method` is a sentence, `notes` are others, for people.
     """
 
     labels: Ints
@@ -59,6 +62,7 @@ class Clusters:
     themes: Ints
     method: str
     notes: list[str]
+    near: Ints | None = None
 
 
 @dataclass(slots=True)
@@ -68,6 +72,7 @@ class _Found:
     labels: Ints
     xy: Floats
     method: str
+    near: Ints
     notes: list[str] = field(default_factory=list)
 
 
@@ -125,7 +130,17 @@ def cluster(
     middle = found.xy.mean(axis=0, keepdims=True) if len(first) else np.zeros((1, 2), np.float32)
     themes = _themes(centroids, np.bincount(labels[labels >= 0], minlength=len(centroids)))
     xy = np.vstack([found.xy, middle])[of]
-    return Clusters(labels, centroids, distances[of], nearest[of], xy, themes, found.method, found.notes)
+    near = _near_rows(found.near, first, of)
+    return Clusters(labels, centroids, distances[of], nearest[of], xy, themes, found.method, found.notes, near)
+
+
+def _near_rows(near: Ints, first: Ints, of: Ints) -> Ints:
+    """Return the rows most like each row, from those of the distinct ones; itself for a row of zeros or a neighbour not found."""
+    own = np.arange(len(of))[:, None]
+    if not len(first):
+        return own[:, :0]
+    rows = np.where(near[of] < 0, own, first[near[of]])
+    return np.where(of[:, None] < 0, own, rows)
 
 
 def merged(clusters: Clusters, vectors: Floats, into: Mapping[int, int]) -> tuple[Clusters, Ints]:
@@ -160,9 +175,11 @@ def _of_distinct(earlier: Earlier, of: Ints, count: int) -> Earlier:
 def _few(vectors: Floats, copies: Ints, size: int) -> _Found:
     """Group few vectors by average linkage, cut where the mean silhouette is best."""
     count = len(vectors)
-    labels = np.full(count, -1)
+    labels, near = np.full(count, -1), np.empty((count, 0), np.int64)
     if count > 1:
         away = (1 - vectors @ vectors.T).clip(0, 2).astype(np.float64)
+        np.fill_diagonal(away, -1)
+        near = away.argsort(axis=1, kind="stable")[:, 1 : ALIKE + 1]
         np.fill_diagonal(away, 0)
         tree = linkage(away[np.triu_indices(count, 1)], "average")
         cuts = cut_tree(tree).T[::-1]  # one row a cut: into one group, two groups ...
@@ -175,7 +192,7 @@ def _few(vectors: Floats, copies: Ints, size: int) -> _Found:
     if size > 2 and (labels < 0).all():
         notes.append(f"None of their groups has {size} photos: give a smaller --min-cluster-size.")
     method = f"average linkage by cosine distance, cut where the mean silhouette is best, groups of {size} or more; map by PCA"
-    return _Found(labels, project(vectors), method, notes)
+    return _Found(labels, project(vectors), method, near, notes)
 
 
 def _silhouette(away: NDArray[np.float64], labels: NDArray[Any]) -> float:
@@ -207,7 +224,7 @@ def _by_density(vectors: Floats, copies: Ints, size: int, seed: int, say: Say) -
         f"min_cluster_size {used}, min_samples {_MIN_SAMPLES}); map by UMAP ({MAP_NEIGHBOURS} of the same neighbours, "
         "min_dist 0.1, from the 5 dimensions)"
     )
-    return _Found(labels, xy, method, notes)
+    return _Found(labels, xy, method, graph[0][:, 1 : ALIKE + 1].astype(np.int64), notes)
 
 
 def _guarded(space: Floats, copies: Ints, size: int) -> tuple[Ints, int, list[str]]:
@@ -271,7 +288,7 @@ def _by_evoc(vectors: Floats, copies: Ints, size: int, seed: int, say: Say) -> _
         f"EVoC (base_min_cluster_size {size}, seed {seed}, its most persistent layer of "
         f"{len(layers)}); map by UMAP (EVoC's neighbours, min_dist 0.1, from PCA, {_FAST_EPOCHS} epochs)"
     )
-    return _Found(labels, xy, method, notes)
+    return _Found(labels, xy, method, graph[0][:, 1 : ALIKE + 1].astype(np.int64), notes)
 
 
 def _by_size(labels: Ints) -> Ints:

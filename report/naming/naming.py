@@ -205,7 +205,10 @@ def _new_headings(
     headings: dict[int, _Named] = {}
     asked: list[int] = []
     for cluster, inside in photos.items():
-        captions = (labels[path] for path in (inside[:1] if match else inside))
+        captions = [labels[path] for path in inside]
+        if any(it.source == "caption" and not it.is_mock for it in captions):
+            captions = [it for it in captions if not it.is_mock]  # the next report would not keep the mock's
+        captions = captions[:1] if match else captions
         heading = next((shorten(it.text) for it in captions if it.source == "caption" and it.text), "")
         headings[cluster] = (heading, "caption") if heading else (f"Group {ids[cluster]}", "number")
         if not heading:

@@ -5,6 +5,7 @@
 const VIEWS = ["groups", "events", "list", "map"];
 let shownAddress = null;
 let state = null; // its parameters, without the photo that is open over the view
+let isTyping = false; // what is in the search field is newer than the address
 let unwritten = null; // what `showAtOnce` has yet to write: { target, replace, timer }
 
 function address(parameters) {
@@ -31,16 +32,19 @@ function show(target) {
 }
 
 function showView() {
-  const isSearch = Boolean(state.get("q") || state.get("only")), isGroup = state.has("group"), isEvent = state.has("event");
-  const shown = state.has("map") ? "map" : isSearch || isGroup || isEvent ? "list" : state.has("events") ? "events" : "groups";
-  const tab = shown === "map" ? "map" : isEvent ? "events" : isGroup ? "groups" : shown; // a search has no tab
+  const isSearch = Boolean(state.get("q") || state.get("only")), isGroup = state.has("group"), isEvent = state.has("event"), isAlike = state.has("like");
+  const chosen = ["map", "events", "groups"].find((view) => state.has(view)) ?? (isSearch ? "list" : "groups");
+  const shown = isGroup || isEvent || isAlike ? (state.has("map") ? "map" : "list") : chosen;
+  const tab = shown !== "list" ? shown : isEvent ? "events" : isGroup || isAlike ? "groups" : "list";
+  // Whatever tab is chosen, the search stays.
+  const search = { q: state.get("q"), only: state.get("only"), theme: state.get("theme") };
   for (const view of VIEWS) {
     $(`view-${view}`).hidden = view !== shown;
-    if (view !== "list") markCurrent($(`tab-${view}`), view === tab, "page");
+    markCurrent($(`tab-${view}`), view === tab, "page");
+    $(`tab-${view}`).href = view === "list" ? address(search) : address({ [view]: "", ...(isSearch || view === "map" ? search : {}) });
   }
-  // The map shows what was found too.
-  $("tab-map").href = address({ map: "", q: state.get("q"), only: state.get("only"), theme: state.get("theme") });
-  if (document.activeElement !== $("words")) $("words").value = state.get("q") ?? "";
+  $("tab-list").hidden = !isSearch;
+  if (!isTyping) $("words").value = state.get("q") ?? "";
   showRail();
   showFilters();
   ({ groups: showGroups, events: showEvents, list: showList, map: showMap })[shown]();
@@ -55,7 +59,8 @@ function follow(target) {
 function showAtOnce(target, replace) {
   if (show(target)) scrollToTop();
   clearTimeout(unwritten?.timer);
-  unwritten = { target, replace, timer: setTimeout(writeAddress, 250) };
+  // What is typed on before the address is written belongs to the entry that was to be made.
+  unwritten = { target, replace: replace && (unwritten?.replace ?? true), timer: setTimeout(writeAddress, 250) };
 }
 /* Before the page goes to another address, the one before must be in the history. */
 function writeAddress() {
@@ -69,8 +74,16 @@ function writeAddress() {
 }
 
 addEventListener("hashchange", () => {
-  if (show(location.hash || "#groups")) setScroll();
+  if (!show(location.hash || "#groups")) return;
+  setScroll();
+  focusHeading();
 });
+/* So that a reader of the screen, and the next press of Tab, begin at what opened. */
+function focusHeading() {
+  const view = $(`view-${VIEWS.find((one) => !$(`view-${one}`).hidden)}`), year = state.get("year");
+  const section = [...view.children].find((one) => !one.hidden && (year === null || one.dataset.year === year));
+  (view === $("view-list") ? $("list-title") : section?.querySelector("h2"))?.focus({ preventScroll: true });
+}
 document.addEventListener("click", (event) => {
   const target = event.target.closest("a[href^='#']");
   if (!target || event.ctrlKey || event.metaKey || event.shiftKey) return;

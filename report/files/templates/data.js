@@ -40,11 +40,14 @@ const originalOf = (photo) =>
 const largeOf = (photo) => pictureAddress(data.previews, photo) ?? (thumbnailOf(photo) ? originalOf(photo) : null);
 /* File names may hold characters that break the line or reverse the text: show a replacement character for each. */
 const printable = (path) => path.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu, "\ufffd");
+/* Failed photos are left off the map, also where their pictures could be read. */
+const isPlaced = (photo) => photos.x[photo] !== null && statusOf(photo) !== "e";
 const titleOf = (photo) => labelOf(photo) || printable(photos.name[photo]);
 
 const distanceOf = (photo) => photos.distance[photo] ?? Infinity;
 const timeOf = (photo) => photos.at[photo] ?? Infinity;
 const SORTS = {
+  best: { text: "Best match" }, // by the words of a search
   typical: { text: "Most typical", compare: (a, b) => distanceOf(a) - distanceOf(b) },
   time: { text: "By time", compare: (a, b) => (timeOf(a) === timeOf(b) ? a - b : timeOf(a) - timeOf(b)) },
   odd: { text: "Oddest", compare: (a, b) => (photos.distance[b] ?? -1) - (photos.distance[a] ?? -1) },
@@ -67,3 +70,12 @@ const eventOfId = new Map(events.map(({ id }, event) => [id, event]));
 const eventOf = new Int32Array(photoCount).fill(-1);
 events.forEach(({ members }, event) => members.forEach((photo) => (eventOf[photo] = event)));
 const burstOf = new Map(data.bursts.flatMap((frames) => frames.map((photo) => [photo, frames])));
+
+/* The photos most like each, nearest first, `count` of each as whole numbers of two or four bytes; itself where there are fewer. */
+let alike = null;
+function alikeOf(photo) {
+  if (!data.alike) return [];
+  const { count, wide, near } = data.alike;
+  alike ??= new (wide ? Uint32Array : Uint16Array)(Uint8Array.from(atob(near), (letter) => letter.charCodeAt(0)).buffer);
+  return [...alike.subarray(photo * count, (photo + 1) * count)].filter((other) => other !== photo);
+}

@@ -62,7 +62,7 @@ const cards = (list) => make("div", { className: "cards" }, ...list);
 
 /* A heading whose content is made when it comes near: a library may have hundreds of groups and thousands of events. */
 function lazySection(heading, note, height, content) {
-  const section = make("section", { className: "section" }, make("h2", {}, heading, make("span", { className: "meta" }, note)));
+  const section = make("section", { className: "section" }, make("h2", { tabIndex: -1 }, heading, make("span", { className: "meta" }, note)));
   section.style.minHeight = `${height}px`; // so that the scrollbar is right before the content is made
   section.style.containIntrinsicHeight = `auto ${height}px`;
   section.fill = () => {
@@ -73,6 +73,18 @@ function lazySection(heading, note, height, content) {
   };
   nearSections.observe(section);
   return section;
+}
+/* Of groups or events, those with photos of a list, most first: cards of these photos only. */
+function foundCards(list, placeOf, all, nameOf, makeCard) {
+  const found = new Map();
+  for (const photo of list) {
+    const place = placeOf(photo);
+    if (place >= 0) found.has(place) ? found.get(place).push(photo) : found.set(place, [photo]);
+  }
+  if (!found.size) return make("p", { className: "empty" }, `${list.length ? "None of them has a photo that was found." : "Nothing found."}`);
+  const most = [...found].sort(([, a], [, b]) => b.length - a.length);
+  const note = (part, place) => (part.length === all(place).length ? quantity(part.length, "photo") : `${formatNumber(part.length)} of ${quantity(all(place).length, "photo")}`);
+  return lazySection(nameOf(most.length), "with photos that were found", 70 + estimateHeight(most.length, 294, 300), () => [cards(most.map(([place, part]) => makeCard(place, part, note(part, place))))]);
 }
 const nearSections = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) if (isIntersecting) target.fill();

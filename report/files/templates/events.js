@@ -37,18 +37,21 @@ function yearLinks() {
   });
 }
 
-function showEvents() {
-  const view = $("view-events");
-  if (view.firstChild) return;
+const foundEventCards = (list) => foundCards(list, (photo) => eventOf[photo], (event) => events[event].members, (size) => quantity(size, "event"),
+  (event, part, note) => card(eventAddress(event), events[event].name || events[event].title, part, events[event].name && events[event].title, note));
+const showEvents = () => sectionsOf($("view-events"), eventSections, foundEventCards);
+
+function eventSections() {
+  const sections = [];
   for (const [year, entry] of eventYears()) {
     const large = entry.events.filter(isLarge), small = entry.events.filter((event) => !isLarge(event));
     const height = 90 + estimateHeight(large.length, 294, 275) + estimateHeight(small.length, 100, 128);
     const note = withDots(OUTSIDE[year] ? "" : quantity(entry.events.length, "event"), quantity(entry.size, "photo"));
     const section = lazySection(OUTSIDE[year] ? events[entry.events[0]].title : year, note, height, () => eventCards(large, small));
     section.dataset.year = year;
-    view.append(section);
+    sections.push(section);
   }
-  if (!view.firstChild) view.append(make("p", { className: "empty" }, "This report has no events: it was made without the photos' dates."));
+  return sections.length ? sections : [make("p", { className: "empty" }, "This report has no events: it was made without the photos' dates.")];
 }
 
 function eventCards(large, small) {

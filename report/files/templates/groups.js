@@ -5,8 +5,19 @@ const bySize = (a, b) => groupPhotos[b].length - groupPhotos[a].length;
 const groupCard = (group) => card(groupAddress(group), nameOf(group), groupPhotos[group],
   subtitleOf(group), withDots(quantity(groupPhotos[group].length, "photo"), dateRange(groupPhotos[group])));
 
+/* The sections of a view are made once, and those of a search over again for each. */
+function sectionsOf(view, make, makeFound) {
+  const search = state.get("q") || state.get("only") ? JSON.stringify(["q", "only", "theme"].map((name) => state.get(name))) : "";
+  if (view.firstChild && view.dataset.search === search) return Boolean(search);
+  view.dataset.search = search;
+  view.replaceChildren(...(search ? [makeFound(foundPhotos())] : make()));
+  return Boolean(search);
+}
+const foundGroupCards = (list) => foundCards(list, (photo) => (photos.group[photo] >= 0 && isHidden(photos.group[photo]) ? -1 : photos.group[photo]), (group) => groupPhotos[group], (size) => quantity(size, "group"),
+  (group, part, note) => card(groupAddress(group), nameOf(group), part, subtitleOf(group), note));
+
 function showGroups() {
-  if (!$("view-groups").firstChild) $("view-groups").append(...groupSections());
+  if (sectionsOf($("view-groups"), groupSections, foundGroupCards)) return;
   const theme = state.get("theme");
   for (const section of $("view-groups").children) section.hidden = theme !== null && !isFlat && section.dataset.theme !== theme;
 }

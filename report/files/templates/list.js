@@ -3,13 +3,13 @@
 function showList() {
   const id = idInState("group");
   const { title, list, back, sorts, details = [], links = [], noteOf = null } =
-    id !== null ? groupList(id) : state.has("event") ? eventList(idInState("event")) : foundList(chosenSort() ?? "time");
+    id !== null ? groupList(id) : state.has("like") ? alikeList(idInState("like")) : state.has("event") ? eventList(idInState("event")) : foundList();
   const sort = chosenSort() ?? sorts[0];
   if (sorts.length > 1) links.unshift(sortChoice(sorts, sort, noteOf !== null));
   $("back").href = back.href;
   $("back").textContent = `← ${back.text}`;
   $("list-title").textContent = title;
-  const size = list.length || !state.get("q") ? quantity(list.length, "photo") : "Nothing found. Every word must be in the caption, the path or the group’s heading.";
+  const size = list.length || !state.get("q") || id !== null || state.has("like") ? quantity(list.length, "photo") : "Nothing found. Each word must begin a word of the caption, the file’s or the folder’s name, or say when it was: try fewer words.";
   $("list-meta").textContent = withDots(size, state.has("event") ? "" : dateRange(list), ...details);
   $("list-row").replaceChildren(...links);
   grid.fill(id !== null && sort !== "typical" ? [...list].sort(SORTS[sort].compare) : list, noteOf);
@@ -17,6 +17,7 @@ function showList() {
 
 const chosenSort = () => (SORTS[state.get("sort")] ? state.get("sort") : null);
 const nearestName = (photo) => nameOf(photos.nearest[photo]) ?? "";
+const MOST_CHIPS = 5; // of groups, and of events
 const backToGroups = { href: "#groups", text: "Groups" };
 
 function groupList(id) {
@@ -42,14 +43,25 @@ function eventList(id) {
   return { title: event.name || event.title, list: event.members, back, sorts: [], details: [event.name && event.title, eventTime(event)].filter(Boolean) };
 }
 
-function foundList(sort) {
-  const list = foundPhotos(inOrder(sort)), query = state.get("q"), only = state.get("only");
-  const links = list.length ? [link("Show on the map", addressWith({ map: "" }))] : [];
-  for (const group of query ? foundGroups(query).slice(0, 6) : []) {
-    links.push(link([`Group: ${shorten(nameOf(group), 44)} `, make("b", {}, formatNumber(groupPhotos[group].length))], groupAddress(group)));
+function alikeList(photo) {
+  const isKnown = photo >= 0 && photo < photoCount, group = isKnown ? photos.group[photo] : -1;
+  const back = groups[group] ? { href: groupAddress(group), text: shorten(nameOf(group), 44) } : backToGroups;
+  return { title: isKnown ? `More like “${shorten(titleOf(photo), 80)}”` : "No such photo", list: isKnown ? alikeOf(photo) : [], back, sorts: [] };
+}
+
+function foundList() {
+  const query = state.get("q"), only = state.get("only"), sort = chosenSort() ?? (query ? "best" : "time");
+  const inTime = foundPhotos(inOrder(sort === "best" ? "time" : sort)), list = sort === "best" && query ? bestFirst(inTime, query) : inTime;
+  const hasPlaces = list.some(isPlaced), sorts = hasPlaces ? ["time", "typical", "odd"] : list.length ? ["time"] : [];
+  const links = hasPlaces ? [link("Show on the map", addressWith({ map: "" }))] : [];
+  const chip = (kind, name, size, href) => links.push(link([`${kind}: ${shorten(name, 44)} `, make("b", {}, formatNumber(size))], href));
+  if (query) {
+    if (list.length) sorts.unshift("best");
+    for (const group of foundGroups(query).slice(0, MOST_CHIPS)) chip("Group", nameOf(group), groupPhotos[group].length, groupAddress(group));
+    for (const event of foundEvents(query).slice(0, MOST_CHIPS)) chip("Event", events[event].name || events[event].title, events[event].members.length, eventAddress(event));
   }
   const title = withDots(query ? `“${query.trim()}”` : null, FILTERS[only]?.text, themes[state.get("theme")]?.name);
-  return { title, list, back: backToGroups, sorts: ["time", "typical", "odd"], links, noteOf: only === "unclustered" ? nearestName : null };
+  return { title, list, back: backToGroups, sorts, links, noteOf: only === "unclustered" ? nearestName : null };
 }
 
 function sortChoice(sorts, current, isUnclustered) {

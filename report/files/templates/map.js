@@ -305,7 +305,8 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
       highlighted = which;
       schedule();
     },
-    zoomTo(list) {
+    /* `isFlying`: the way there is shown, unless someone wants no movement. */
+    zoomTo(list, isFlying) {
       resize();
       const shown = list.filter((photo) => x[photo] !== null);
       if (!shown.length) return;
@@ -316,7 +317,9 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
       };
       const [x0, x1] = middleOf(shown.map((photo) => originX + x[photo] * scale)), [y0, y1] = middleOf(shown.map((photo) => originY + y[photo] * scale));
       const k = Math.min(30, Math.max(1, 0.7 * Math.min(width / (x1 - x0 || 1), height / (y1 - y0 || 1))));
-      zoom.transform(selection, d3.zoomIdentity.translate(width / 2 - (k * (x0 + x1)) / 2, height / 2 - (k * (y0 + y1)) / 2).scale(k));
+      const there = d3.zoomIdentity.translate(width / 2 - (k * (x0 + x1)) / 2, height / 2 - (k * (y0 + y1)) / 2).scale(k);
+      if (isFlying && !matchMedia("(prefers-reduced-motion: reduce)").matches) zoom.transform(selection.transition().duration(700), there);
+      else zoom.transform(selection.interrupt(), there);
       if (shown.length === 1) setHovered(shown[0]);
     },
     setLabels(list) {

@@ -2,8 +2,10 @@
 
 let map = null;
 
+let flownTo = null; // the search that is shown
 function showMap() {
   fitMap();
+  const isFirst = map === null;
   map ??= makeMap($("canvas"), {
     x: photos.x, y: photos.y, themes: allPhotos.map(themeOf), typical: inOrder("typical"), labels: mapLabels(), thumbnail: thumbnailOf,
     colours: mapColours, hover: showHover, open: (photo) => follow(photoAddress(photo)),
@@ -16,11 +18,15 @@ function showMap() {
   const isHighlighted = list && new Uint8Array(photoCount);
   list?.forEach((photo) => (isHighlighted[photo] = 1));
   map.highlight(isHighlighted);
-  const onMap = list?.filter((photo) => photos.x[photo] !== null);
+  const onMap = list?.filter(isPlaced);
   const heading = id === null ? "" : id === -1 ? "Unclustered" : nameOf(groupOfId.get(id)) ?? "";
   $("hint").textContent = list ? `${quantity(onMap.length, "photo")} highlighted${id === null ? "" : `: ${shorten(heading, 60)}`}` : "";
+  const search = list && id === null ? addressWith({ spot: null }) : null;
   if (id !== null) map.zoomTo(onMap);
   else if (state.has("spot")) map.zoomTo([idInState("spot")]);
+  else if (search && search !== flownTo) map.zoomTo(onMap, !isFirst);
+  else if (!search && flownTo) map.zoomAll();
+  flownTo = search;
 }
 
 /* As high as the window allows. On a phone the window grows and shrinks as one scrolls: there, only a new width counts. */

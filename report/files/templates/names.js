@@ -47,7 +47,7 @@ function showChanges() {
 }
 function showNames() {
   showChanges();
-  prepared = null;
+  forgetNames();
   $("view-groups").replaceChildren();
   map?.setLabels(mapLabels());
   if (state) showView();

@@ -22,10 +22,8 @@ addEventListener("keydown", (event) => {
   }
   if (event.key !== "Escape" || dialog.open) return;
   if (document.activeElement === $("words")) {
-    if ($("words").value) {
-      $("words").value = "";
-      $("words").dispatchEvent(new Event("input"));
-    } else $("words").blur();
+    if ($("words").value) $("clear").click();
+    else $("words").blur();
   } else if (!$("view-list").hidden) follow($("back").getAttribute("href"));
 });
 
@@ -34,6 +32,6 @@ setScroll();
 closesWithBack = false; // a photo that the page was opened with is the first entry of the history
 // Get search ready before the first word is typed, but after the first pictures.
 setTimeout(() => {
-  searchTexts();
+  searchIndex();
   inOrder("time");
 }, 200);

@@ -16,12 +16,13 @@ function showPhoto(photo) {
   if (!dialog.open) {
     dialog.showModal();
     closesWithBack = true;
-    $("close").focus();
   }
   if (photo === openPhoto) return;
+  const isNew = openPhoto === null, hadFocus = $("facts").contains(document.activeElement);
   openPhoto = photo;
   showPicture(photo);
   showFacts(photo);
+  if (isNew || hadFocus) $("facts").firstChild.focus({ preventScroll: true });
   const list = photosAround(photo), index = indexIn(list, photo);
   $("before").disabled = index <= 0;
   $("after").disabled = index >= list.length - 1;
@@ -65,15 +66,16 @@ function showFacts(photo) {
     add(`Distance from the centre of ${list ? "its" : "the nearest"} group`, (photos.distance[photo] / 1000).toFixed(3) + place);
   }
   if (isVideo(photo) && statusOf(photo) !== "m") add("Kind", "▶ Video; the picture is one frame of it");
-  add("Status", STATUS[statusOf(photo)]);
+  add("Status", STATUS[statusOf(photo)] + (data.errors[photo] ? `: ${printable(data.errors[photo])}` : ""));
   add("File", make("bdi", {}, printable(pathOf(photo))));
   if (burst) {
     const frames = [...burst].sort(SORTS.time.compare).map((frame) => replacing(link([pictureOrTitle(frame)], photoAddress(frame), frame === photo, "")));
     add(`One of ${burst.length} frames taken one after the other`, make("span", { className: "frames" }, ...frames));
   }
   if (originalOf(photo)) row.append(make("a", { className: "action", href: originalOf(photo), target: "_blank", rel: "noopener" }, isVideo(photo) ? "Open the video" : "Open the file"));
-  if (photos.x[photo] !== null) row.append(make("a", { className: "action", href: address({ map: "", spot: photo }) }, "Show on the map"));
-  $("facts").replaceChildren(make("h2", { className: labelOf(photo) ? "" : "none" }, labelOf(photo) || "No caption"), facts, row);
+  if (isPlaced(photo)) row.append(make("a", { className: "action", href: address({ map: "", spot: photo }) }, "Show on the map"));
+  if (alikeOf(photo).length) row.append(make("a", { className: "action", href: address({ like: photo }) }, "More like this"));
+  $("facts").replaceChildren(make("h2", { className: labelOf(photo) ? "" : "none", tabIndex: -1 }, labelOf(photo) || "No caption"), facts, row);
   $("facts").scrollTop = 0;
 }
 

@@ -5,7 +5,7 @@ const railLinks = {};
 const railThemes = [null, ...themes.keys(), ...(unclustered.length ? [-1] : [])]; // null: all themes
 
 function showRail() {
-  const kind = $("view-events").hidden ? "themes" : "years", rail = $("rail");
+  const kind = $("view-events").hidden || state.get("q") || state.get("only") ? "themes" : "years", rail = $("rail");
   const links = (railLinks[kind] ??= kind === "years" ? yearLinks() : themes.length ? railThemes.map(themeLink) : []);
   if (rail.dataset.kind !== kind) rail.replaceChildren(...links);
   rail.dataset.kind = kind;
