@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from decoding.decoder import Decoder
 from errors import StopRunError, UnavailableImageError
+from library.video import can_open_videos
 
 if TYPE_CHECKING:
     import threading
@@ -47,7 +48,7 @@ def each_photo(
         StopRunError: `STREAK` photos in a row could not be read.
     """
     count = min(_cores(), len(items))
-    decoders = [Decoder(max_side, videos=True) for _ in range(count)]
+    decoders = [Decoder(max_side, videos=can_open_videos()) for _ in range(count)]
     idle: SimpleQueue[Decoder] = SimpleQueue()
     for decoder in decoders:
         idle.put(decoder)

@@ -358,6 +358,7 @@ def pictures(product: Product, kind: str) -> list[Image.Image]:
 def test_the_report_without_the_package(product: Product) -> None:
     """A caption that was made elsewhere: no picture, no failure."""
     film(product.photos / VIDEO)
+    (product.photos / "misnamed.heic").write_bytes((product.photos / VIDEO).read_bytes())
     product.journal.write_text(
         json.dumps({"rel_path": VIDEO, "caption": "A walk", "status": "success"}) + "\n"
     )
