@@ -21,7 +21,7 @@ from errors import SidecarError, StopRunError
 from journal import MOCK, CaptionJournal, Entry
 from library.disk import reason
 from library.photo_programs import LIBRARIES
-from library.walk import folded, walk
+from library.walk import RAW_EXTENSIONS, extension, folded, walk
 from report.files.table import plain
 from sidecars.files import (
     Made,
@@ -145,7 +145,10 @@ def _targets(options: ExportOptions, photos_dir: Path, outcome: _Outcome) -> lis
     journal = CaptionJournal(options.captions_jsonl)
     tags = _read_tags(options.groups) if options.groups else {}
     targets: dict[str, _Target] = {}
-    for photo, entry in _captioned(journal, photos_dir, outcome):
+    photos = list(_captioned(journal, photos_dir, outcome))
+    # Camera raw first: where two photos share a sidecar, Lightroom reads it for the raw one only.
+    photos.sort(key=lambda one: extension(one[0].rel_path) not in RAW_EXTENSIONS)
+    for photo, entry in photos:
         at = journal.times.get(photo.rel_path, "")
         caption, model = clean(entry["caption"] or ""), clean(entry.get("model", ""))
         words = Words(caption, model, clean(at), tags.get(photo.rel_path, ()))

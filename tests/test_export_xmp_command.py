@@ -173,6 +173,15 @@ def test_names_of_adobe(product: Product) -> None:
     assert "see --names" in said
 
 
+def test_camera_raw_comes_first_where_names_are_shared(product: Product) -> None:
+    (product.photos / "2023" / "IMG_0000.NEF").write_bytes(b"II*\0")
+    caption_all(product, FIRST, "2023/IMG_0000.NEF")
+    text = product.journal.read_text().splitlines()
+    product.journal.write_text(f"{text[0]}\n{text[1].replace('red', 'raw')}\n")
+    assert "1 sidecar new" in export(product, "--names", "adobe")
+    assert "A raw kayak" in (product.photos / "2023" / "IMG_0000.xmp").read_text()
+
+
 def test_videos_likewise(product: Product) -> None:
     caption_all(product, VIDEO)
     assert "1 sidecar new" in export(product)

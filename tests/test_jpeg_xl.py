@@ -16,8 +16,7 @@ from errors import CorruptImageError
 from image_loader import load_image, sent_size
 from library.jpeg_xl import open_jpeg_xl
 from tests.conftest import Product
-from tests.helpers.raw_files import RED, packed, scene, stored
-from tests.test_raw import close, is_upright
+from tests.helpers.raw_files import RED, close, is_upright, packed, scene, stored
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from decoding.decoder import Decoder
 from errors import CorruptImageError
 from image_loader import load_image, sent_size
 from tests.conftest import Product, draw
-from tests.helpers.raw_files import BLUE, RED, dng, packed, scene, stored, thumbnail
+from tests.helpers.raw_files import BLUE, RED, close, dng, is_upright, packed, scene, stored, thumbnail
 
 SIZE = (400, 300)
 
@@ -23,18 +23,6 @@ SIZE = (400, 300)
 def decoder() -> Iterator[Decoder]:
     with Decoder(1024) as one:
         yield one
-
-
-def close(pixel: object, colour: tuple[int, int, int], slack: int = 12) -> bool:
-    assert isinstance(pixel, tuple)
-    return bool(max(abs(a - b) for a, b in zip(pixel, colour, strict=True)) <= slack)
-
-
-def is_upright(image: Image.Image) -> bool:
-    """Tell whether the red corner, and only that, is at the top left; developed colours are strong ones."""
-    corners = [(10, 10), (image.width - 11, 10), (10, image.height - 11)]
-    red, _, blue = image.split()
-    return [int(red.getpixel(at)) > int(blue.getpixel(at)) for at in corners] == [True, False, False]  # type: ignore[arg-type]
 
 
 def upright(orientation: int) -> Image.Image:

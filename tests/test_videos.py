@@ -25,8 +25,7 @@ from tests.conftest import ROOT, Product, draw
 from tests.helpers.films import SIZE, black, corner, film, textured
 from tests.helpers.pages import Library, Watched, browser, needs_chromium, watched
 from tests.helpers.pixel_reports import report
-from tests.helpers.raw_files import BLUE, RED, scene
-from tests.test_raw import close
+from tests.helpers.raw_files import BLUE, RED, close, scene
 
 __all__ = ["browser", "watched"]  # fixtures
 VIDEO = "2024/IMG_0010.MOV"

@@ -40,6 +40,18 @@ def stored(upright: Image.Image, orientation: int) -> Image.Image:
     return upright if turn is None else upright.transpose(turn)
 
 
+def close(pixel: object, colour: tuple[int, int, int], slack: int = 12) -> bool:
+    assert isinstance(pixel, tuple)
+    return bool(max(abs(a - b) for a, b in zip(pixel, colour, strict=True)) <= slack)
+
+
+def is_upright(image: Image.Image) -> bool:
+    """Tell whether the red corner, and only that, is at the top left; developed colours are strong ones."""
+    corners = [(10, 10), (image.width - 11, 10), (10, image.height - 11)]
+    red, _, blue = image.split()
+    return [int(red.getpixel(at)) > int(blue.getpixel(at)) for at in corners] == [True, False, False]  # type: ignore[arg-type]
+
+
 def packed(image: Image.Image, kind: str = "JPEG", orientation: int | None = None) -> bytes:
     """Return the picture in a format of Pillow's, with EXIF's orientation if one is given."""
     out, more = BytesIO(), {}
