@@ -51,7 +51,7 @@ def page() -> str:
             lines += ["", f"## caption.py {name}", "", "The same as cluster_report.py, below."]
         else:
             lines += section(f"caption.py {name}", command, {} if name == "run" else flags(commands["run"]))
-    return "\n".join(lines + section("cluster_report.py", the_report, {}))
+    return "\n".join(lines + section("cluster_report.py", the_report, flags(commands["run"])))
 
 
 if __name__ == "__main__":
