@@ -45,12 +45,9 @@ def write_photo(path: Path, size: tuple[int, int] = PHONE, seed: int = 0) -> Pat
     return path
 
 
-def numbered(picture: bytes, number: int, *, longer: int | None = None) -> bytes:
-    """Return a JPEG that shows the same, with a comment that makes it another file, `longer` bytes longer.
-
-    Copies would be captioned only once, and files of one size would be looked into; by default each gets another size.
-    """
-    comment = number.to_bytes(8) + bytes(number % 60_000 if longer is None else longer)
+def numbered(picture: bytes, number: int, longer: int) -> bytes:
+    """Return a JPEG that shows the same, with a comment that makes it another file, `longer` bytes longer at least."""
+    comment = number.to_bytes(8) + bytes(longer)
     return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + picture[2:]
 
 
@@ -65,6 +62,7 @@ def make_library(
 ) -> list[str]:
     """Fill `folder` with `count` photos in `folders` subfolders, which show `distinct` pictures; return the paths.
 
+    Every file differs, or it would be captioned as a copy, and has its own size, or it would be looked into for that.
     With `first`, only that many bytes of each picture are written: enough for its header.
     """
     originals = folder.with_name(f"{folder.name}.originals")  # beside it, so that no walk finds them
@@ -72,12 +70,17 @@ def make_library(
     sources = [
         write_photo(originals / f"{seed}.jpg", size, seed).read_bytes()[:first] for seed in range(distinct)
     ]
-    paths = []
+    paths, sizes = [], set()
     for number in range(count):
         place = folder / f"{number * folders // count:03}"
         if number == 0 or not place.exists():
             place.mkdir(parents=True)
         path = place / f"IMG_{number:06}.jpg"
-        path.write_bytes(numbered(sources[number % distinct], number))
+        source = sources[number % distinct]
+        longer = number % 50_000
+        while len(source) + longer in sizes:
+            longer += 1
+        sizes.add(len(source) + longer)
+        path.write_bytes(numbered(source, number, longer))
         paths.append(str(path))
     return paths

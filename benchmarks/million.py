@@ -48,7 +48,7 @@ def make(folder: Path, count: int) -> tuple[Path, Path]:
     picture = write_photo(folder / f"{count}.jpg", TINY).read_bytes()
     with journal.open("w", encoding="utf-8") as file:
         for number in range(count):
-            data = numbered(picture, number, longer=number % 1000)
+            data = numbered(picture, number, number % 1000)
             place = library / f"{number // 1000:04}"
             if number % 1000 == 0:
                 place.mkdir(parents=True)
