@@ -46,7 +46,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(TOTAL - 2):
         place = folder / f"20{20 + number % 4}" / f"Straße {number:03}.{'jpg' if number % 3 else 'png'}"
         place.parent.mkdir(exist_ok=True)
-        Image.new("RGB", (48, 32), (number, 200 - number, 90)).save(place)
+        # The comment makes every file another photo: as JPEGs some colours come out as the same bytes.
+        Image.new("RGB", (48, 32), (number, 200 - number, 90)).save(place, comment=str(number))
     buffer = folder / "2020" / "whole.jpg"
     Image.effect_noise((64, 64), 80).save(buffer)
     (folder / "2020" / "cut off.jpg").write_bytes(buffer.read_bytes()[:700])
