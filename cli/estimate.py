@@ -57,7 +57,7 @@ def print_estimate(options: Options) -> ExitCode:
     leave_out_stand_ins(found, journal.records)
     if REPLACED in options.retry_statuses:
         journal.do_again(replaced(journal, found.photos))
-    known = find_copies(pending_photos(journal, found), journal, found.photos)
+    known = find_copies(pending_photos(journal, found)[: options.limit], journal, found.photos)
     names = [options.backend] if options.backend else [name for name in BACKENDS if is_priced(name)]
     rows = [_row(name, options, journal, known) for name in names]
     _print_photos(options, journal, found, rows)
@@ -84,7 +84,7 @@ class _Row:
 def _row(name: str, options: Options, journal: CaptionJournal, known: Known) -> _Row:
     label = model_label(name, options.model) or last_label(journal, name) or ""
     copies, others = known.split(label, None if name == MOCK else prompt_mark(options.prompt))
-    turns = Turns(others, options.limit)
+    turns = Turns(others)
     sample = sample_sizes(next(turns.rounds(), []), _size)
     work = Work(*sample, options.prompt, options.max_workers, options.base_url)
     # The journal does not say with how many workers its pace was measured.

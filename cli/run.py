@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from engines.outcome import Outcome
     from engines.ray.cluster import Cluster
     from engines.threads import PictureSource
-    from library.walk import Photo, Walk
+    from library.walk import Walk
 
 # Never error_corrupt: a broken file stays broken.
 _RETRIABLE: tuple[Status, ...] = ("error_api", "error_model")
@@ -127,7 +127,7 @@ def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Ta
         _look_for_replaced(options, journal, found)
         _say_what_is_done(journal, found, prompt)
     known = find_copies(pending_photos(journal, found), journal, found.photos)
-    turns = _turns(options, found.photos if options.dry_run else known.photos)
+    turns = Turns(found.photos if options.dry_run else known.photos, _most(options))
     return _Task(options, photos_dir, journal, found, known, turns, prompt)
 
 
@@ -144,17 +144,18 @@ def _look_for_replaced(options: RunOptions, journal: CaptionJournal, found: Walk
         )
 
 
-def _turns(options: RunOptions, photos: Sequence[Photo]) -> Turns:
-    most = [most for most in (options.limit, options.restart_every) if most]
-    return Turns(photos, min(most) if most else None)
+def _most(options: RunOptions) -> int | None:
+    """Return how many records this run makes at most."""
+    return min((most for most in (options.limit, options.restart_every) if most), default=None)
 
 
 def _carry_over(task: _Task, model: str) -> _Task:
     """Write the captions that `model` has made of the same photos under other names; return what is left to do."""
     if task.options.dry_run:
         return task
-    carried, left = task.known.carry_over(task.journal, model, task.prompt)
-    return replace(task, turns=_turns(task.options, left), carried=carried)
+    most = _most(task.options)
+    carried, left = task.known.carry_over(task.journal, model, task.prompt, most)
+    return replace(task, turns=Turns(left, None if most is None else most - carried), carried=carried)
 
 
 def _caption(
@@ -343,7 +344,7 @@ def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
         log.warning(f"Stopped; everything written is safe. {go_on} with: {_again(options)}")
         return signalled
     turns = task.turns
-    batch_ended = turns.left and turns.asked == options.restart_every != options.limit
+    batch_ended = turns.left and task.carried + turns.size == options.restart_every != options.limit
     if (result.unread or task.found.unreadable) and not (batch_ended and result.progress):
         raise StopRunError(
             f"Not everything could be read or captioned this time; fix the cause, then try the rest with: {_again(options)}"

@@ -73,13 +73,16 @@ class Known:
                 others.append(photo)
         return copies, others
 
-    def carry_over(self, journal: CaptionJournal, model: str, prompt: str | None) -> tuple[int, list[Photo]]:
-        """Write the records of the copies that `split` finds; return how many they are, and the photos that are left.
+    def carry_over(
+        self, journal: CaptionJournal, model: str, prompt: str | None, most: int | None = None
+    ) -> tuple[int, list[Photo]]:
+        """Write the records of the copies that `split` finds among the first `most`; return how many, and the photos that are left.
 
         Raises:
             StopRunError: the journal cannot be written.
         """
-        copies, others = self.split(model, prompt)
+        copies, others = Known(self.photos[:most], self._captioned).split(model, prompt)
+        others += self.photos[len(copies) + len(others) :]
         for start in range(0, len(copies), _TOGETHER):
             journal.write_many([copy.record() for copy in copies[start : start + _TOGETHER]])
         return len(copies), others

@@ -18,6 +18,7 @@ class Turns:
     middle of its file may be damaged, which its content does not show), a second one has its turn, and then all the rest.
 
     Attributes:
+        size: how many photos the run is about.
         quota: how many photos the first round has.
         alike: how many wait for another with the same content at first.
         asked: how many had their turn.
@@ -25,9 +26,10 @@ class Turns:
     """
 
     def __init__(self, photos: Sequence[Photo], most: int | None = None) -> None:
-        """At most `most` photos have a turn."""
+        """At most `most` photos, the first ones, get a record."""
         self._total = len(photos)
-        self._most = len(photos) if most is None else most
+        photos = photos[:most]
+        self.size = len(photos)
         self._waiting: dict[str, list[Photo]] = {}
         self._first: list[Photo] = []
         seen = set()
@@ -37,8 +39,8 @@ class Turns:
             else:
                 self._first.append(photo)
                 seen.add(photo.content)
-        self.alike = self._total - len(self._first)
-        self.quota = min(len(self._first), self._most)
+        self.alike = len(photos) - len(self._first)
+        self.quota = len(self._first)
         self.asked = self.carried = 0
 
     @property
@@ -49,7 +51,7 @@ class Turns:
     def rounds(self) -> Iterator[list[Photo]]:
         """Yield the photos of each round; the next is asked for only when all outcomes of the last are known."""
         photos, number = self._first, 0
-        while photos := photos[: self._most - self.asked]:
+        while photos:
             self.asked += len(photos)
             yield photos
             number += 1
