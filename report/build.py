@@ -176,15 +176,14 @@ def build(
         placed, labels, [things[place] for place in vectors.places], people, sight, previous.names
     )
     timeline = _timeline(library, vectors, pictures, labels, things)
-    videos = library.videos
     return Report(
         make_rows(labels, placed, people.clusters, groups, timeline),
         groups,
         themes,
         timeline.events,
         pictures,
-        videos,
-        summary=count(labels, videos).line(),
+        library.videos,
+        summary=count(labels, library.videos).line(),
         method=f"Grouped by {vectors.says}; {clusters.method}",
         notes=[*clusters.notes, *filter(None, (note, _unset_note(timeline.events))), *people.notes],
         link=photos_link(library.photos_dir, folder) if library.photos_dir else None,
