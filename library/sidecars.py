@@ -80,7 +80,7 @@ class Sidecars:
 
 def _listed(folder: str) -> _Folder:
     there = _Folder({}, {}, {})
-    with suppress(OSError), os.scandir(folder or ".") as scan:
+    with suppress(OSError, ValueError), os.scandir(folder or ".") as scan:
         for name in sorted(entry.name for entry in scan):
             kind = name[-5:].lower()
             if kind.endswith(".xmp"):
