@@ -84,7 +84,7 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
     anchor();
     // At the deepest zoom each photo has room for its picture.
     zoom.extent([[0, 0], [width, height]]).scaleExtent([0.7, Math.max(8, (3 * spacing) / cell)]);
-    schedule();
+    draw(); // at once: a canvas of a new size is black
   }
 
   /* A name belongs at the median of its photos, which a few far-off ones do not move, or above them. */
