@@ -131,12 +131,16 @@ class _Page:
 
     def overview(self) -> Iterator[str]:
         yield from _heading("## Groups by size")
-        yield from _head("Name", "Group", "Id", "Photos", "Share", "Theme", "Set apart by")
+        themes = ["Theme"] if self.report.themes else []
+        yield from _head("Name", "Group", "Id", "Photos", "Share", *themes, "Set apart by")
         for group in self.ordered:
             size = len(self.by_group[group.id])
-            theme, terms = self.theme_of.get(group.id, ""), ", ".join(group.terms[:5])
+            terms, theme = (
+                ", ".join(group.terms[:5]),
+                [escaped(self.theme_of.get(group.id, ""))] if themes else [],
+            )
             name, heading, share = escaped(group.name), escaped(group.heading), self.share(size)
-            yield _line(name, heading, str(group.id), f"{size:,}", share, escaped(theme), escaped(terms))
+            yield _line(name, heading, str(group.id), f"{size:,}", share, *theme, escaped(terms))
 
     def group(self, group: Group) -> Iterator[str]:
         """Show the photos nearest to the centroid and the oddest; in a small group a photo is one or the other."""

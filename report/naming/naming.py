@@ -96,13 +96,13 @@ class Counts:
         """Return the summary line: `N captioned, M errors, K vocabulary fallbacks`, and what else there is to say."""
         sources = self.sources
         line = (
-            f"{sources['caption']:,} captioned, {sources['error']:,} errors, "
-            f"{sources['vocabulary']:,} vocabulary fallbacks"
+            f"{sources['caption']:,} captioned, {counted(sources['error'], 'error')}, "
+            f"{counted(sources['vocabulary'], 'vocabulary fallback')}"
         )
         if sources["none"]:
             line += f", {sources['none']:,} unlabelled"
         if sources["video"]:
-            line += f", {sources['video']:,} videos"
+            line += f", {counted(sources['video'], 'video')}"
         return line + (f" ({self.mocks:,} of the captions are the mock's)" if self.mocks else "")
 
 
