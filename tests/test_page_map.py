@@ -137,8 +137,8 @@ def test_the_most_typical_stand_for_the_others(watched: Watched, tmp_path: Path)
     all_loaded(page, 60)
     places = page.evaluate(
         """() => {
-          const list = inOrder("typical"), { px, py, cell } = placesOn({ width: 1200, height: 600, margin: 60 }, list, photos.x, photos.y);
-          return list.map((photo) => [Math.round(px[photo] / cell), Math.round(py[photo] / cell)]);
+          const list = inOrder("typical"), { px, py, lattice: { cell, left, top } } = placesOn({ width: 1200, height: 600, margin: 60 }, list, photos.x, photos.y);
+          return list.map((photo) => [Math.round((px[photo] - left) / cell), Math.round((py[photo] - top) / cell)]);
         }"""
     )
     assert len(set(map(tuple, places))) == 1001

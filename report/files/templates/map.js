@@ -22,7 +22,7 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
     sameColour.at(-1).to = at + 1;
   }
 
-  let width = 0, height = 0, cell = 1, spacing = SPACING, px = [], py = [], xs = null, ys = null; // places in pixels before zoom; `xs` in `order`
+  let width = 0, height = 0, lattice = null, spacing = SPACING, px = [], py = [], xs = null, ys = null; // places in pixels before zoom; `xs` in `order`
   let view = d3.zoomIdentity, paint = colours(), highlighted = null;
   let frame = 0, isMoving = false, moveEnd = 0, drawn = [], hovered = null;
   let tree = null, levels = [], picture = null, pixels = null;
@@ -44,8 +44,8 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
   function gridOf(size, before, all) {
     const stride = Math.ceil(width / size) + 3, taken = new Int32Array(stride * (Math.ceil(height / size) + 3)).fill(-1), list = [];
     const add = (photo, isPoint) => {
-      const gx = Math.round(px[photo] / size), gy = Math.round(py[photo] / size), here = (gy + 1) * stride + gx + 1;
-      if (taken[here] >= 0 || (isPoint && (Math.abs(px[photo] - gx * size) > 0.06 * size || Math.abs(py[photo] - gy * size) > 0.06 * size))) return;
+      const ax = px[photo] - lattice.left, ay = py[photo] - lattice.top, gx = Math.round(ax / size), gy = Math.round(ay / size), here = (gy + 1) * stride + gx + 1;
+      if (taken[here] >= 0 || (isPoint && (Math.abs(ax - gx * size) > 0.06 * size || Math.abs(ay - gy * size) > 0.06 * size))) return;
       for (let row = here - stride; row <= here + stride; row += stride) {
         for (let at = row - 1; at <= row + 1; at++) {
           const other = taken[at];
@@ -72,11 +72,10 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
     canvas.height = Math.round(height * ratio());
     picture = context.createImageData(canvas.width, canvas.height);
     pixels = picture.data;
-    const places = placesOn({ width, height, margin: Math.min(60, width / 12) }, placed, x, y);
-    ({ px, py } = places);
-    spacing = places.cell;
-    while (spacing < SPACING) spacing *= 2; // so that all lie on the grid at last
-    cell = places.cell;
+    ({ px, py, lattice } = placesOn({ width, height, margin: Math.min(60, width / 10) }, placed, x, y));
+    const { cell } = lattice;
+    // A simple multiple of the cell, so that pictures lie in rows.
+    spacing = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64].find((times) => times * cell >= SPACING) * cell || SPACING;
     // Dots lie a little off, so that they do not look like a lattice.
     xs = Float32Array.from(order, (photo) => px[photo] + ((photo * 0.618) % 1 - 0.5) * 0.6 * cell);
     ys = Float32Array.from(order, (photo) => py[photo] + ((photo * 0.7549) % 1 - 0.5) * 0.6 * cell);
@@ -87,11 +86,21 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
     draw(); // at once: a canvas of a new size is black
   }
 
-  /* A name belongs at the median of its photos, which a few far-off ones do not move, or above them. */
+  /* A name belongs above or below a photo of its group, near the median, which a few far-off ones do not move. */
   function anchor() {
     for (const label of labels) {
-      const across = Float32Array.from(label.photos, (photo) => px[photo]).sort(), down = Float32Array.from(label.photos, (photo) => py[photo]).sort();
-      label.anchor = { x: across[across.length >> 1], y: down[down.length >> 1], top: down[down.length >> 4] };
+      const sorted = (places) => Float32Array.from(label.photos, (photo) => places[photo]).sort();
+      const across = sorted(px), down = sorted(py), middle = across[across.length >> 1], few = down.length >> 4;
+      const inner = label.photos.filter((photo) => py[photo] >= down[few] && py[photo] <= down[down.length - 1 - few]);
+      const least = (cost) => {
+        let found = inner[0];
+        for (const photo of inner) if (cost(photo) < cost(found)) found = photo;
+        return { x: px[found], y: py[found] };
+      };
+      const aside = (photo) => 0.7 * Math.abs(px[photo] - middle);
+      label.anchor = {
+        x: middle, y: down[down.length >> 1], top: least((photo) => py[photo] + aside(photo)), bottom: least((photo) => aside(photo) - py[photo]),
+      };
     }
   }
 
@@ -105,9 +114,10 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
     const k = view.k, dpr = ratio();
     const [red, green, blue] = paint.groundRgb;
     new Uint32Array(pixels.buffer).fill((255 << 24) | (blue << 16) | (green << 8) | red);
-    const depth = Math.max(0, Math.floor(Math.log2(k)));
+    const allAreIn = Math.ceil(Math.log2(spacing / lattice.cell));
+    const depth = Math.max(0, Math.min(allAreIn, Math.floor(Math.log2(k))));
     // The fewer photos, the larger the dots; they grow more slowly than the map.
-    const radius = Math.min(6, Math.max(1.1, 0.17 * cell) * k ** 0.35);
+    const radius = Math.min(6, Math.max(1.1, 0.17 * lattice.cell) * k ** 0.35);
     if (highlighted) drawDots(radius * 0.8, paint.softRgb, 0.13, 0);
     drawDots(radius, null, 0.6, 1);
     context.setTransform(dpr, 0, 0, dpr, 0, 0);

@@ -5,27 +5,36 @@ const EVEN = 0.6; // how much a place goes by its rank: 0 keeps all distances, 1
 const FILLED = 0.62; // of the map, if each photo had a cell
 const TURN = Math.PI * (3 - Math.sqrt(5)); // the golden angle: steps by it cover a disc evenly
 
-/* Return the places of the photos `list` in pixels, by photo, on a lattice of one size: { cell, px, py }. The first in the list
-   is moved least. */
+/* Return the places of the photos `list` in pixels, by photo: { px, py, lattice }. They lie on a lattice of points, which it
+   returns too. The first in the list is moved least. */
 function placesOn({ width, height, margin }, list, x, y) {
-  const area = Math.max(1, (width - 2 * margin) * (height - 2 * margin));
-  const cell = Math.sqrt((FILLED * area) / Math.max(1, list.length));
-  const px = evened(list, x, margin, width - margin), py = evened(list, y, margin, height - margin);
-  const wide = Math.max(1, Math.floor(width / cell)) + 1, high = Math.max(1, Math.floor(height / cell)) + 1;
-  const taken = new Uint8Array(wide * high), tried = new Int32Array(wide * high); // how far around each cell all is taken
-  const limit = 30 * list.length;
+  const lattice = latticeFor(list.length, width, height, margin), { cell, left, top, wide, high } = lattice;
+  const px = evened(list, x, left, width - left), py = evened(list, y, top, height - top);
+  const taken = new Uint8Array(wide * high), tried = new Int32Array(wide * high); // how far around each point all is taken
+  const limit = 30 * list.length + 30;
   for (const photo of list) {
-    const cx = Math.min(wide - 1, Math.round(px[photo] / cell)), cy = Math.min(high - 1, Math.round(py[photo] / cell)), from = cy * wide + cx;
+    const cx = Math.round((px[photo] - left) / cell), cy = Math.round((py[photo] - top) / cell), from = cy * wide + cx;
     for (let step = tried[from]; step < limit; step++) {
       const away = 0.5 * Math.sqrt(step), tx = Math.round(cx + away * Math.cos(step * TURN)), ty = Math.round(cy + away * Math.sin(step * TURN));
-      if (tx < 1 || ty < 1 || tx >= wide - 1 || ty >= high - 1 || taken[ty * wide + tx]) continue;
+      if (tx < 0 || ty < 0 || tx >= wide || ty >= high || taken[ty * wide + tx]) continue;
       taken[ty * wide + tx] = 1;
       tried[from] = step + 1;
-      [px[photo], py[photo]] = [tx * cell, ty * cell];
+      [px[photo], py[photo]] = [left + tx * cell, top + ty * cell];
       break;
     }
   }
-  return { cell, px, py };
+  return { px, py, lattice };
+}
+
+/* The widest lattice in the middle of the map that has a point for each photo, and more. */
+function latticeFor(count, width, height, margin) {
+  let cell = Math.sqrt((FILLED * (width - margin) * (height - margin)) / Math.max(1, count));
+  for (;;) {
+    const side = Math.max(32, 0.6 * margin, 0.55 * Math.min(cell, 160)); // half a picture at the edge
+    const wide = Math.max(1, Math.floor((width - 2 * side) / cell) + 1), high = Math.max(1, Math.floor((height - 2 * side) / cell) + 1);
+    if (wide * high >= count || cell < 1) return { cell, wide, high, left: (width - (wide - 1) * cell) / 2, top: (height - (high - 1) * cell) / 2 };
+    cell *= 0.97;
+  }
 }
 
 /* The coordinates between two edges: partly in proportion, partly by their order. */

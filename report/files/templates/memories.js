@@ -58,7 +58,7 @@ function memoriesOf(year, inside, most) {
     one.style.setProperty("--aspect", aspects[photo]);
     return one;
   });
-  links[0].append(make("span", { className: "when" }, make("b", {}, year), ` ${quantity(ago, "year")} ago`));
+  links[0].append(make("span", { className: "when" }, make("b", {}, year), make("span", {}, ` ${quantity(ago, "year")} ago`)));
   if (inside.length > shown.size) links.at(-1).append(make("span", { className: "count" }, `+${formatNumber(inside.length - shown.size)}`));
   return links;
 }

@@ -4,7 +4,7 @@ const dialog = $("photo");
 let openPhoto = null;
 let closesWithBack = false; // whether the view under the photo is one entry back in the history
 const STATUS = {
-  c: "Captioned", v: "Not captioned; these words are guessed from the picture", e: "The caption failed", m: "A video: not captioned", n: "Not captioned",
+  v: "Not captioned; these words are guessed from the picture", e: "The caption failed", m: "A video: not captioned", n: "Not captioned",
 };
 
 /* `isAlone`: the view under it was not shown before, so there is no way back to it in the history. */
@@ -62,12 +62,9 @@ function showFacts(photo) {
   if (name !== undefined) add("Group", groupLink(group));
   else if (group === -1) add("Group", make("a", { href: "#group=-1" }, "Unclustered"), ...(groups[photos.nearest[photo]] ? [", nearest to ", groupLink(photos.nearest[photo])] : []));
   if (event >= 0) add(events[event].id > 0 ? "Event" : "No event", make("a", { href: eventAddress(event) }, events[event].title));
-  if (photos.distance[photo] !== null) {
-    const list = groupPhotos[group], place = list ? `, place ${formatNumber(list.indexOf(photo) + 1)} of ${formatNumber(list.length)}` : "";
-    add(`Distance from the centre of ${list ? "its" : "the nearest"} group`, (photos.distance[photo] / 1000).toFixed(3) + place);
-  }
+  if (name !== undefined && photos.distance[photo] !== null) add("How typical of its group", `place ${formatNumber(groupPhotos[group].indexOf(photo) + 1)} of ${formatNumber(groupPhotos[group].length)}`);
   if (isVideo(photo) && statusOf(photo) !== "m") add("Kind", "▶ Video; the picture is one frame of it");
-  add("Status", STATUS[statusOf(photo)] + (data.errors[photo] ? `: ${printable(data.errors[photo])}` : ""));
+  if (statusOf(photo) !== "c") add("Status", STATUS[statusOf(photo)] + (data.errors[photo] ? `: ${printable(data.errors[photo])}` : ""));
   add("File", make("bdi", {}, printable(pathOf(photo))));
   if (burst) {
     const frames = [...burst].sort(SORTS.time.compare).map((frame) => replacing(link([pictureOrTitle(frame)], photoAddress(frame), frame === photo, "")));

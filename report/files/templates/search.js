@@ -15,8 +15,8 @@ function showFilters() {
     return link([`${text} `, make("b", {}, formatNumber(size))], target, isOn);
   });
   $("filters").replaceChildren(...chips);
-  // They refine a search, and About leads to what they show.
-  $("filters").hidden = !chips.length || !(state.get("q") || state.get("only")) || Object.keys(LISTS).some((name) => state.has(name));
+  // About leads to the first of them.
+  $("filters").hidden = !chips.length || !state.get("only") || Object.keys(LISTS).some((name) => state.has(name));
 }
 
 /* The photos that fit, in an order. */
