@@ -7,10 +7,9 @@ harms at most the line being written; the last record of a photo wins. What a re
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from array import array
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import TYPE_CHECKING, cast
 from filelock import FileLock, Timeout
 
 from errors import StopRunError
-from library.disk import reason, second_name, sync, sync_folder, write_problem
+from library.disk import reason, sync_folder, write_problem
 from library.json_lines import OtherLines
+from library.line_file import LineFile
 from library.records import (
     MOCK,
     PERSON,
@@ -94,7 +94,7 @@ class CaptionJournal:
         self._blank = 0
         # The records in the file that do not count.
         self._not_counted: dict[str, Entry] = {}
-        self._fd: int | None = None
+        self._file = LineFile(self.path)
         self._locked = False
         self._mutex = threading.Lock()
 
@@ -268,7 +268,7 @@ class CaptionJournal:
             for record in records:
                 if record.rel_path in self.kept:
                     record.redo = self._redo_mark
-            self._append(b"".join(record.line() for record in records))
+            self._file.append(b"".join(record.line() for record in records))
             for record in records:
                 rel_path = record.rel_path
                 self.repeated += self.is_known(rel_path)
@@ -292,7 +292,10 @@ class CaptionJournal:
             return None
         people = {name for name, entry in self.records.items() if is_by_person(entry)}
         if people:
-            backup = self._rewrite({line for name, line in self._last_lines()[1].items() if name in people})
+            backup = self._backup_path()
+            self._file.rewrite(
+                {line for name, line in self._last_lines()[1].items() if name in people}, backup
+            )
             self.forget_machines()
             return backup
         backup = self._backup_path()
@@ -330,14 +333,16 @@ class CaptionJournal:
             return None
         count, last = self._last_lines()
         keep = {number for name, number in last.items() if name not in without}
-        return count, len(keep), self._rewrite(keep)
+        backup = self._backup_path()
+        self._file.rewrite(keep, backup)
+        return count, len(keep), backup
 
     def _last_lines(self) -> tuple[int, dict[str, int]]:
         """Return how many lines there are, and the number, from 0, of the one that counts, of each photo."""
         last: dict[str, int] = {}
         people = set()
         count = 0
-        for number, line in enumerate(self._lines()):
+        for number, line in enumerate(self._file.lines()):
             count += 1
             record = parse_line(line)
             if record is not None and (is_by_person(record) or record["rel_path"] not in people):
@@ -346,40 +351,9 @@ class CaptionJournal:
                     people.add(record["rel_path"])
         return count, last
 
-    def _rewrite(self, keep: Container[int]) -> Path:
-        """Write the file again with only these lines, whole or not at all; return the backup."""
-        backup = self._backup_path()
-        new = self.path.with_name(self.path.name + ".compact.tmp")
-        try:
-            with new.open("wb") as file:
-                for number, line in enumerate(self._lines()):
-                    if number in keep:
-                        file.write(line if line.endswith(b"\n") else line + b"\n")
-                file.flush()
-                sync(file.fileno())
-            shutil.copymode(self.path, new)
-            second_name(self.path, backup)
-            os.replace(new, self.path)
-        except OSError as error:
-            with suppress(OSError):
-                new.unlink(missing_ok=True)
-            with suppress(OSError):
-                backup.unlink(missing_ok=True)  # a second name of the journal, not a backup of it
-            raise StopRunError(write_problem(self.path, error)) from None
-        try:
-            sync_folder(self.path.parent)
-        except OSError as error:  # the new file is in place, and the backup is beside it
-            raise StopRunError(
-                f"{self.path} is written again, but a power cut could undo that ({reason(error)}): keep {backup.name} until "
-                "you have checked the disk."
-            ) from None
-        return backup
-
     def close(self) -> None:
         """Close the file; a later write opens it again."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        self._file.close()
 
     def _forget(self) -> None:
         self.records, self.redo, self._not_counted = {}, {}, {}
@@ -408,7 +382,7 @@ class CaptionJournal:
         beyond_ascii = False
         others = OtherLines()
         try:
-            for number, line in enumerate(self._lines(), 1):
+            for number, line in enumerate(self._file.lines(), 1):
                 record = parse_line(line)
                 if record is not None:
                     good += 1
@@ -428,46 +402,11 @@ class CaptionJournal:
         if refusal := others.refusal(self.path, good=good, beyond_ascii=beyond_ascii):
             raise StopRunError(refusal)
 
-    def _lines(self) -> Iterator[bytes]:
-        try:
-            with self.path.open("rb") as file:
-                yield from file
-        except FileNotFoundError:
-            return
-
     def _may_be_written(self, record: CaptionRecord) -> bool:
         """Tell whether a record may take the place of the one that is there."""
         if record.status != "success" and record.rel_path in self.kept:
             return False
         return takes_over(record.__dict__, self.entry(record.rel_path))
-
-    def _append(self, data: bytes) -> None:
-        start = None
-        try:
-            if self._fd is None:
-                self._fd = self._open()
-            start = os.lseek(self._fd, 0, os.SEEK_END)
-            if start and os.pread(self._fd, 1, start - 1) != b"\n":
-                data = b"\n" + data  # end a torn line first, so that it spoils no good record
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._fd, view) :]
-            sync(self._fd)
-        except OSError as error:
-            if self._fd is not None and start is not None:
-                with suppress(OSError):  # if this fails too, a torn line stays, which every reader skips
-                    os.ftruncate(self._fd, start)
-            self.close()
-            raise StopRunError(write_problem(self.path, error)) from None
-
-    def _open(self) -> int:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
-        try:
-            return os.open(self.path, flags)
-        except FileNotFoundError:
-            descriptor = os.open(self.path, flags | os.O_CREAT, 0o666)
-            sync_folder(self.path.parent)
-            return descriptor
 
     def _backup_path(self) -> Path:
         stamp = _now().strftime("%Y%m%dT%H%M%SZ")

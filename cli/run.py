@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from backends import BACKENDS, load_backend
 from cli.copies import copies_warning
 from cli.exit import ExitCode
+from cli.keeping import keep_dry_run, keep_records
 from cli.log import log, start_log
 from cli.money import ends_soon, spending_of, spent, used
 from cli.open_files import allow_open_files
@@ -31,7 +32,7 @@ from cli.words import again, command, count
 from config import load_settings
 from engines.captioning import Captioner
 from engines.checks import SameAnswerWatch
-from engines.driver import Result, drive, record
+from engines.driver import Result, drive
 from engines.known import Known, find_copies, replaced
 from engines.ray.session import LOCAL, ray_cluster
 from engines.threads import caption_photos, local_decoders
@@ -43,7 +44,7 @@ from library.video import check_packages
 from library.walk import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -214,7 +215,9 @@ def _caption(
     with Progress(task.total, done=done, quota=task.turns.quota, spent=spent(spending)) as progress:
         result = drive(
             batches(),
-            _keep_dry_run(journal) if options.dry_run else _keep(task, progress.carried),
+            keep_dry_run(journal)
+            if options.dry_run
+            else keep_records(journal, task.prompt, task.turns, task.redoing, progress.carried),
             stop=stopper.event,
             photos_dir=task.photos_dir,
             redone=frozenset(journal.redo),
@@ -283,41 +286,6 @@ def _workers(options: RunOptions, backend: CaptionBackend) -> int:
             f"{options.backend.capitalize()} backend is single-threaded (GPU memory constraint). Ignoring --max-workers."
         )
     return 1
-
-
-def _keep(task: _Task, carried: Callable[[int], None]) -> Callable[[list[Outcome]], int]:
-    """Write records, and with a new caption those of the photos with the same content; tell `carried` how many."""
-    journal = task.journal
-
-    def keep(outcomes: list[Outcome]) -> int:
-        records = [record(outcome, task.prompt) for outcome in outcomes]
-        copies = [copy for made in records for copy in task.turns.copies_of(made)]
-        if task.redoing:
-            task.redoing.note(
-                r.rel_path for r in records if r.status != "success" and r.rel_path in journal.kept
-            )
-        journal.write_many(records + copies)
-        carried(len(copies))
-        return len(copies)
-
-    return keep
-
-
-def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], int]:
-    """Write everything to the dry run's own journal; to the real one only broken photos without a record."""
-    path = journal.path
-    rehearsal = CaptionJournal(path.with_name(f"{path.stem}.dry-run{path.suffix}"))
-    rehearsal.clear()
-
-    def keep(outcomes: list[Outcome]) -> int:
-        records = [record(outcome) for outcome in outcomes]
-        rehearsal.write_many(records)
-        journal.write_many(
-            [r for r in records if r.status == "error_corrupt" and not journal.is_known(r.rel_path)]
-        )
-        return 0
-
-    return keep
 
 
 def _summarise(task: _Task, result: Result) -> None:

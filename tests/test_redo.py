@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def library(product: Product) -> Product:
     ]
     lines = []
     for name, (model, prompt) in zip(PHOTOS, made, strict=True):
-        more: dict[str, object] = {"model": model} if model else {"by": "person"}
+        more: dict[str, Any] = {"model": model} if model else {"by": "person"}
         lines.append(line(name, "old", **more, **({"prompt": prompt} if prompt else {})))
     product.journal.write_bytes(b"".join(lines))
     return product
@@ -48,10 +49,10 @@ def provider() -> Iterator[Provider]:
         yield running
 
 
-def chosen(product: Product, expression: str) -> list[str]:
+def chosen(product: Product, expression: str) -> list[int]:
     redo = redo_of(expression)
     records = CaptionJournal(product.journal).load()
-    return [PHOTOS.index(name) for name, entry in records.items() if redo.covers(name, entry, PROMPT)]  # type: ignore[misc]
+    return [PHOTOS.index(name) for name, entry in records.items() if redo.covers(name, entry, PROMPT)]
 
 
 @pytest.mark.parametrize(
