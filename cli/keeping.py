@@ -1,4 +1,4 @@
-"""Owns what becomes of a run's outcomes: records in the journal or, in a dry run, in one of its own."""
+"""Owns what becomes of a run's outcomes: records in the journal or, in a dry run, in the dry run's journal."""
 
 from __future__ import annotations
 
