@@ -39,6 +39,7 @@ from report.vectors.embed import embed_photos, embed_texts, unit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from cli.name_with import NameWith
     from cli.signals import Stopper
     from journal import Entry
     from library.exclusion import Exclusion
@@ -64,6 +65,7 @@ class ReportOptions:
     seed: int
     fast: bool
     export_albums: Path | None
+    name_with: NameWith | None = None
 
 
 class StoppedError(Exception):
