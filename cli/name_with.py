@@ -48,6 +48,7 @@ class AskedModel:
 
     def __init__(self, options: NameWith) -> None:
         self._options = options
+        self.model = options.backend + (f"/{options.model}" if options.model else "")
         self._stop = threading.Event()
         self._captioner: Captioner | None = None
         self._backend: CaptionBackend | None = None

@@ -191,7 +191,7 @@ def build(
         people,
         sight,
         previous.names,
-        _told_of(told, vectors, people.clusters),
+        _told_of(told, vectors, people.clusters, asked=grouping.asker is not None),
     )
     timeline = _timeline(library, vectors, pictures, labels, things, told)
     return Report(
@@ -228,11 +228,12 @@ def _told(
     return Told(NamesByModel(previous.told, asker), real)
 
 
-def _told_of(told: Told | None, vectors: Vectors, clusters: Clusters) -> Told | None:
-    """Return the same by the rows that were clustered, and the groups that are near each."""
+def _told_of(told: Told | None, vectors: Vectors, clusters: Clusters, *, asked: bool) -> Told | None:
+    """Return the same by the rows that were clustered; to be asked, with the groups that are near each."""
     if told is None:
         return None
-    near = nearest_groups(vectors.rows, clusters.labels, _NEAR) if (clusters.labels >= 0).any() else ()
+    is_grouped = (clusters.labels >= 0).any()
+    near = nearest_groups(vectors.rows, clusters.labels, _NEAR) if asked and is_grouped else ()
     return replace(told, captions=[told.captions[place] for place in vectors.places], near=near)
 
 

@@ -30,7 +30,9 @@ CAKES = [f"A birthday cake with {number} candles on a table." for number in rang
 
 
 class Answers:
-    """An asker that remembers what it was asked and answers by a function."""
+    """An asker that remembers what it was asked, and gives one answer after the other."""
+
+    model = "any/model"
 
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
@@ -110,8 +112,23 @@ def test_twins_are_asked_about_once_more_and_kept_names_not_at_all() -> None:
     assert silent.asked[0] == "1 groups"
     assert NamesByModel(first.made).names("group", changed)[:3] == ["Brown dogs", "Birthday cakes", "Dogs"]
     assert NamesByModel(first.made).names("event", changed) == [""] * 4
-    gone = NamesByModel([Kept("group", "Birthday cakes", first.made[2].marks)])
+    gone = NamesByModel([Kept("group", "Birthday cakes", first.made[2].marks, "any/model")])
     assert gone.names("group", [Subject(CAKES[:3])]) == [""], "most of its captions are elsewhere"
+
+
+def test_what_a_model_failed_at_is_asked_of_another_model_only() -> None:
+    subjects = [Subject(DOGS), Subject(CAKES)]
+    first = NamesByModel((), Answers(json.dumps({"1": "Cats", "2": "Birthday cakes"})))
+    assert first.names("group", subjects) == ["", "Birthday cakes"]
+    silent = Answers()
+    assert NamesByModel(first.made, silent).names("group", subjects) == ["", "Birthday cakes"]
+    assert not silent.asked
+    other = Answers(json.dumps({"1": "Brown dogs"}))
+    other.model = "another/model"
+    assert NamesByModel(first.made, other).names("group", subjects) == ["Brown dogs", "Birthday cakes"]
+    lost = NamesByModel((), Answers())  # no answer came: the next report asks
+    lost.names("group", subjects)
+    assert not lost.made
 
 
 # --- the report -------------------------------------------------------------------------------------------------------

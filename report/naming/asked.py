@@ -30,7 +30,7 @@ _SHOWN = 8
 _JUDGED = 200
 """Captions of each by which an answer is judged."""
 _LONGEST_CAPTION = 180
-_LEAST = 2
+_LEAST = 3
 """Fewer captions say no more than a caption."""
 _WORDS, _LETTERS = 5, 40
 LONGEST_QUESTION = 1_500 + _TOGETHER * (_SHOWN * (_LONGEST_CAPTION + 8) + 400)
@@ -43,18 +43,24 @@ _WORD = re.compile(r"[^\W\d_]+(?:['\u2019\-][^\W\d_]+)*")
 
 
 class Asker(Protocol):
-    """What puts questions to a language model."""
+    """What puts questions to a language model, which is called `model`."""
+
+    model: str
 
     def ask(self, questions: Sequence[str], what: str) -> list[str]:
         """Return the answer to each question, empty where there is none; `what` says what they are about."""
 
 
 class Kept(NamedTuple):
-    """A name that a model gave: to what kind of set, and the marks of the captions that it was made of."""
+    """A name that a model gave: to what kind of set, the marks of the captions that it was made of, and which model it was.
+
+    Where the name is empty, that model gave none that could be taken: it is not asked again, and paid, for the same.
+    """
 
     kind: str
     name: str
     marks: tuple[str, ...]
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,34 +104,34 @@ class NamesByModel:
             kind: `group`, `theme`, `event` or `trip`.
             subjects: the sets; one without captions is not asked about.
         """
-        names = self._of_before(kind, subjects)
+        found = self._of_before(kind, subjects)
         if self._asker:
-            open_ = [
-                place
-                for place, one in enumerate(subjects)
-                if not names[place] and len(one.captions) >= _LEAST
-            ]
-            new = self._asked(kind, subjects, open_, self._asker, f"{kind}s")
-            names = [new.get(place, name) for place, name in enumerate(names)]
-            again = sorted(
-                (place for place in _twins(names) if place in new), key=lambda place: base(names[place])
-            )
-            told = [_beside(one, names, place) for place, one in enumerate(subjects)] if again else []
-            taken = {base(name) for name in names}
-            for place, name in self._asked(kind, told, again, self._asker, f"{kind}s named alike").items():
-                if base(name) not in taken:
-                    names[place] = name
-                    taken.add(base(name))
+            self._ask(kind, subjects, found, self._asker)
         self.made += [
-            Kept(kind, name, _marks(one.captions[:_SHOWN]))
-            for name, one in zip(names, subjects, strict=True)
-            if name
+            Kept(kind, one.name, _marks(subjects[place].captions[:_SHOWN]), one.model)
+            for place, one in sorted(found.items())
         ]
-        return names
+        return [found[place].name if place in found else "" for place in range(len(subjects))]
 
-    def _of_before(self, kind: str, subjects: Sequence[Subject]) -> list[str]:
-        """Return the names that stay: each goes to the set that has most of its captions, if that is half of them."""
+    def _ask(self, kind: str, subjects: Sequence[Subject], found: dict[int, Kept], asker: Asker) -> None:
+        """Ask about the sets of which nothing is `found`, and once more where the names of two are alike."""
+        places = [n for n, one in enumerate(subjects) if n not in found and len(one.captions) >= _LEAST]
+        new = self._asked(kind, subjects, places, asker, f"{kind}s")
+        found |= {place: Kept(kind, name, (), asker.model) for place, name in new.items()}
+        alike = Counter(base(one.name) for one in found.values())
+        again = [place for place, name in new.items() if name and alike[base(name)] > 1]
+        again.sort(key=lambda place: base(new[place]))  # so that one question has them all
+        told = [_beside(one, new.get(place, "")) for place, one in enumerate(subjects)] if again else []
+        for place, name in self._asked(kind, told, again, asker, f"{kind}s named alike").items():
+            if name and base(name) not in alike:
+                found[place] = found[place]._replace(name=name)
+                alike[base(name)] += 1
+
+    def _of_before(self, kind: str, subjects: Sequence[Subject]) -> dict[int, Kept]:
+        """Return what stays, by place: each goes to the set that has most of its captions, if that is half of them."""
         kept = [one for one in self._kept if one.kind == kind and one.marks]
+        if self._asker:
+            kept = [one for one in kept if one.name or one.model == self._asker.model]
         of: dict[str, list[int]] = {}
         for place, subject in enumerate(subjects if kept else ()):
             for mark in set(_marks(subject.captions)):
@@ -136,33 +142,32 @@ class NamesByModel:
             for mark in one.marks
             for place in of.get(mark, ())
         )
-        names = [""] * len(subjects)
+        found: dict[int, Kept] = {}
         gone: set[int] = set()
         for (number, place), common in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
-            name = kept[number].name
-            if number in gone or names[place] or 2 * common < len(kept[number].marks):
+            one = kept[number]
+            if number in gone or place in found or 2 * common < len(one.marks):
                 continue
-            if taken(name, subjects[place]):
+            if not one.name or taken(one.name, subjects[place]):
                 gone.add(number)
-                names[place] = name
-        return names
+                found[place] = one
+        return found
 
     def _asked(
         self, kind: str, subjects: Sequence[Subject], places: Sequence[int], asker: Asker, what: str
     ) -> dict[int, str]:
-        """Ask about the sets at these places; return the names that can be taken, by place."""
+        """Ask about the sets at these places; return what was answered, by place: empty where that cannot be taken."""
         parts = [places[start : start + _TOGETHER] for start in range(0, len(places), _TOGETHER)]
         if not parts:
             return {}
         questions = [question(kind, [subjects[place] for place in part]) for part in parts]
         answers = asker.ask(questions, f"{len(places):,} {what}")
-        found = {}
-        for part, answer in zip(parts, answers, strict=True):
-            said = read(answer, len(part))
-            for place, name in zip(part, said, strict=True):
-                if good := taken(name, subjects[place]):
-                    found[place] = good
-        return found
+        return {
+            place: taken(name, subjects[place])
+            for part, answer in zip(parts, answers, strict=True)
+            if answer
+            for place, name in zip(part, read(answer, len(part)), strict=True)
+        }
 
 
 def question(kind: str, subjects: Sequence[Subject]) -> str:
@@ -212,14 +217,9 @@ def taken(name: str, subject: Subject) -> str:
     return capital(text) if nouns and all({word, singular(word)} & known for word in nouns) else ""
 
 
-def _twins(names: Sequence[str]) -> list[int]:
-    counts = Counter(base(name) for name in names if name)
-    return [place for place, name in enumerate(names) if name and counts[base(name)] > 1]
-
-
-def _beside(subject: Subject, names: Sequence[str], place: int) -> Subject:
+def _beside(subject: Subject, name: str) -> Subject:
     """Return a set beside the ones that have its name: the model shall find what tells it from them."""
-    return Subject(subject.captions, subject.inside, subject.terms, (names[place], *subject.alike))
+    return Subject(subject.captions, subject.inside, subject.terms, (name, *subject.alike))
 
 
 def _marks(captions: Sequence[str]) -> tuple[str, ...]:
