@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ from backends import BACKENDS, load_backend
 from backends.base import StopRunError
 from cluster_report import app
 from config import Settings
+from report.events import Event
 from report.naming.asked import LONGEST_QUESTION, Kept, NamesByModel, Subject, question, read, taken
+from report.naming.names import Told, name_events_shortly, name_shortly
+from report.naming.naming import Group, Label
+from report.naming.short import said
 from tests.conftest import draw
 from tests.helpers.provider import DIALECTS, KEY, KEYS, Provider, Request, closed_port
 from tests.helpers.reports import Report, report
@@ -223,8 +228,8 @@ def test_whatever_fails_the_short_names_stand(library: Report, provider: Provide
     else:
         provider.script = lambda number, _: provider.good("I cannot name these.")
         line = "Names: Used"
-    said = library.make(*flags, *SMALL)
-    assert line in said
+    words = library.make(*flags, *SMALL)
+    assert line in words
     assert short_names(library)
     assert not short_names(library) & {"", "I cannot name these."}
     assert len(provider.requests) <= 4
@@ -263,3 +268,44 @@ def test_wrong_use_is_a_sentence(flags: list[str], sentence: str) -> None:
 def test_the_mock_answers_no_question() -> None:
     with pytest.raises(StopRunError, match="mock answers no questions without a picture"):
         load_backend("mock", None, Settings(), "x").answer("What?")
+
+
+# --- groups, themes and events together
+
+
+def test_themes_are_asked_about_after_their_groups_and_people_before_all() -> None:
+    captions = [*DOGS[:6], *CAKES[:6], *DOGS[6:12]]
+    labels = [Label(text, "caption") for text in captions]
+    groups = [
+        Group(7, "A dog", "caption", ("lawn",), tuple(range(6))),
+        Group(8, "A cake", "caption", (), tuple(range(6, 12))),
+        Group(9, "Another dog", "caption", (), tuple(range(12, 18))),
+    ]
+    model = Answers(
+        json.dumps({"1": "Brown dogs", "2": "Birthday cakes"}), json.dumps({"1": "Dogs and cakes"})
+    )
+    told = Told(NamesByModel((), model), captions, [[1], [0], [0]])
+    named_now, themes = name_shortly(groups, said(labels), [0, 0, -1], given={9: "Rex"}, told=told)
+    assert [group.name for group in named_now] == ["Brown dogs", "Birthday cakes", "Rex"]
+    assert [theme.name for theme in themes][:1] == ["Dogs and cakes"]
+    of_groups, of_themes = model.asked[1], model.asked[3]
+    assert "Set apart by: lawn" in of_groups
+    assert "Rex" not in of_groups
+    assert "Group 3" not in of_groups
+    assert "Holds: Brown dogs, Birthday cakes" in of_themes
+    assert "2 groups" in model.asked
+    assert model.asked[2].endswith("themes")
+
+
+def test_events_are_named_and_what_is_in_none_is_not() -> None:
+    captions = [*DOGS[:6], *CAKES[:6]]
+    day = datetime(2019, 7, 12)  # noqa: DTZ001 - a wall clock
+    events = [
+        Event(1, "12 July 2019", day, day, ("lawn",), tuple(range(6))),
+        Event(-1, "Without a date", None, None, (), tuple(range(6, 12))),
+    ]
+    model = Answers(json.dumps({"1": "Dogs on the lawn"}))
+    things = said([Label(text, "caption") for text in captions])
+    named_now = name_events_shortly(events, things, Told(NamesByModel((), model), captions))
+    assert [event.name for event in named_now] == ["Dogs on the lawn", ""]
+    assert "cake" not in model.asked[1].partition("\n\n")[2]
