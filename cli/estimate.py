@@ -63,10 +63,10 @@ def print_estimate(options: Options) -> ExitCode:
         redo_mark=redoing.mark if redoing else None,
     )
     keep_shard(found, options.shard)
+    again = redoing.choose(journal, found) if redoing else []
     leave_out_stand_ins(found, journal.records)
     if REPLACED in options.retry_statuses:
         journal.do_again(replaced(journal, found.photos))
-    again = redoing.choose(journal, found) if redoing else []
     known = find_copies(pending_photos(journal, found)[: options.limit], journal, found.photos)
     names = [options.backend] if options.backend else [name for name in BACKENDS if is_priced(name)]
     rows = [_row(name, options, journal, known) for name in names]

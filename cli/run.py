@@ -135,14 +135,13 @@ def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Ta
         )
     if sentence := keep_shard(found, options.shard):
         log.info(sentence)
+    if redoing:
+        for line in redoing.choose(journal, found):
+            log.info(line)
     leave_out_stand_ins(found, () if options.dry_run else journal.records)
     prompt = None if options.backend == MOCK else prompt_mark(options.prompt)
     if not options.dry_run:
         _look_for_replaced(options, journal, found)
-    if redoing:
-        for line in redoing.choose(journal, found):
-            log.info(line)
-    if not options.dry_run:
         _say_what_is_done(journal, found, prompt)
     known = find_copies(pending_photos(journal, found), journal, found.photos)
     turns = Turns(found.photos if options.dry_run else known.photos, _most(options))
