@@ -162,6 +162,7 @@ def test_a_redo_that_was_killed_asks_for_nothing_twice(library: Product, provide
     assert all("cat" in r["caption"] for name, r in library.records().items() if name.startswith("more/"))
 
 
+@pytest.mark.slow
 def test_copies_do_not_get_their_old_caption_back(library: Product, provider: Provider) -> None:
     ask(library, provider, "--redo", "path=2019/1.jpg")
     (library.photos / "2021").mkdir()
