@@ -62,7 +62,7 @@ def read_previous(folder: Path) -> tuple[Previous, str | None]:
         {name: math.nan if distance is None else distance for name, (_, distance, _) in photos.items()},
         said.grouped_by,
         said.names,
-        [Kept(kind, name, tuple(marks), model) for kind, name, marks, model in said.told],
+        tuple(Kept(kind, name, tuple(marks), model) for kind, name, marks, model in said.told),
     ), None
 
 
