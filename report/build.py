@@ -10,7 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from journal import is_video
-from report.events import UNSET, Timeline, bursts, cut, name_events
+from report.events import UNSET, Timeline, name_events
 from report.files.given_names import read_names
 from report.files.last_report import LAST, read_previous
 from report.files.table import make_rows
@@ -21,6 +21,8 @@ from report.naming.naming import count, counted, label_photos, name_groups
 from report.naming.short import said
 from report.naming.sight import Sight
 from report.people import obey
+from report.time.bursts import bursts
+from report.time.cut import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from zlib import crc32
@@ -21,12 +22,14 @@ from pyarrow import parquet
 from library.moments import Moment
 from library.walk import walk
 from report.build import Report as Built
-from report.events import UNDATED, UNSET, VAGUE, Event, bursts, cut, name_events
+from report.events import UNDATED, UNSET, VAGUE, Event, name_events
 from report.files.albums import export_albums
 from report.files.page import headline
 from report.files.table import Row, wall_clock
 from report.files.thumbnails import make_pictures
 from report.naming.naming import Label
+from report.time.bursts import bursts
+from report.time.cut import cut
 from tests.helpers.dated import iptc, photo, png, put, takeout, xmp
 from tests.helpers.reports import Report
 
@@ -55,9 +58,9 @@ def test_every_source_makes_events() -> None:
         at(10.1, "takeout"),
         at(10.2, "sidecar"),
         at(10.3, "name"),
-        at(60, "iptc"),
-        at(60.1, "png"),
-        at(60.2, "exif"),
+        at(160, "iptc"),
+        at(160.1, "png"),
+        at(160.2, "exif"),
         Moment(DAY, "file"),
     ]
     assert cut(moments).tolist() == [0, 0, 0, 0, 1, 1, 1, -1]
@@ -68,7 +71,8 @@ def test_a_photo_of_a_day_joins_the_event_of_that_day() -> None:
     trip = [at(24 * 5 + 10), at(24 * 5 + 32), at(24 * 5 + 55)]
     assert cut([*party, day(0), day(1)]).tolist() == [0] * 6, "past midnight it is the same party"
     assert cut([*trip, day(6)]).tolist() == [0] * 4
-    two = [at(8), at(8.1), at(20), at(20.1), at(20.2)]
+    here, there = (48.14, 11.58), (41.90, 12.50)
+    two = [replace(at(hour), place=here if hour < 9 else there) for hour in (8, 8.1, 20, 20.1, 20.2)]
     assert cut(two).tolist() == [0, 0, 1, 1, 1]
     assert cut([*two, day(0)]).tolist() == [0, 0, 1, 1, 1, 1], "the one with most photos"
     # Days without a photo of known time are events, in their place; cutting is none of their business.
