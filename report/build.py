@@ -23,6 +23,8 @@ from report.naming.sight import Sight
 from report.people import obey
 from report.time.bursts import bursts
 from report.time.cut import cut
+from report.time.home import Whereabouts, whereabouts
+from report.time.trips import find_trips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from report.naming.naming import Group, Label, Theme
     from report.naming.short import Mentions
     from report.people import Obeyed
+    from report.time.places import Town
+    from report.time.trips import Trip
     from report.vectors.base import Embedder
     from report.vectors.embed import Floats
 
@@ -116,6 +120,8 @@ class Report:
         alike: (files, m) the rows most like each, nearest first; itself where there are fewer. None where no photo has a vector.
         names: the table in which people name groups; None where it must be left alone.
         alone: what the next report must know of photos whose groups people put together.
+        trips: in the order of time; of those events.
+        towns: where each row was taken; empty where no file was opened.
     """
 
     rows: Sequence[Row]
@@ -134,6 +140,8 @@ class Report:
     alike: NDArray[np.int64] | None = None
     names: NamesTable | None = None
     alone: Mapping[str, tuple[int, float | None]] = field(default_factory=dict)
+    trips: Sequence[Trip] = ()
+    towns: Sequence[Town | None] = ()
 
 
 def build(
@@ -192,6 +200,8 @@ def build(
         odd=odd_links(library.photos, library.photos_dir) if library.photos_dir else {},
         grouped_by=grouped_by,
         errors=_errors(labels, library.records),
+        trips=timeline.trips,
+        towns=timeline.towns,
         alike=_alike(len(rel_paths), vectors.places, clusters.near),
         names=people.table(file, groups),
         alone=people.alone,
@@ -281,13 +291,19 @@ def _timeline(
     things: Sequence[Mentions | None],
 ) -> Timeline:
     moments = [picture.moment for picture in pictures]
-    events = name_events(cut(moments), moments, list(labels), labels) if library.photos_dir else []
+    events: list[Event] = []
+    where = Whereabouts()
+    if library.photos_dir:
+        where = whereabouts(moments)
+        events = name_events_shortly(name_events(cut(moments), moments, list(labels), labels, where), things)
     return Timeline(
         moments,
-        name_events_shortly(events, things),
+        events,
         ()
         if vectors.images is None
         else bursts(moments, np.array(vectors.places, np.int64), vectors.images).tolist(),
+        find_trips(events, moments, where),
+        where.towns,
     )
 
 

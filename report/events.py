@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from report.naming.naming import contrast_terms
+from report.time.dates import date_span
+from report.time.home import Whereabouts, where_to
 from report.time.order import EPOCH, clock_of, in_order
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     from library.moments import Moment
     from report.naming.naming import Label
+    from report.time.places import Town
+    from report.time.trips import Trip
 
 UNDATED = "Without a date"
 UNSET = "The camera\u2019s clock was not set"
@@ -30,13 +34,11 @@ VAGUE = "Only the month or the year is known"
 OUTSIDE = {-3: VAGUE, -2: UNSET, -1: UNDATED}
 """Titles of what is in no event, by their ids, in the order in which they come after the events."""
 
+_NOWHERE = Whereabouts()
 _TITLE_TERMS = 3
 _VOICES = 9
 """This number of captions, spread over an event, find its words: two of them that agree are a consensus, two of a hundred are
 not, and among thousands of events the weights favour what is rare."""
-_MONTHS = (
-    "January February March April May June July August September October November December".split()
-)  # not the locale's: the report is in English, and the same everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ class Event:
     """An event: photos that follow one another without a large gap in time or space; or, with an id below 0, what is in none.
 
     `id` counts from 1 in the order of time. `start` and `end` are the earliest and latest wall clock, naive; midnight if
-    `by_day`, where no time is known; None outside of events. `title` is the dates and what sets the event apart; no two are
-    equal. `terms` are those words, strongest first; `members` are places among the files, in the order of time. `name` is the
-    short name, if there is one.
+    `by_day`, where no time is known; None outside of events. `title` is the dates, the town away from home, and what sets the
+    event apart; no two are equal. `terms` are those words, strongest first; `members` are places among the files, in the order of
+    time. `name` is the short name, if there is one, and `place` that town.
     """
 
     id: int
@@ -57,16 +59,19 @@ class Event:
     members: tuple[int, ...]
     by_day: bool = False
     name: str = ""
+    place: str = ""
 
 
 class Timeline(NamedTuple):
     """What is known of the time of all files: a moment each, the events, and for each the place of the frame that stands
-    for its burst, -1 for none. Empty where no file was opened.
+    for its burst, -1 for none; the trips, and the towns. Empty where no file was opened.
     """
 
     moments: Sequence[Moment] = ()
     events: Sequence[Event] = ()
     bursts: Sequence[int] = ()
+    trips: Sequence[Trip] = ()
+    towns: Sequence[Town | None] = ()
 
 
 def name_events(
@@ -74,6 +79,7 @@ def name_events(
     moments: Sequence[Moment],
     rel_paths: Sequence[str],
     labels: Mapping[str, Label],
+    where: Whereabouts = _NOWHERE,
 ) -> list[Event]:
     """Name the events 0 to k-1 that `cut` found, in this order; then what is in none, as far as there is any.
 
@@ -82,6 +88,7 @@ def name_events(
         moments: of each file.
         rel_paths: of each file.
         labels: of at least those files; what they say, be it a caption or a vocabulary match, gives the words; the mock's captions do not.
+        where: each file was taken.
     """
     order, _, _ = in_order(moments, ("second", "day"))
     members: list[list[int]] = [[] for _ in range(int(events.max(initial=-1)) + 1)]
@@ -97,10 +104,11 @@ def name_events(
         for some, inside in zip(timed, members, strict=True)
     ]
     spans = [(min(inside), max(inside)) for inside in clocks]
+    places = [where_to(inside, where) for inside in members]
     named = [
-        Event(number, title, start, end, tuple(best), tuple(inside), by_day=not some)
-        for number, (title, (start, end), best, inside, some) in enumerate(
-            zip(_titles(spans, terms), spans, terms, members, timed, strict=True), start=1
+        Event(number, title, start, end, tuple(best), tuple(inside), by_day=not some, place=place)
+        for number, (title, (start, end), best, inside, some, place) in enumerate(
+            zip(_titles(spans, terms, places), spans, terms, members, timed, places, strict=True), start=1
         )
     ]
     for number, title in OUTSIDE.items():
@@ -124,24 +132,18 @@ def _spread(texts: Sequence[str]) -> Sequence[str]:
     return [texts[index * len(texts) // some] for index in range(some)]
 
 
-def _titles(spans: Sequence[tuple[datetime, datetime]], terms: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield the dates and the best words; twins get the time of day, and a number if that is the same too."""
-    words = [f" · {', '.join(best[:_TITLE_TERMS])}" if best else "" for best in terms]
-    dates = [_dates(start, end) for start, end in spans]
+def _titles(
+    spans: Sequence[tuple[datetime, datetime]], terms: Sequence[Sequence[str]], places: Sequence[str]
+) -> Iterator[str]:
+    """Yield the dates, the town and the best words; twins get the time of day, and a number if that is the same too."""
+    words = [
+        "".join(f" · {part}" for part in (place, ", ".join(best[:_TITLE_TERMS])) if part)
+        for place, best in zip(places, terms, strict=True)
+    ]
+    dates = [date_span(start, end) for start, end in spans]
     twins = Counter(map("".join, zip(dates, words, strict=True)))
     taken: Counter[str] = Counter()
     for date, word, (start, _) in zip(dates, words, spans, strict=True):
         title = date + word if twins[date + word] == 1 else f"{date}, {start:%H:%M}{word}"
         taken[title] += 1
         yield title if taken[title] == 1 else f"{title} ({taken[title]})"
-
-
-def _dates(start: datetime, end: datetime) -> str:
-    """Return `12 July 2019`, or from when to when without saying a month or a year twice."""
-    last = f"{end.day} {_MONTHS[end.month - 1]} {end.year}"
-    if start.date() == end.date():
-        return last
-    if (start.year, start.month) == (end.year, end.month):
-        return f"{start.day}\u2013{last}"
-    first = f"{start.day} {_MONTHS[start.month - 1]}"
-    return f"{first}{'' if start.year == end.year else f' {start.year}'} \u2013 {last}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from report.time.order import Floats, Ints, clock_of, distances, in_order, seconds_of, widest
+from report.time.order import Floats, Ints, clock_of, day_of, distances, in_order, widest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,15 +26,12 @@ if TYPE_CHECKING:
 
 _FARTHEST = 100.0
 """Kilometres from the last photo with a place at which an event ends, as in Journeys (github.com/thrillfall/journeys)."""
-_DAY = 24 * 3600.0
-_DAYBREAK = 5 * 3600.0
-"""Seconds after midnight at which a day begins: a party goes on past midnight."""
 _NIGHT = 4 * 3600.0
 """No shorter pause is a night, whatever the clock says."""
 _AROUND, _NEAR = 45, 3
 """Days to each side that say what is usual, and those next to the two that do not: they would be of the same event."""
 _RARE = (0.0, 0.2, 0.06, 0.03)
-"""Two days, so many days apart, belong together if no larger part of the days around is like them."""
+"""Two days, one to three apart, belong together if no larger part of the days around is like them."""
 _SAME_PLACE = 50.0
 _NOON = timedelta(hours=12)
 
@@ -134,8 +131,7 @@ class _Days(NamedTuple):
 
 def _nights(places: Ints, times: Floats, points: Floats, moments: Sequence[Moment]) -> NDArray[np.bool_]:
     """Tell for each photo but the last whether an event ends after it, because it is night and the next day is another story."""
-    walls = np.array([seconds_of(moments[place]) for place in places.tolist()], np.float64)
-    of_day = np.maximum.accumulate(((walls - _DAYBREAK) // _DAY).astype(np.int64))
+    of_day = np.maximum.accumulate(np.array([day_of(moments[place]) for place in places.tolist()], np.int64))
     ends: NDArray[np.bool_] = (np.diff(of_day) > 0) & (np.diff(times) >= _NIGHT)
     days = _days(ends, of_day, times, points)
     stays = np.zeros(len(days.starts), bool)

@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - of wall clocks
+DAY = 24 * 3600.0
+DAYBREAK = 5 * 3600.0
 _EARTH = 6371.0
 
 
@@ -43,6 +45,11 @@ def in_order(moments: Sequence[Moment], precisions: tuple[Precision, ...]) -> tu
 def clock_of(moment: Moment) -> datetime:
     assert moment.at is not None  # noqa: S101 - for the type checker: only of files with a date
     return moment.at.replace(tzinfo=None)
+
+
+def day_of(moment: Moment) -> int:
+    """Return the number of the day, which begins at daybreak: a party goes on past midnight."""
+    return int((seconds_of(moment) - (DAYBREAK if moment.precision == "second" else 0)) // DAY)
 
 
 def seconds_of(moment: Moment) -> float:

@@ -160,7 +160,7 @@ def _sparse(life: Life) -> None:
         name = f"event {day}"
         if life.rng.random() < 0.15:
             for some in (day, day + 1):
-                life.shoot(some, (10, 20), int(life.rng.integers(6, 20)), name, LAKE)
+                life.shoot(some, (10, 20), int(life.rng.integers(6, 20)), name, LAKE, trip=day)
         else:
             life.shoot(day, (10, 22), int(life.rng.integers(1, 8)), name)
 
