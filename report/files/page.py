@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "cluster_report.html"
 _PROGRAM = (
-    "data.js", "format.js", "elements.js", "names.js", "address.js", "rail.js", "groups.js", "events.js", "words.js", "query.js",
-    "search.js", "list.js", "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
+    "data.js", "format.js", "elements.js", "names.js", "memories.js", "address.js", "rail.js", "groups.js", "events.js", "words.js",
+    "query.js", "search.js", "about.js", "list.js", "grid.js", "photo.js", "map_places.js", "map_pictures.js", "map_names.js", "map.js", "map_view.js",
+    "page.js",
 )  # fmt: skip
 """Joined in this order into one script: code that runs at once may use only what the files before it define."""
 _TERMS = 5
@@ -78,7 +79,6 @@ def write_page(report: Report, folder: Path) -> None:
     text = environment.get_template("page.html").render(
         policy=_policy(style, scripts),
         headline=headline(report),
-        about=[without_paths(line) for line in (report.summary, f"{report.method}.", *report.notes)],
         licence=_template("d3_licence.txt"),
         style=Markup(style),  # noqa: S704 - ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours
@@ -94,25 +94,11 @@ def without_paths(text: str) -> str:
 
 
 def headline(report: Report) -> list[str]:
-    """Return the parts of the page's first line; what there is none of is left out."""
-    rows, groups, themes, videos = report.rows, report.groups, report.themes, report.videos
-    errors = sum(row.label_source == "error" and row.rel_path not in videos for row in rows)
-    placed = sum(row.cluster_id is not None for row in rows)
-    loose = sum(row.cluster_id == -1 for row in rows)
-    years = sorted({row.taken_at[:4] for row in rows if row.taken_from not in {"", "file"}})
-    parts = [counted(len(rows) - len(videos), "photo")]
+    """Return the parts of the page's first line: how many photos, and of which years."""
+    years = sorted({row.taken_at[:4] for row in report.rows if row.taken_from not in {"", "file"}})
+    parts = [counted(len(report.rows) - len(report.videos), "photo")]
     if years:
         parts.append(years[0] if len(years) == 1 else f"{years[0]}\u2013{years[-1]}")
-    if groups:
-        parts.append(
-            counted(len(groups), "group") + (f" in {counted(len(themes), 'theme')}" if themes else "")
-        )
-    if loose:
-        parts.append(f"{max(1, round(100 * loose / placed))} % unclustered")
-    if errors:
-        parts.append(counted(errors, "error"))
-    if videos:
-        parts.append(counted(len(videos), "video"))
     return parts
 
 

@@ -3,7 +3,7 @@
 function showList() {
   const id = idInState("group");
   const { title, list, back, sorts, details = [], links = [], noteOf = null } =
-    id !== null ? groupList(id) : state.has("like") ? alikeList(idInState("like")) : state.has("event") ? eventList(idInState("event")) : foundList();
+    id !== null ? groupList(id) : state.has("like") ? alikeList(idInState("like")) : state.has("event") ? eventList(idInState("event")) : state.has("year") ? yearList(idInState("year")) : foundList();
   const sort = chosenSort() ?? sorts[0];
   if (sorts.length > 1) links.unshift(sortChoice(sorts, sort, noteOf !== null));
   $("back").href = back.href;
@@ -19,6 +19,7 @@ const chosenSort = () => (SORTS[state.get("sort")] ? state.get("sort") : null);
 const nearestName = (photo) => nameOf(photos.nearest[photo]) ?? "";
 const MOST_CHIPS = 5; // of groups, and of events
 const backToGroups = { href: "#groups", text: "Groups" };
+const backToStart = { href: START, text: hasMemories ? "Memories" : "Groups" };
 
 function groupList(id) {
   const sorts = ["typical", "time", "odd"], links = [link("Show on the map", address({ map: "", group: id }))];
@@ -43,6 +44,8 @@ function eventList(id) {
   return { title: event.name || event.title, list: event.members, back, sorts: [], details: [event.name && event.title, eventTime(event)].filter(Boolean) };
 }
 
+const yearList = (year) => ({ title: String(year), list: photosOfYears().get(year) ?? [], back: { href: "#memories", text: "Memories" }, sorts: [] });
+
 function alikeList(photo) {
   const isKnown = photo >= 0 && photo < photoCount, group = isKnown ? photos.group[photo] : -1;
   const back = groups[group] ? { href: groupAddress(group), text: shorten(nameOf(group), 44) } : backToGroups;
@@ -61,7 +64,7 @@ function foundList() {
     for (const event of foundEvents(query).slice(0, MOST_CHIPS)) chip("Event", events[event].name || events[event].title, events[event].members.length, eventAddress(event));
   }
   const title = withDots(query ? `“${query.trim()}”` : null, FILTERS[only]?.text, themes[state.get("theme")]?.name);
-  return { title, list, back: backToGroups, sorts, links, noteOf: only === "unclustered" ? nearestName : null };
+  return { title, list, back: backToStart, sorts, links, noteOf: only === "unclustered" ? nearestName : null };
 }
 
 function sortChoice(sorts, current, isUnclustered) {

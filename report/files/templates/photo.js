@@ -7,7 +7,8 @@ const STATUS = {
   c: "Captioned", v: "Not captioned; these words are guessed from the picture", e: "The caption failed", m: "A video: not captioned", n: "Not captioned",
 };
 
-function showPhoto(photo) {
+/* `isAlone`: the view under it was not shown before, so there is no way back to it in the history. */
+function showPhoto(photo, isAlone) {
   if (photo === null || !(photo >= 0 && photo < photoCount)) {
     if (dialog.open) dialog.close();
     openPhoto = null;
@@ -15,7 +16,7 @@ function showPhoto(photo) {
   }
   if (!dialog.open) {
     dialog.showModal();
-    closesWithBack = true;
+    closesWithBack = !isAlone;
   }
   if (photo === openPhoto) return;
   const isNew = openPhoto === null, hadFocus = $("facts").contains(document.activeElement);
@@ -82,6 +83,7 @@ function showFacts(photo) {
 /* What the arrows walk through: the list that is shown, or else the photo's group. */
 function photosAround(photo) {
   if (!$("view-list").hidden && indexIn(grid.shownPhotos, photo) >= 0) return grid.shownPhotos;
+  if (!$("view-memories").hidden && onThisDay().list.includes(photo)) return onThisDay().list;
   return groupPhotos[photos.group[photo]] ?? (photos.group[photo] === -1 ? unclustered : [photo]);
 }
 /* Of a burst that is one tile, only one frame is in the list: it stands for all. */
@@ -94,6 +96,8 @@ function walk(by) {
   const list = photosAround(openPhoto), next = list[indexIn(list, openPhoto) + by];
   if (next !== undefined) showAtOnce(photoAddress(next), true);
 }
+/* Where to go from a photo that was opened by its address alone. */
+const homeOf = (photo) => (groups[photos.group[photo]] ? groupAddress(photos.group[photo]) : START);
 function closePhoto() {
   if (openPhoto === null) return;
   const last = openPhoto;
@@ -101,7 +105,7 @@ function closePhoto() {
     writeAddress();
     show(addressWith({}));
     history.back();
-  } else showAtOnce(addressWith({}), true);
+  } else showAtOnce(state.toString() ? addressWith({}) : homeOf(last), true);
   if (!$("view-list").hidden) grid.focus(indexIn(grid.shownPhotos, last));
 }
 $("close").onclick = closePhoto;

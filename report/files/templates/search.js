@@ -11,11 +11,12 @@ for (const filter of Object.values(FILTERS)) filter.size = allPhotos.filter(filt
 function showFilters() {
   const chips = Object.entries(FILTERS).filter(([, { size }]) => size).map(([name, { text, size }]) => {
     const isOn = state.get("only") === name;
-    const target = addressWith({ only: isOn ? null : name, group: null, event: null, like: null, events: null, groups: null, spot: null, year: null });
+    const target = addressWith({ only: isOn ? null : name, group: null, event: null, like: null, events: null, groups: null, memories: null, about: null, spot: null, year: null });
     return link([`${text} `, make("b", {}, formatNumber(size))], target, isOn);
   });
   $("filters").replaceChildren(...chips);
-  $("filters").hidden = !chips.length || state.has("group") || state.has("event") || state.has("like");
+  // They refine a search, and About leads to what they show.
+  $("filters").hidden = !chips.length || !(state.get("q") || state.get("only")) || Object.keys(LISTS).some((name) => state.has(name));
 }
 
 /* The photos that fit, in an order. */
@@ -46,7 +47,7 @@ $("words").addEventListener("input", () => {
 function showTyped() {
   const q = $("words").value.trim() ? $("words").value : null;
   const isRefined = Boolean(state.get("q")); // all of the typing is one entry of the history
-  if (q === null && !state.has("map") && !state.get("only")) return showAtOnce("#groups", isRefined);
+  if (q === null && !state.has("map") && !state.get("only")) return showAtOnce(START, isRefined);
   const target = state.has("map") ? addressWith({ q, group: null, spot: null }) : address({ q, only: state.get("only"), theme: state.get("theme") });
   showAtOnce(target, isRefined);
 }
