@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "cluster_report.html"
 _PROGRAM = (
-    "data.js", "format.js", "elements.js", "names.js", "memories.js", "address.js", "rail.js", "groups.js", "events.js", "words.js",
+    "data.js", "format.js", "elements.js", "names.js", "memories.js", "address.js", "rail.js", "groups.js", "events.js", "trips.js", "words.js",
     "query.js", "search.js", "about.js", "list.js", "grid.js", "photo.js", "map_places.js", "map_pictures.js", "map_names.js", "map.js", "map_view.js",
     "page.js",
 )  # fmt: skip

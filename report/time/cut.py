@@ -30,7 +30,7 @@ _NIGHT = 4 * 3600.0
 """No shorter pause is a night, whatever the clock says."""
 _AROUND, _NEAR = 45, 3
 """Days to each side that say what is usual, and those next to the two that do not: they would be of the same event."""
-_RARE = (0.0, 0.2, 0.06, 0.03)
+_RARE = (1.0, 0.2, 0.06, 0.03)
 """Two days, one to three apart, belong together if no larger part of the days around is like them."""
 _SAME_PLACE = 50.0
 _NOON = timedelta(hours=12)
@@ -138,7 +138,7 @@ def _nights(places: Ints, times: Floats, points: Floats, moments: Sequence[Momen
     for day in range(len(days.starts) - 1):
         for other in range(day + 1, min(day + len(_RARE), len(days.starts))):
             apart = int(days.first[other] - days.last[day])
-            if apart < len(_RARE) and _belong(days, day, other, _RARE[max(1, apart)]):
+            if apart < len(_RARE) and _belong(days, day, other, _RARE[apart]):
                 stays[day + 1 : other + 1] = True
     ends[days.starts[stays] - 1] = False
     return ends

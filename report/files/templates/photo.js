@@ -61,6 +61,8 @@ function showFacts(photo) {
   if (photos.at[photo] !== null) add(isTaken(photo) ? "Taken" : "Date of the file (the photo itself has no date)", withDots(dateOf(photo), isTaken(photo) ? `by ${SOURCES[photos.source[photo]]}` : ""));
   if (name !== undefined) add("Group", groupLink(group));
   else if (group === -1) add("Group", make("a", { href: "#group=-1" }, "Unclustered"), ...(groups[photos.nearest[photo]] ? [", nearest to ", groupLink(photos.nearest[photo])] : []));
+  if (townOf(photo)) add("Place", townOf(photo));
+  if (tripOfEvent[event] >= 0) add("Trip", make("a", { href: tripAddress(tripOfEvent[event]) }, trips[tripOfEvent[event]].title));
   if (event >= 0) add(events[event].id > 0 ? "Event" : "No event", make("a", { href: eventAddress(event) }, events[event].title));
   if (photos.distance[photo] !== null) {
     const list = groupPhotos[group], place = list ? `, place ${formatNumber(list.indexOf(photo) + 1)} of ${formatNumber(list.length)}` : "";
