@@ -23,6 +23,7 @@ from report.naming.sight import Sight
 from report.people import obey
 from report.time.bursts import bursts
 from report.time.cut import cut
+from report.time.disputes import disputed
 from report.time.home import Whereabouts, whereabouts
 from report.time.trips import find_trips
 
@@ -122,6 +123,7 @@ class Report:
         alone: what the next report must know of photos whose groups people put together.
         trips: in the order of time; of those events.
         towns: where each row was taken; empty where no file was opened.
+        disputed: rows of bursts whose captions contradict each other.
     """
 
     rows: Sequence[Row]
@@ -142,6 +144,7 @@ class Report:
     alone: Mapping[str, tuple[int, float | None]] = field(default_factory=dict)
     trips: Sequence[Trip] = ()
     towns: Sequence[Town | None] = ()
+    disputed: Sequence[int] = ()
 
 
 def build(
@@ -202,6 +205,7 @@ def build(
         errors=_errors(labels, library.records),
         trips=timeline.trips,
         towns=timeline.towns,
+        disputed=disputed(timeline.bursts, list(labels.values())),
         alike=_alike(len(rel_paths), vectors.places, clusters.near),
         names=people.table(file, groups),
         alone=people.alone,
@@ -301,7 +305,12 @@ def _timeline(
         events,
         ()
         if vectors.images is None
-        else bursts(moments, np.array(vectors.places, np.int64), vectors.images).tolist(),
+        else bursts(
+            moments,
+            np.array(vectors.places, np.int64),
+            vectors.images,
+            [picture.sharpness for picture in pictures],
+        ).tolist(),
         find_trips(events, moments, where),
         where.towns,
     )

@@ -314,7 +314,7 @@ def test_what_comes_later_is_seen(library: Path, tmp_path: Path) -> None:
     index = cache / "pictures.index"
     lines = []
     for line in index.read_text().splitlines()[1:]:
-        *key, (at, source, place, *_), size, thumbnail, preview, reason = json.loads(line.partition(" ")[2])
+        *key, (at, source, place, *_), size, thumbnail, preview, reason, _ = json.loads(line.partition(" ")[2])
         text = json.dumps([*key, at if source == "exif" else None, place, size, thumbnail, preview, reason])
         lines.append(f"{crc32(text.encode()):08x} {text}\n")
     index.write_text("cluster_report pictures 1\n" + "".join(lines))

@@ -170,7 +170,10 @@ class _Page:
             yield _line(self.photo(row, frames), _label(row), escaped(nearest), _spaced(row))
 
     def trips(self) -> Iterator[str]:
-        yield from _heading("## Trips", "Events away from home that follow one another.")
+        yield from _heading(
+            "## Trips",
+            "Events away from home that follow one another. The names of towns are from GeoNames, CC BY 4.0.",
+        )
         yield from _head("Trip", "Id", "Photos", "Events", "From", "To")
         for trip in self.report.trips:
             photos = sum(len(self.by_event[event]) for event in trip.events)

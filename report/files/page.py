@@ -80,6 +80,7 @@ def write_page(report: Report, folder: Path) -> None:
         policy=_policy(style, scripts),
         headline=headline(report),
         licence=_template("d3_licence.txt"),
+        has_towns=any(report.towns),
         style=Markup(style),  # noqa: S704 - ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours
         data=Markup(_json(_data(report))),  # noqa: S704 - escaped there
@@ -119,6 +120,7 @@ def _data(report: Report) -> dict[str, Any]:
         "trips": [_trip(trip) for trip in report.trips],
         "towns": [town.line() for town in dict.fromkeys(filter(None, report.towns))],
         "bursts": _bursts(rows),
+        "disputed": report.disputed,
         "errors": {
             index: without_paths(report.errors[row.rel_path])
             for index, row in enumerate(rows)

@@ -73,6 +73,7 @@ function showFacts(photo) {
   add("File", make("bdi", {}, printable(pathOf(photo))));
   if (burst) {
     const frames = [...burst].sort(SORTS.time.compare).map((frame) => replacing(link([pictureOrTitle(frame)], photoAddress(frame), frame === photo, "")));
+    if (disputed.has(photo)) add("Check", "The captions of these frames contradict each other, in a number or a name.");
     add(`One of ${burst.length} frames taken one after the other`, make("span", { className: "frames" }, ...frames));
   }
   if (originalOf(photo)) row.append(make("a", { className: "action", href: originalOf(photo), target: "_blank", rel: "noopener" }, isVideo(photo) ? "Open the video" : "Open the file"));

@@ -4,6 +4,7 @@ const FILTERS = {
   uncaptioned: { text: "Not captioned", matches: (photo) => "vn".includes(statusOf(photo)) },
   errors: { text: "Failed", matches: (photo) => statusOf(photo) === "e" },
   videos: { text: "Videos", matches: isVideo },
+  disputed: { text: "Captions that disagree", matches: (photo) => disputed.has(photo) },
   unclustered: { text: "Unclustered", matches: (photo) => photos.group[photo] === -1 },
 };
 for (const filter of Object.values(FILTERS)) filter.size = allPhotos.filter(filter.matches).length;
