@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from PIL.ExifTags import GPS
 from pyarrow import parquet
 
+from errors import PackagesError
 from library.moments import Moment
 from report.events import name_events
 from report.naming.naming import Label
@@ -124,7 +126,7 @@ def test_another_country_is_away_though_near() -> None:
 
 
 def test_a_library_without_places_loads_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "reverse_geocode", None)
+    monkeypatch.setitem(sys.modules, "reverse_geocode", None)
     begin = datetime(2019, 7, 12)  # noqa: DTZ001 - a wall clock
     moments = [Moment(begin + timedelta(hours=hour), "exif") for hour in range(9, 200, 3)]
     trips, _ = trips_of(moments)
@@ -172,3 +174,9 @@ def test_a_trip_is_in_every_file_of_the_report(report: Report, tmp_path: Path) -
     page = (report.folder / "cluster_report.html").read_text()
     assert "Lisbon, Portugal" in page
     assert "38.72" not in page, "no coordinates"
+
+
+def test_names_that_are_not_installed_are_asked_for_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "reverse_geocode", None)
+    with pytest.raises(PackagesError, match="reverse_geocode"):
+        towns(np.array([LISBON]))

@@ -28,9 +28,11 @@ _FARTHEST = 100.0
 """Kilometres from the last photo with a place at which an event ends, as in Journeys (github.com/thrillfall/journeys)."""
 _NIGHT = 4 * 3600.0
 """No shorter pause is a night, whatever the clock says."""
+_SURELY_NIGHT = 12 * 3600.0
+"""And no longer one is a day's, for a clock may be on the time of another continent."""
 _AROUND, _NEAR = 45, 3
 """Days to each side that say what is usual, and those next to the two that do not: they would be of the same event."""
-_RARE = (1.0, 0.2, 0.06, 0.03)
+_RARE = (0.0, 0.2, 0.06, 0.03)
 """Two days, one to three apart, belong together if no larger part of the days around is like them."""
 _SAME_PLACE = 50.0
 _NOON = timedelta(hours=12)
@@ -133,11 +135,12 @@ def _nights(places: Ints, times: Floats, points: Floats, moments: Sequence[Momen
     """Tell for each photo but the last whether an event ends after it, because it is night and the next day is another story."""
     of_day = np.maximum.accumulate(np.array([day_of(moments[place]) for place in places.tolist()], np.int64))
     ends: NDArray[np.bool_] = (np.diff(of_day) > 0) & (np.diff(times) >= _NIGHT)
+    ends |= np.diff(times) >= _SURELY_NIGHT
     days = _days(ends, of_day, times, points)
     stays = np.zeros(len(days.starts), bool)
     for day in range(len(days.starts) - 1):
         for other in range(day + 1, min(day + len(_RARE), len(days.starts))):
-            apart = int(days.first[other] - days.last[day])
+            apart = max(1, int(days.first[other] - days.last[day]))
             if apart < len(_RARE) and _belong(days, day, other, _RARE[apart]):
                 stays[day + 1 : other + 1] = True
     ends[days.starts[stays] - 1] = False

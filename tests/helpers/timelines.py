@@ -175,10 +175,17 @@ def _bursts(life: Life) -> None:
                     life.add(hour + frame / 3 / 3600, f"day {day}", HOME)
 
 
+def _other_clock(life: Life) -> None:
+    """Daily snaps with a clock that is nine hours behind: the night is in the afternoon."""
+    for day in range(150):
+        life.shoot(day, (-1.5, 12.5), int(life.rng.integers(1, 7)), f"snaps of {day}")
+
+
 Kind = tuple[bool, "Callable[[Life], None]"]
 KINDS: dict[str, Kind] = {
     "daily snaps": (True, _daily),
     "daily snaps, no GPS": (False, _daily),
+    "clock nine hours behind": (False, _other_clock),
     "festival": (True, _festival),
     "festival, no GPS": (False, _festival),
     "festival among daily snaps": (True, _festival_in_daily),
