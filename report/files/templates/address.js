@@ -84,8 +84,8 @@ addEventListener("hashchange", () => {
 /* So that a reader of the screen, and the next press of Tab, begin at what opened. */
 function focusHeading() {
   const view = $(`view-${VIEWS.find((one) => !$(`view-${one}`).hidden)}`), year = state.get("year");
-  const section = [...view.children].find((one) => !one.hidden && (year === null || one.dataset.year === year));
-  (view === $("view-list") ? $("list-title") : section?.querySelector("h2"))?.focus({ preventScroll: true });
+  const isThere = (one) => !one.closest("[hidden]") && (view !== $("view-events") || year === null || one.closest("section").dataset.year === year);
+  [...view.querySelectorAll("h2")].find(isThere)?.focus({ preventScroll: true });
 }
 document.addEventListener("click", (event) => {
   const target = event.target.closest("a[href^='#']");
