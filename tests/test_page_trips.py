@@ -15,8 +15,7 @@ from report.events import UNDATED, Event
 from report.files.page import PAGE, write_page
 from report.time.places import Town
 from report.time.trips import Trip
-from tests.helpers.pages import PHONE, Library, Watched, browser, needs_chromium, watched  # noqa: F401 - fixtures
-from tests.test_page_access import troubles
+from tests.helpers.pages import Library, Watched, browser, needs_chromium, watched  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,15 +130,3 @@ def test_places_are_found(watched: Watched, path: Path) -> None:  # noqa: F811
     watched.go(path, "#q=lisbon&photo=9")
     expect(page.locator("#facts")).to_contain_text("PlaceLisbon, Portugal")
     expect(page.locator("#facts")).to_contain_text("TripLisbon, 3\u20137 June 2019")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "watched", [{"color_scheme": "light"}, {"color_scheme": "dark", "size": PHONE}], indirect=True
-)
-def test_axe_finds_nothing_in_trips(watched: Watched, path: Path) -> None:  # noqa: F811
-    for route in ("#events", "#trip=1", "#event=4"):
-        page = watched.go(path, route)
-        page.wait_for_timeout(150)
-        assert troubles(page) == []
-        page.goto("about:blank")
