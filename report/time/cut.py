@@ -43,7 +43,7 @@ def cut(moments: Sequence[Moment]) -> Ints:
 
     The order of the files does not matter. Time is UTC; where an offset is not known it is that of the photos around,
     so that a change of the zone tears nothing apart. Photos of which only the day is known cut nothing: they are in the
-    event that has most photos of that day, or that goes on around it; else the day is an event.
+    event that has most photos of that day, or that goes on around it; else such days are events.
     """
     places, times, points = in_order(moments, ("second",))
     events: Ints = np.array([_outside(moment) for moment in moments], np.int64)
@@ -95,10 +95,25 @@ def _with_days(
             events[list(days[day])] = before - 1
         else:
             alone.append((before, day))
-    events[events >= 0] += np.searchsorted([before for before, _ in alone], events[events >= 0], side="right")
-    for number, (before, day) in enumerate(alone):
-        events[list(days[day])] = before + number
+    runs = _runs(alone, [len(days[day]) for _, day in alone])
+    events[events >= 0] += np.searchsorted([run[0][0] for run in runs], events[events >= 0], side="right")
+    for number, run in enumerate(runs):
+        for before, day in run:
+            events[list(days[day])] = before + number
     return events
+
+
+def _runs(alone: Sequence[tuple[int, datetime]], sizes: Sequence[int]) -> list[list[tuple[int, datetime]]]:
+    """Return the days that belong together, if nothing lies between them: each with the number of events before it."""
+    of_day = np.array([day.toordinal() for _, day in alone], np.int64)
+    stays = _stays(_Days(of_day, of_day, of_day, np.array(sizes, np.int64), np.full((len(alone), 2), np.nan)))
+    runs: list[list[tuple[int, datetime]]] = []
+    for one, joins in zip(alone, stays.tolist(), strict=True):
+        if joins and runs[-1][-1][0] == one[0]:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
 
 
 def _jumps(times: Floats, points: Floats) -> Ints:
@@ -137,14 +152,19 @@ def _nights(places: Ints, times: Floats, points: Floats, moments: Sequence[Momen
     ends: NDArray[np.bool_] = (np.diff(of_day) > 0) & (np.diff(times) >= _NIGHT)
     ends |= np.diff(times) >= _SURELY_NIGHT
     days = _days(ends, of_day, times, points)
+    ends[days.starts[_stays(days)] - 1] = False
+    return ends
+
+
+def _stays(days: _Days) -> NDArray[np.bool_]:
+    """Tell which days belong to the day before."""
     stays = np.zeros(len(days.starts), bool)
     for day in range(len(days.starts) - 1):
         for other in range(day + 1, min(day + len(_RARE), len(days.starts))):
             apart = max(1, int(days.first[other] - days.last[day]))
             if apart < len(_RARE) and _belong(days, day, other, _RARE[apart]):
                 stays[day + 1 : other + 1] = True
-    ends[days.starts[stays] - 1] = False
-    return ends
+    return stays
 
 
 def _days(ends: NDArray[np.bool_], of_day: Ints, times: Floats, points: Floats) -> _Days:
