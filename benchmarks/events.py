@@ -19,13 +19,18 @@ import numpy as np
 from processes import ROOT
 
 sys.path.insert(0, str(ROOT))
+from report.events import name_events
+from report.naming.naming import Label
 from report.time.cut import cut
+from report.time.home import whereabouts
+from report.time.trips import find_trips
 from tests.helpers.timelines import HELD_OUT, KINDS, made, scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from library.moments import Moment
+    from tests.helpers.timelines import Life
 
 
 def _ordered(moments: Sequence[Moment]) -> tuple[list[int], np.ndarray]:
@@ -81,6 +86,44 @@ def table(title: str, kinds: Sequence[str], seeds: range) -> None:
     print(f"{'mean of the kinds':<30}" + "".join("{:>12.3f}{:>6.3f}{:>6.3f}".format(*map(mean, zip(*sums[rule], strict=True))) for rule in RULES))  # fmt: skip
 
 
+def trips_of(life: Life) -> list[int]:
+    """Return the trip of each photo, -1 for none."""
+    paths = list(map(str, range(len(life.moments))))
+    where = whereabouts(life.moments)
+    labels = {path: Label("", "none") for path in paths}
+    events = name_events(cut(life.moments), life.moments, paths, labels, where)
+    found = [-1] * len(paths)
+    for trip in find_trips(events, life.moments, where):
+        for event in events:
+            for place in event.members if event.id in trip.events else ():
+                found[place] = trip.id
+    return found
+
+
+def trips(kinds: Sequence[str], seeds: range) -> None:
+    print(f"\n{'trips':<30}  true   found   photos wrongly in one    of true ones: P     R    F1")
+    for kind in kinds:
+        lives = [made(kind, seed) for seed in seeds]
+        found = [trips_of(life) for life in lives]
+        true, ours = (
+            sum(len({*some} - {-1}) for some in each) for each in ([life.trips for life in lives], found)
+        )
+        wrong = sum(
+            trip >= 0 > real
+            for one, life in zip(found, lives, strict=True)
+            for trip, real in zip(one, life.trips, strict=True)
+        )
+        line = f"{kind:<30}{true:>6}{ours:>8}{wrong / sum(map(len, found)):>24.1%}"
+        if true:
+            each = [
+                scores(one, life.trips)
+                for one, life in zip(found, lives, strict=True)
+                if max(life.trips) >= 0
+            ]
+            line += f"{'':>13}{'{:>7.3f}{:>6.3f}{:>6.3f}'.format(*map(mean, zip(*each, strict=True)))}"
+        print(line)
+
+
 def speed(count: int) -> None:
     print(f"\n{'photos':<12}seconds for the cut")
     for photos in (count, 10 * count):
@@ -99,6 +142,7 @@ def main() -> None:
     seeds = range(1) if options.quick else range(options.seeds)
     table("kinds", list(KINDS), seeds)
     table("kinds held out", list(HELD_OUT), range(100, 100 + len(seeds)))
+    trips([*KINDS, *HELD_OUT], seeds)
     speed(1000 if options.quick else 44_583)
 
 
