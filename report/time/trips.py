@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PAUSE = 3
 """Days from one photo of a trip to the next: two without photos may lie between."""
+_LONG = 3
+"""Days of an event without a place that may be part of a trip."""
 _FEWEST = (10, 2)
 """Photos and days."""
 _FEWEST_ANYWHERE = (30, 4)
@@ -59,33 +61,28 @@ def find_trips(events: Sequence[Event], moments: Sequence[Moment], where: Wherea
 
 
 def _runs(events: Sequence[Event], where: Whereabouts) -> list[tuple[list[Event], bool]]:
-    """Return events on end that may be a trip, and whether they are known to be away from home.
+    """Return events on end that may be a trip, and whether any of them is known to be away from home.
 
-    An event without a place belongs to a run that goes on behind it; else it is one alone.
+    Where no place is known, an event of some days may be one; a shorter one belongs to a run that goes on behind it.
     """
     runs: list[tuple[list[Event], bool]] = []
+    run: list[Event] = []
     waiting: list[Event] = []
+    is_sure = False
     for event in events:
         if event.start is None:
             continue
         away = _is_away(event, where)
-        before = waiting[-1] if waiting else runs[-1][0][-1] if runs and runs[-1][1] else None
-        follows = before is not None and _days_between(before, event) <= _PAUSE
-        if away and follows and runs and runs[-1][1]:
-            runs[-1][0].extend([*waiting, event])
+        if run and (away is False or _days_between([*run, *waiting][-1], event) > _PAUSE):
+            runs.append((run, is_sure))
+            run, waiting, is_sure = [], [], False
+        if away or (away is None and _length(event) >= _LONG):
+            run += [*waiting, event]
             waiting = []
-            continue
-        if away is None and follows:
+            is_sure = is_sure or bool(away)
+        elif away is None and run:
             waiting.append(event)
-            continue
-        runs += [([one], False) for one in waiting]
-        waiting = []
-        if away is not False:
-            runs.append(([event], bool(away)))
-        else:
-            runs.append(([], False))  # home ends a trip
-    runs += [([one], False) for one in waiting]
-    return [(run, away) for run, away in runs if run]
+    return [*runs, (run, is_sure)] if run else runs
 
 
 def _is_away(event: Event, where: Whereabouts) -> bool | None:
@@ -97,6 +94,11 @@ def _days_between(event: Event, other: Event) -> int:
     assert event.end is not None  # noqa: S101 - for the type checker: only of events in time
     assert other.start is not None  # noqa: S101
     return (other.start.date() - event.end.date()).days
+
+
+def _length(event: Event) -> int:
+    """Return the days that an event lasts."""
+    return 1 - _days_between(event, event)
 
 
 def _trip(
