@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from report.files.given_names import names_table, read_names
 from report.files.page import PAGE, write_page
-from tests.helpers.pages import PHONE, Library, Watched, address, browser, needs_chromium, small, watched
+from tests.helpers.pages import PHONE, Watched, address, browser, needs_chromium, small, watched
 
 __all__ = ["browser", "watched"]  # fixtures
 pytestmark = needs_chromium

@@ -84,7 +84,7 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
     anchor();
     // At the deepest zoom each photo has room for its picture.
     zoom.extent([[0, 0], [width, height]]).scaleExtent([0.7, Math.max(8, (3 * spacing) / cell)]);
-    schedule();
+    draw(); // at once: a canvas of a new size is black
   }
 
   /* A name belongs at the median of its photos, which a few far-off ones do not move, or above them. */
@@ -114,7 +114,7 @@ function makeMap(canvas, { x, y, themes, typical, labels, thumbnail, colours, ho
     context.putImageData(picture, 0, 0);
     const boxes = boxesInSight(total ? level(depth) : [], Math.min(ROOM * spacing * (k / 2 ** depth) ** 0.95, LARGEST));
     const buttons = { x: width - 35, y: height - 78, w: 24, h: 66 };
-    const names = placeNames(labels, boxes, { view, width, height, context, font: fontOf, blocked: [buttons] });
+    const names = placeNames(labels, boxes, { view, width, height, context, font: fontOf, blocked: [buttons], isFar: k < 2.2 && !highlighted });
     drawn = drawPictures(besideNames(boxes, names));
     drawNames(names);
     if (hovered !== null) drawRing(hovered);

@@ -3,8 +3,8 @@
 /* Place names, the most important first. `labels`: [{lines, photos, isBig, from, until, anchor: {x, y, top}}], anchors in
    pixels before zoom; `boxes`: the pictures, which far out give way to a name. Return [{label, x, y, w, h, size}], the
    middle and half of the width and height. */
-function placeNames(labels, boxes, { view, width, height, context, font, blocked }) {
-  const taken = [...blocked], placed = [], most = Math.max(6, (width * height) / 30000), isFar = view.k < 2.2;
+function placeNames(labels, boxes, { view, width, height, context, font, blocked, isFar }) {
+  const taken = [...blocked], placed = [], most = Math.max(6, (width * height) / 30000);
   const touches = (one, other) => Math.abs(one.x - other.x) < one.w + other.w && Math.abs(one.y - other.y) < one.h + other.h;
   for (const label of labels) {
     if (placed.length >= most) break;
