@@ -82,15 +82,16 @@ def make_report(options: ReportOptions) -> ExitCode:
         themes = f" in {counted(len(report.themes), 'theme')}" if report.themes else ""
         log.info(
             f"{counted(len(report.rows), 'file')}, {counted(len(report.groups), 'group')}{themes}, "
-            f"{unclustered:,} unclustered; {counted(events, 'event')} in time."
+            f"{unclustered:,} unclustered; {counted(events, 'event')}, {counted(len(report.trips), 'trip')}."
         )
         log.info(report.summary)
         if options.export_albums:
             paths = {photo.rel_path: os.path.abspath(photo.path) for photo in library.photos}
             hidden = {group.id for group in report.groups if group.hidden}
-            log.info(
-                export_albums(options.export_albums, report.rows, paths, report.events, hidden=hidden).line()
+            albums = export_albums(
+                options.export_albums, report.rows, paths, report.events, report.trips, hidden=hidden
             )
+            log.info(albums.line())
         log.info(f"Written to {options.out_dir}: {', '.join(WRITERS)}.")
         return ExitCode.DONE
 

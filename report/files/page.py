@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from report.build import Report
     from report.events import Event
     from report.files.table import Row
+    from report.time.trips import Trip
 
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "cluster_report.html"
 _PROGRAM = (
-    "data.js", "format.js", "elements.js", "names.js", "memories.js", "address.js", "rail.js", "groups.js", "events.js", "words.js",
+    "data.js", "format.js", "elements.js", "names.js", "memories.js", "address.js", "rail.js", "groups.js", "events.js", "trips.js", "words.js",
     "query.js", "search.js", "about.js", "list.js", "grid.js", "photo.js", "map_places.js", "map_pictures.js", "map_names.js", "map.js", "map_view.js",
     "print.js", "page.js",
 )  # fmt: skip
@@ -79,6 +80,7 @@ def write_page(report: Report, folder: Path) -> None:
         policy=_policy(style, scripts),
         headline=headline(report),
         licence=_template("d3_licence.txt"),
+        has_towns=any(report.towns),
         style=Markup(style),  # noqa: S704 - ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours
         data=Markup(_json(_data(report))),  # noqa: S704 - escaped there
@@ -115,7 +117,10 @@ def _data(report: Report) -> dict[str, Any]:
         "names": _names(report),
         "themes": [{"name": theme.name, "groups": theme.groups} for theme in report.themes],
         "events": [_event(event) for event in report.events],
+        "trips": [_trip(trip) for trip in report.trips],
+        "towns": [town.line() for town in dict.fromkeys(filter(None, report.towns))],
         "bursts": _bursts(rows),
+        "disputed": report.disputed,
         "errors": {
             index: without_paths(report.errors[row.rel_path])
             for index, row in enumerate(rows)
@@ -175,9 +180,21 @@ def _event(event: Event) -> dict[str, Any]:
     }
 
 
+def _trip(trip: Trip) -> dict[str, Any]:
+    return {
+        "id": trip.id,
+        "name": trip.name,
+        "title": trip.title,
+        "start": _seconds(trip.start),
+        "end": _seconds(trip.end),
+        "events": trip.events,
+    }
+
+
 def _photos(report: Report) -> dict[str, Any]:
     """Return the columns of a photo, but for its path."""
     rows = report.rows
+    towns = {town: index for index, town in enumerate(dict.fromkeys(filter(None, report.towns)))}
     place: dict[int | None, int] = {group.id: index for index, group in enumerate(report.groups)}
     return {
         "label": _labels(rows),
@@ -190,6 +207,7 @@ def _photos(report: Report) -> dict[str, Any]:
         "distance": [_scaled(row.distance_to_centroid, 1000) for row in rows],
         **_spread(rows),
         "at": [(at := wall_clock(row.taken_at)) and _seconds(at) for row in rows],
+        "town": [towns[town] if town else -1 for town in report.towns],
         "source": "".join(_SOURCES.get(row.taken_from, "-") for row in rows),
         "precision": "".join(row.taken_precision[:1] or "s" for row in rows),
         "aspect": [_scaled(p.size[0] / p.size[1], 100) if p.size else None for p in report.pictures],

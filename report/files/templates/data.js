@@ -71,6 +71,7 @@ const eventOf = new Int32Array(photoCount).fill(-1);
 events.forEach(({ members }, event) => members.forEach((photo) => (eventOf[photo] = event)));
 const burstOf = new Map(data.bursts.flatMap((frames) => frames.map((photo) => [photo, frames])));
 
+const disputed = new Set(data.disputed); // of bursts whose captions contradict each other
 /* The photos most like each, nearest first, `count` of each as whole numbers of two or four bytes; itself where there are fewer. */
 let alike = null;
 function alikeOf(photo) {
