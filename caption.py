@@ -22,7 +22,7 @@ except ModuleNotFoundError:
     sys.exit(f"The packages are missing. Start it with uv: {command('--help')}")
 
 import cluster_report
-from backends import BACKENDS
+from backends import BACKENDS, backend_class
 from cli.doors import (
     ExcludeOption,
     PhotosOption,
@@ -80,6 +80,10 @@ BudgetOption = Annotated[
         parser=dollars, metavar="DOLLARS", help="Stop before this run has cost more dollars, as in 5.00."
     ),
 ]
+TierOption = Annotated[
+    Literal["flex"] | None,
+    typer.Option(help="flex: half the price, slower. openai and gemini have it; estimate shows both prices."),
+]
 ShardOption = Annotated[
     Shard | None,
     typer.Option(
@@ -117,6 +121,7 @@ def run_command(
     max_workers: WorkersOption = None,
     limit: LimitOption = None,
     budget: BudgetOption = None,
+    tier: TierOption = None,
     retry_status: RetryOption = None,
     videos: VideosOption = False,
     force: Annotated[bool, typer.Option("--force", help="Set the journal aside and start over.")] = False,
@@ -165,6 +170,7 @@ def run_command(
         prompt=prompt,
         base_url=base_url,
         budget=budget,
+        tier=tier,
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
@@ -179,7 +185,7 @@ def run_command(
         trust_remote_code=trust_remote_code,
         mock_options={name: value for name, value in mock_flags.items() if value is not None},
     )
-    _check_flags_for_cloud(backend, base_url, budget)
+    _check_flags_for_cloud(backend, base_url, budget, tier)
     if not prompt.strip():
         raise WrongUseError("--prompt is empty: leave it out for the default.")
     if force and retry_status:
@@ -339,7 +345,14 @@ def _known_backend(name: str | None) -> str:
     raise WrongUseError("\n".join([f"{trouble}. Choose one of:", *lines]))
 
 
-def _check_flags_for_cloud(backend: str | None, base_url: str | None, budget: Decimal | None = None) -> None:
+def _check_flags_for_cloud(
+    backend: str | None, base_url: str | None, budget: Decimal | None = None, tier: str | None = None
+) -> None:
+    sellers = [name for name in BACKENDS if tier in backend_class(name).tiers] if tier else []
+    if tier and backend not in sellers:
+        raise WrongUseError(
+            f"{backend} has no --tier {tier} ({' and '.join(sellers)} have it): leave it out."
+        )
     if backend in BACKENDS and BACKENDS[backend].key:
         return
     if base_url is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from errors import (
     APIError,
     CorruptImageError,
+    NoRoomError,
     NotReadyError,
     RateLimitError,
     StopRunError,
@@ -36,6 +37,7 @@ __all__ = [
     "Caption",
     "CaptionBackend",
     "CorruptImageError",
+    "NoRoomError",
     "NotReadyError",
     "RateLimitError",
     "StopRunError",
@@ -57,6 +59,7 @@ class Caption:
 
     `finish_reason` is the provider's word for why the answer ended; engines/checks.py knows them all. `only_thoughts`:
     the model has thought and not answered. `answered_by` is the model that answered, if it is not the one asked for.
+    `tier` is the service tier that the server says it has answered at; None if it does not say.
     """
 
     text: str
@@ -66,6 +69,7 @@ class Caption:
     cost: Decimal | None = None  # US dollars
     only_thoughts: bool = False
     answered_by: str | None = None
+    tier: str | None = None
 
 
 class CaptionBackend(ABC):
@@ -79,10 +83,14 @@ class CaptionBackend(ABC):
         checked: whether its captions are judged (engines/checks.py) before they count.
         price_provider: the provider's id in the package genai-prices; None when nothing is billed by a price list.
         ends: the days on which the provider switches models off, by how their names begin; None: no such day is known.
+        tiers: the cheaper service tiers that the provider sells.
+        untiered: how the names of models begin that are known not to have them.
         host: where it sends pixels to, as in `api.openai.com`; None when they stay on this machine.
         prompt: what the model is asked with every picture.
         max_output_tokens: the most that one caption may take, thinking included; 0 where nothing is billed.
         end_date: the day on which the provider switches the model off; None if no such day is known.
+        tier: the one of `tiers` that is asked for; None: the provider's standard.
+        grace: seconds that calls in flight, which are paid for, have to finish when the run stops by itself.
     """
 
     max_workers: ClassVar[int] = 1
@@ -90,12 +98,16 @@ class CaptionBackend(ABC):
     checked: ClassVar[bool] = True
     price_provider: ClassVar[str | None] = None
     ends: ClassVar[Mapping[str, date | None]] = {}
+    tiers: ClassVar[tuple[str, ...]] = ()
+    untiered: ClassVar[tuple[str, ...]] = ()
     copies: int = 1
     batch_size: int = 1
     model: str
     host: str | None = None
     prompt: str = ""
     max_output_tokens: int = 0
+    tier: str | None = None
+    grace: float = 60.0
 
     def __init__(self, model: str, settings: Settings, prompt: str) -> None:
         """Make the client or load the model.

@@ -11,7 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from backends.base import INSTRUCTION, Caption, for_model
-from backends.cloud import CONNECT_SECONDS, THINKING_TOKENS, CloudBackend, base64, joined
+from backends.cloud import CONNECT_SECONDS, THINKING_TOKENS, CloudBackend, base64, joined, tier_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +70,8 @@ class OpenAIBackend(CloudBackend):
     families: ClassVar[tuple[str, ...]] = ("gpt-", "chatgpt-", "o1", "o3", "o4")
     variables: ClassVar[tuple[str, ...]] = ("OPENAI_",)
     price_provider = "openai"
+    tiers: ClassVar[tuple[str, ...]] = ("flex",)
+    untiered: ClassVar[tuple[str, ...]] = ("gpt-4", "chatgpt-", "o1")
     ends: ClassVar[Mapping[str, date | None]] = {
         "gpt-5": date(2026, 12, 11),
         "gpt-5.": None,
@@ -106,6 +108,8 @@ class OpenAIBackend(CloudBackend):
         self._changed: set[str] = set()
         self._changing = threading.Lock()
         self._options = {"model": self.model, **({"reasoning_effort": effort} if effort else {})}
+        if self.tier:
+            self._options["service_tier"] = self.tier
 
     @cached_property
     def end_date(self) -> date | None:
@@ -179,6 +183,7 @@ class OpenAIBackend(CloudBackend):
                 "cost": Decimal(ticks).scaleb(-10) if isinstance(ticks, int) else None,
             }
         counted["answered_by"] = self._other(getattr(completion, "model", None))
+        counted["tier"] = tier_name(getattr(completion, "service_tier", None))
         if not choices:
             return Caption("", **counted)
         message, finish = choices[0].message, choices[0].finish_reason
@@ -205,6 +210,7 @@ class XAIBackend(OpenAIBackend):
     families: ClassVar[tuple[str, ...]] = ("grok-",)
     variables: ClassVar[tuple[str, ...]] = ("OPENAI_", "XAI_")  # the SDK is OpenAI's
     price_provider = "x-ai"
+    tiers = ()
     # Names that still answer, but with grok-4.3 and at its price (docs.x.ai, retirement of 2026-05-15).
     ends: ClassVar[Mapping[str, date | None]] = dict.fromkeys(
         ("grok-4-1-fast", "grok-4-fast", "grok-4-0709", "grok-code-fast", "grok-3"), date(2026, 5, 15)

@@ -44,6 +44,7 @@ class RunOptions(Options):
     force: bool
     dry_run: bool
     restart_every: int
+    tier: str | None
     ray: str | None  # the cluster's address, or `local` for a Ray of this run alone
     quantize: str | None
     trust_remote_code: bool
@@ -61,4 +62,5 @@ class RunOptions(Options):
             return self.mock_options
         if self.backend == "local":
             return {"quantize": self.quantize, "trust_remote_code": self.trust_remote_code}
-        return {"base_url": self.base_url} if self.base_url else {}
+        given = {"base_url": self.base_url, "tier": self.tier}
+        return {name: value for name, value in given.items() if value}

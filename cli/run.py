@@ -315,6 +315,10 @@ def _summarise(task: _Task, result: Result) -> None:
         log.info(
             f"{count(result.unread, 'photo')} could not be read or captioned this time: still to be done."
         )
+    if result.no_room:
+        log.info(
+            f"{count(result.no_room, 'photo')} found no room at --tier {task.options.tier}: still to be done."
+        )
     if result.gone:
         log.info(f"{count(result.gone, 'photo')} vanished before their turn came.")
     for line in task.found.left_out(() if task.options.dry_run else task.journal.records):
@@ -345,6 +349,10 @@ def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
         return signalled
     turns = task.turns
     batch_ended = turns.left and task.carried + turns.size == options.restart_every != options.limit
+    if result.no_room and not (batch_ended and result.progress):
+        raise StopRunError(
+            f"Not all photos found room at --tier {options.tier}. Later, or without --tier at the full price: {_again(options)}"
+        )
     if (result.unread or task.found.unreadable) and not (batch_ended and result.progress):
         raise StopRunError(
             f"Not everything could be read or captioned this time; fix the cause, then try the rest with: {_again(options)}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from backends import backend_class
 from backends.base import INSTRUCTION, for_model
-from costs.prices import is_priced, price_of
+from costs.prices import is_priced, price_of, share_of
 from errors import StopRunError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Estimate:
 
     Attributes:
         photos: pictures that would be sent; videos and files without a readable header cost nothing.
+        tiers: the provider's cheaper service tiers.
         input_tokens, input_cost, output_cost: None where nothing is billed by tokens.
         seconds: from start to end with `workers` calls in flight.
         measured: whether the journal's own pace was the measure.
@@ -63,10 +64,15 @@ class Estimate:
     workers: int
     measured: bool
     end_date: date | None = None
+    tiers: tuple[str, ...] = ()
 
     @property
     def cost(self) -> Decimal:
         return (self.input_cost or Decimal(0)) + (self.output_cost or Decimal(0))
+
+    def cost_at(self, tier: str) -> Decimal:
+        """Return the dollars at a service tier."""
+        return self.cost * share_of(tier)
 
 
 def sample_sizes(
@@ -119,4 +125,5 @@ def estimate(backend: str, model: str, work: Work, pace: float | None) -> Estima
         workers=workers,
         measured=pace is not None,
         end_date=None if work.base_url else for_model(kind.ends, model),
+        tiers=() if work.base_url or model.startswith(kind.untiered) else kind.tiers,
     )

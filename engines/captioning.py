@@ -23,11 +23,12 @@ from backends.base import Caption
 from costs.spending import Spending
 from engines.checks import judged, one_line
 from engines.outcome import Outcome
-from engines.pacing import Pacer
+from engines.pacing import ROOM_PAUSES, Pacer
 from errors import (
     OUT_OF_FILES,
     APIError,
     CorruptImageError,
+    NoRoomError,
     NotReadyError,
     RateLimitError,
     StopRunError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
     from backends.base import CaptionBackend
+    from journal import Status
     from library.walk import Photo
 
 ATTEMPTS = 5
@@ -79,6 +81,8 @@ class Captioner:
         self._spending = spending or Spending()
         self._pacer = Pacer(stop.wait)
         self._admitted = 0
+        self._served = False  # at the tier asked for
+        self._dearer: StopRunError | None = None
         self.batch_size = backend.batch_size
 
     def caption_batch(self, batch: Sequence[tuple[Photo, Image]]) -> Iterator[Outcome | None]:
@@ -147,7 +151,9 @@ class Captioner:
         except APIError as error:
             if isinstance(error, TransientAPIError) and self.stop.is_set():
                 return None
-            return Outcome(photo, "error_api", error=one_line(str(error)), model=self._model)
+            full = isinstance(error, NoRoomError)
+            status: Status | None = None if full else "error_api"
+            return Outcome(photo, status, error=one_line(str(error)), model=self._model, no_room=full)
         except Exception as error:  # noqa: BLE001 - a model can raise anything
             reason = one_line(f"{type(error).__name__}: {error}")
             return (
@@ -160,9 +166,11 @@ class Captioner:
             return Outcome(photo, None, stop=StopRunError(reason))
         if reason:
             # A model that only thinks does so for every photo: let the streak stop the run.
-            answered = reason != ONLY_THOUGHTS
-            return Outcome(photo, "error_model", error=reason, model=self._model, answered=answered)
-        return Outcome(photo, "success", caption=text, model=self._model)
+            answered, stop = reason != ONLY_THOUGHTS, self._dearer
+            return Outcome(
+                photo, "error_model", error=reason, model=self._model, answered=answered, stop=stop
+            )
+        return Outcome(photo, "success", caption=text, model=self._model, stop=self._dearer)
 
     def _judged(self, answer: Caption | str) -> tuple[str, str | None]:
         """Return the caption, and what is wrong with it or None."""
@@ -185,8 +193,8 @@ class Captioner:
         while True:
             try:
                 return self._retrying()(self._attempt, call, image)
-            except (RateLimitError, NotReadyError):
-                if self.stop.is_set():
+            except (RateLimitError, NotReadyError) as error:
+                if self.stop.is_set() or (isinstance(error, NoRoomError) and error.billed):
                     raise
             except TransientAPIError as error:
                 if error.exhausted and self._admitted == before and not self.stop.is_set():
@@ -209,20 +217,31 @@ class Captioner:
                 raise TransientAPIError("stopped before it was sent")
             try:
                 answer = call(image)
-            except TransientAPIError as error:
-                self._note(error, sent)
-                raise
-            except APIError:
                 self._note(None, sent)
+            except APIError as error:
+                self._note(error if isinstance(error, TransientAPIError) else None, sent)
                 raise
-            self._note(None, sent)
+            finally:
+                self._pacer.ended()
             book(answer)
             if isinstance(answer, Caption) and answer.answered_by:
                 raise StopRunError(
                     f"{answer.answered_by} answered instead of {self.backend.model}: the provider no longer has that model, and "
                     f"the price may be another. Choose a current --model (--model {answer.answered_by} goes on with this one)."
                 )
+            self._note_tier(answer)
             return answer
+
+    def _note_tier(self, answer: Caption | str) -> None:
+        """Note a server that serves nothing at the tier asked for: the run keeps the answer, which is paid, and stops."""
+        said = answer.tier if isinstance(answer, Caption) else None
+        if self.backend.tier and said == self.backend.tier:
+            self._served = True
+        elif self.backend.tier and said and not self._served:
+            self._dearer = StopRunError(
+                f"The server answers at its {said} price, although --tier {self.backend.tier} is asked for: run the same command "
+                "again later, with another --model, or without --tier to pay that price."
+            )
 
     def _note(self, error: TransientAPIError | None, sent: float) -> None:
         """Tell the pacer, and so all workers, what this request showed about the server."""
@@ -247,6 +266,9 @@ class Captioner:
                     f"The server is not ready yet ({error}); all workers wait for it, {LONGEST_OUTAGE / 60:.0f} minutes at most."
                 )
             return
+        if isinstance(error, NoRoomError):
+            self._wait_for_room(error, sent)
+            return
         if isinstance(error, RateLimitError):
             refusals, wait = self._pacer.refused(sent, asked)
             if refusals >= ATTEMPTS:
@@ -264,6 +286,21 @@ class Captioner:
         if error is None:
             self._admitted += 1
             self._pacer.admitted()
+
+    def _wait_for_room(self, error: NoRoomError, sent: float) -> None:
+        """Let all workers wait until the cheap tier has room again.
+
+        Raises:
+            StopRunError: it has had none for all that time.
+        """
+        times, wait = self._pacer.no_room(sent, error.retry_after)
+        if times > len(ROOM_PAUSES):
+            raise StopRunError(
+                f"There is no room at --tier {self.backend.tier} for now ({error}). The photos that are left stay open: run the "
+                "same command again later, or without --tier to pay the full price."
+            )
+        if wait >= _LONG_WAIT:
+            _log.info(f"No room at --tier {self.backend.tier} for now; all workers wait {wait:,.0f} s.")
 
 
 def _passes(error: BaseException) -> bool:
