@@ -6,7 +6,7 @@ from datetime import date
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from backends.base import INSTRUCTION, Caption, for_model
+from backends.base import ANSWER_SCHEMA, Caption, for_model
 from backends.cloud import THINKING_TOKENS, CloudBackend, base64
 
 if TYPE_CHECKING:
@@ -61,9 +61,12 @@ class AnthropicBackend(CloudBackend):
         self._options = {
             "model": self.model,
             "max_tokens": self.max_output_tokens,
-            "system": INSTRUCTION,
+            "system": self.instruction,
             **thinking,
         }
+        if self.tags:
+            form = {"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}}
+            self._options["output_config"] = thinking.get("output_config", {}) | form
 
     def _request(self, jpeg: bytes, **sampling: Any) -> Caption:
         content = [

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "ANSWER_SCHEMA",
     "INSTRUCTION",
     "APIError",
     "Caption",
@@ -51,6 +52,19 @@ INSTRUCTION = (
     "Answer with the caption alone: no preamble, no quotation marks around it, no markup, no closing remark."
 )
 """The system line that every chat model gets in addition to the user's prompt."""
+TAGS_INSTRUCTION = (
+    'Answer with one JSON object alone, in this form: {"caption": "...", "tags": ["...", "..."]}. The caption is your answer '
+    "to the request, as plain text. The tags are 3 to 12 keywords for what the photo shows, the most important first: each one "
+    "to three words in the language of the caption, in the singular, none twice."
+)
+"""The same where tags are asked for too."""
+ANSWER_SCHEMA: Mapping[str, object] = {
+    "type": "object",
+    "properties": {"caption": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}}},
+    "required": ["caption", "tags"],
+    "additionalProperties": False,
+}
+"""That form as a JSON schema, with what all providers take. The caption comes first, so that a cut answer has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,7 @@ class CaptionBackend(ABC):
         prompt: what the model is asked with every picture.
         max_output_tokens: the most that one caption may take, thinking included; 0 where nothing is billed.
         end_date: the day on which the provider switches the model off; None if no such day is known.
+        tags: whether it is asked for tags too, in the form of `ANSWER_SCHEMA`.
         tier: the one of `tiers` that is asked for; None: the provider's standard.
         grace: seconds that calls in flight, which are paid for, have to finish when the run stops by itself.
     """
@@ -106,10 +121,11 @@ class CaptionBackend(ABC):
     host: str | None = None
     prompt: str = ""
     max_output_tokens: int = 0
+    tags: bool = False
     tier: str | None = None
     grace: float = 60.0
 
-    def __init__(self, model: str, settings: Settings, prompt: str) -> None:
+    def __init__(self, model: str, settings: Settings, prompt: str, *, tags: bool = False) -> None:
         """Make the client or load the model.
 
         Raises:
@@ -118,6 +134,12 @@ class CaptionBackend(ABC):
         self.model = model
         self.settings = settings
         self.prompt = prompt
+        self.tags = tags
+
+    @property
+    def instruction(self) -> str:
+        """The system line."""
+        return TAGS_INSTRUCTION if self.tags else INSTRUCTION
 
     @classmethod
     def picture_tokens(cls, model: str, width: int, height: int) -> int | None:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 OUTPUT_TOKENS = 300
 """Most tokens of an answer: ten sentences. What is cut off there is not a caption."""
+TAGS_TOKENS = 200
+"""Those of twelve tags in any language, and of what stands around them."""
 THINKING_TOKENS = 2000
 """The same for models whose thinking, which counts as output, cannot be switched off."""
 CONNECT_SECONDS, READ_SECONDS, OWN_SERVER_READ_SECONDS = 10.0, 120.0, 600.0
@@ -99,8 +101,9 @@ class CloudBackend(CaptionBackend):
         *,
         base_url: str | None = None,
         tier: str | None = None,
+        tags: bool = False,
     ) -> None:
-        super().__init__(model, settings, prompt)
+        super().__init__(model, settings, prompt, tags=tags)
         self.tier = tier
         key = getattr(settings, self.key).get_secret_value().strip()
         if not key and not base_url:
@@ -113,7 +116,7 @@ class CloudBackend(CaptionBackend):
         self.own_server = base_url is not None
         self.base_url = (base_url or self.url).rstrip("/")
         self.host = urlsplit(self.base_url).netloc.rpartition("@")[2]
-        self.max_output_tokens = OUTPUT_TOKENS
+        self.max_output_tokens = OUTPUT_TOKENS + (TAGS_TOKENS if tags else 0)
         self.read_seconds = OWN_SERVER_READ_SECONDS if base_url else READ_SECONDS
         if tier:
             self.read_seconds = self.grace = TIER_READ_SECONDS

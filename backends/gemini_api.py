@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from backends.base import INSTRUCTION, Caption, for_model
+from backends.base import ANSWER_SCHEMA, Caption, for_model
 from backends.cloud import THINKING_TOKENS, CloudBackend, tier_name
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ class GeminiBackend(CloudBackend):
             self.max_output_tokens = THINKING_TOKENS
         self._config = types.GenerateContentConfig(
             max_output_tokens=self.max_output_tokens,
-            system_instruction=INSTRUCTION,
+            system_instruction=self.instruction,
+            response_mime_type="application/json" if self.tags else None,
+            response_json_schema=dict(ANSWER_SCHEMA) if self.tags else None,
             media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{_resolution(self.model)}"),
             thinking_config=types.ThinkingConfig(**thinking) if thinking else None,
             service_tier=types.ServiceTier(self.tier) if self.tier else None,

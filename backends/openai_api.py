@@ -10,7 +10,7 @@ from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from backends.base import INSTRUCTION, Caption, for_model
+from backends.base import ANSWER_SCHEMA, Caption, for_model
 from backends.cloud import CONNECT_SECONDS, THINKING_TOKENS, CloudBackend, base64, joined, tier_name
 
 if TYPE_CHECKING:
@@ -107,9 +107,15 @@ class OpenAIBackend(CloudBackend):
         self._has_system = True
         self._changed: set[str] = set()
         self._changing = threading.Lock()
-        self._options = {"model": self.model, **({"reasoning_effort": effort} if effort else {})}
+        self._options: dict[str, Any] = {
+            "model": self.model,
+            **({"reasoning_effort": effort} if effort else {}),
+        }
         if self.tier:
             self._options["service_tier"] = self.tier
+        if self.tags:
+            form = {"name": "caption_and_tags", "strict": True, "schema": ANSWER_SCHEMA}
+            self._options["response_format"] = {"type": "json_schema", "json_schema": form}
 
     @cached_property
     def end_date(self) -> date | None:
@@ -138,30 +144,35 @@ class OpenAIBackend(CloudBackend):
         picture = {"type": "image_url", "image_url": {"url": url, "detail": detail(self.model)}}
         while True:
             limit, has_system = self._limit, self._has_system
-            text = self.prompt if has_system else f"{INSTRUCTION}\n{self.prompt}"
+            text = self.prompt if has_system else f"{self.instruction}\n{self.prompt}"
             messages = [{"role": "user", "content": [picture, {"type": "text", "text": text}]}]
             if has_system:
-                messages.insert(0, {"role": "system", "content": INSTRUCTION})
+                messages.insert(0, {"role": "system", "content": self.instruction})
             body = {**self._options, limit: self.max_output_tokens, **sampling, "messages": messages}
             try:
                 # Not `chat.completions.create`, which spends twice the time on walking through its arguments.
                 return self._read(self._client.post(self.request_path, cast_to=self._answer_type, body=body))
             except Exception as error:
-                if not self._adapt(error, limit, has_system=has_system):
+                if not self._adapt(error, (limit, has_system, body.get("response_format"))):
                     raise
 
-    def _adapt(self, error: Exception, limit: str, *, has_system: bool) -> bool:
+    def _adapt(self, error: Exception, asked: tuple[str, bool, object]) -> bool:
         """Change what the server has refused by name, once for the run; tell whether to ask again."""
+        limit, has_system, form = asked
         response = getattr(error, "response", None)
         if getattr(response, "status_code", None) not in {400, 422}:
             return False
         words = str(getattr(error, "body", "") or "") + str(getattr(error, "message", ""))
         with self._changing:
-            if (limit, has_system) != (self._limit, self._has_system):
+            if asked != (self._limit, self._has_system, self._options.get("response_format")):
                 return True  # another thread has changed it already
             if re.search(rf"\b{limit}\b", words) and "limit" not in self._changed:
                 self._changed.add("limit")
                 self._limit = "max_completion_tokens" if limit == "max_tokens" else "max_tokens"
+                return True
+            # The system line asks for the same form in words.
+            if form and "response_format" in words:
+                del self._options["response_format"]
                 return True
             # The templates of some models know no system role.
             if has_system and self.own_server and re.search(r"\bsystem\b", words, re.IGNORECASE):

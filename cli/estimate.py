@@ -83,10 +83,12 @@ class _Row:
 
 def _row(name: str, options: Options, journal: CaptionJournal, known: Known) -> _Row:
     label = model_label(name, options.model) or last_label(journal, name) or ""
-    copies, others = known.split(label, None if name == MOCK else prompt_mark(options.prompt))
+    copies, others = known.split(
+        label, None if name == MOCK else prompt_mark(options.prompt), tags=bool(options.tags)
+    )
     turns = Turns(others)
     sample = sample_sizes(next(turns.rounds(), []), _size)
-    work = Work(*sample, options.prompt, options.max_workers, options.base_url)
+    work = Work(*sample, options.asked, options.max_workers, options.base_url, bool(options.tags))
     # The journal does not say with how many workers its pace was measured.
     measured = pace(journal.stamps.get(label, ())) if options.max_workers is None else None
     made = estimate(name, label.partition("/")[2], work, measured)

@@ -36,7 +36,7 @@ def spending_of(options: RunOptions, backend: CaptionBackend) -> Spending:
             raise
         return Spending()
     tokens = backend_class(options.backend).picture_tokens(backend.model, MAX_SIDE, MAX_SIDE) or 0
-    most = price.of(tokens + text_tokens(options.prompt), backend.max_output_tokens)
+    most = price.of(tokens + text_tokens(options.asked, tags=backend.tags), backend.max_output_tokens)
     return Spending(price, options.budget, most)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.doors import Shard
+    from engines.vocabulary import Vocabulary
     from library.exclusion import Exclusion
 
 REPLACED = "replaced"
@@ -34,6 +35,12 @@ class Options:
     videos: bool
     shard: Shard | None
     exclude: Exclusion | None
+    tags: Vocabulary | None  # which tags are asked for; None: captions alone
+
+    @property
+    def asked(self) -> str:
+        """What a model is asked: the prompt, with the words for tags."""
+        return self.tags.asked(self.prompt) if self.tags else self.prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +65,10 @@ class RunOptions(Options):
     @property
     def backend_options(self) -> dict[str, Any]:
         """The further arguments of the backend, after model, settings and prompt."""
+        tags = {"tags": True} if self.tags else {}
         if self.mock:
-            return self.mock_options
+            return self.mock_options | tags
         if self.backend == "local":
-            return {"quantize": self.quantize, "trust_remote_code": self.trust_remote_code}
+            return {"quantize": self.quantize, "trust_remote_code": self.trust_remote_code} | tags
         given = {"base_url": self.base_url, "tier": self.tier}
-        return {name: value for name, value in given.items() if value}
+        return {name: value for name, value in given.items() if value} | tags

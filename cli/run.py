@@ -102,7 +102,7 @@ def run(options: RunOptions) -> ExitCode:
         cluster = stack.enter_context(_ray(options, stopper)) if options.ray else None
         load = cluster.load_backend if cluster else load_backend
         name = MOCK if options.mock else options.backend
-        backend = load(name, options.model, settings, options.prompt, **options.backend_options)
+        backend = load(name, options.model, settings, options.asked, **options.backend_options)
         if not label:
             task = _carry_over(task, f"{options.backend}/{backend.model}")
         result = _caption(task, backend, cluster.decoders if cluster else None, stopper)
@@ -125,7 +125,7 @@ def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Ta
     prompt = None if options.backend == MOCK else prompt_mark(options.prompt)
     if not options.dry_run:
         _look_for_replaced(options, journal, found)
-        _say_what_is_done(journal, found, prompt)
+        _say_what_is_done(journal, found, prompt, tags=bool(options.tags))
     known = find_copies(pending_photos(journal, found), journal, found.photos)
     turns = Turns(found.photos if options.dry_run else known.photos, _most(options))
     return _Task(options, photos_dir, journal, found, known, turns, prompt)
@@ -154,7 +154,9 @@ def _carry_over(task: _Task, model: str) -> _Task:
     if task.options.dry_run:
         return task
     most = _most(task.options)
-    carried, left = task.known.carry_over(task.journal, model, task.prompt, most)
+    carried, left = task.known.carry_over(
+        task.journal, model, task.prompt, most, tags=bool(task.options.tags)
+    )
     return replace(task, turns=Turns(left, None if most is None else most - carried), carried=carried)
 
 
@@ -177,7 +179,7 @@ def _caption(
         if backend.checked and (warning := watch.see(outcome)):
             log.warning(warning)
 
-    captioner = Captioner(backend, label, stop=stopper.event, spending=spending)
+    captioner = Captioner(backend, label, stop=stopper.event, spending=spending, vocabulary=options.tags)
 
     def batches() -> Generator[list[Outcome], None, None]:
         for photos in task.turns.rounds():
@@ -228,8 +230,10 @@ def _begin(journal: CaptionJournal) -> None:
         log.warning(warning)
 
 
-def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) -> None:
-    """Say how many photos are skipped, and how many of their captions were made with another prompt."""
+def _say_what_is_done(
+    journal: CaptionJournal, found: Walk, prompt: str | None, *, tags: bool = False
+) -> None:
+    """Say how many photos are skipped, and how many of their captions are otherwise than this run would make them."""
     done = [photo.rel_path for photo in found.photos if journal.is_done(photo.rel_path)]
     if done:
         log.info(tally(done_records(journal, found)).summary())
@@ -238,6 +242,12 @@ def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) 
         log.info(
             f"{count(others, 'caption')} made with another prompt will stay. To make all captions again with this one, "
             "add --force; the old journal is kept beside the new one."
+        )
+    if tags and (
+        bare := sum(e["status"] == "success" and "tags" not in e for e in done_records(journal, found))
+    ):
+        log.info(
+            f"{count(bare, 'caption')} without tags will stay. To make them again with tags, add --force."
         )
 
 
@@ -330,7 +340,7 @@ def _carried(task: _Task, result: Result) -> str | None:
     options, number, would = task.options, result.carried, ""
     if options.dry_run:
         label = model_label(options.backend, options.model) or last_label(task.journal, options.backend)
-        copies, others = task.known.split(label or "", task.prompt)
+        copies, others = task.known.split(label or "", task.prompt, tags=bool(options.tags))
         number, would = len(copies) + Turns(others).alike, "would be "
     return f"{count(number, 'caption')} {would}carried over from moved or copied photos." if number else None
 

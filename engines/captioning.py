@@ -21,9 +21,11 @@ from tenacity.nap import sleep_using_event
 
 from backends.base import Caption
 from costs.spending import Spending
-from engines.checks import judged, one_line
+from engines.checks import Judgement, judged, one_line
 from engines.outcome import Outcome
 from engines.pacing import ROOM_PAUSES, Pacer
+from engines.tags import judged_with_tags, parted
+from engines.vocabulary import LEAST, Vocabulary
 from errors import (
     OUT_OF_FILES,
     APIError,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from journal import Status
     from library.walk import Photo
 
+Tags = tuple[str, ...] | None
 ATTEMPTS = 5
 LONGEST_WAIT = 300.0
 """Seconds. A server that asks for a longer wait stops the run."""
@@ -73,13 +76,18 @@ class Captioner:
         *,
         stop: threading.Event,
         spending: Spending | None = None,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
-        """`model` is the name that outcomes carry; `spending` counts what is used; after `stop` no call begins."""
+        """`model` is the name that outcomes carry; `spending` counts what is used; after `stop` no call begins.
+
+        `vocabulary`: which tags count, if the backend gives any.
+        """
         self.backend = backend
         self.stop = stop
         self._model = model
         self._spending = spending or Spending()
         self._pacer = Pacer(stop.wait)
+        self._vocabulary = vocabulary or Vocabulary()
         self._admitted = 0
         self._served = False  # at the tier asked for
         self._dearer: StopRunError | None = None
@@ -138,9 +146,9 @@ class Captioner:
         try:
             if answer is None:
                 answer = self._ask(self.backend.caption, image)
-            text, reason = self._judged(answer)
-            if reason and self.backend.checked and reason not in {"content filter", ONLY_THOUGHTS}:
-                text, reason = self._judged(self._ask(self.backend.recaption, image))
+            (text, reason), tags = self._judged(answer)
+            if self.backend.checked and self._is_worth_another(reason, tags):
+                (text, reason), tags = self._second(image, (Judgement(text, reason), tags))
         except StopRunError as error:
             return Outcome(photo, None, stop=error)
         except (MemoryError, UnavailableImageError) as error:  # unavailable: lost with its machine
@@ -170,18 +178,47 @@ class Captioner:
             return Outcome(
                 photo, "error_model", error=reason, model=self._model, answered=answered, stop=stop
             )
-        return Outcome(photo, "success", caption=text, model=self._model, stop=self._dearer)
+        return Outcome(
+            photo, "success", caption=text, tags=tags or None, model=self._model, stop=self._dearer
+        )
 
-    def _judged(self, answer: Caption | str) -> tuple[str, str | None]:
-        """Return the caption, and what is wrong with it or None."""
+    def _is_worth_another(self, reason: str | None, tags: Tags) -> bool:
+        """Tell whether to ask for the photo once more: its caption is of no use, or it has too few tags.
+
+        Of a list a photo may well show nothing.
+        """
+        if reason:
+            return reason not in {"content filter", ONLY_THOUGHTS}
+        few = tags is None if self._vocabulary.is_strict else len(tags or ()) < LEAST
+        return self.backend.tags and few
+
+    def _second(self, image: Image, first: tuple[Judgement, Tags]) -> tuple[Judgement, Tags]:
+        """Ask once more; a good caption of the first time stays if that brings nothing better."""
+        try:
+            second = self._judged(self._ask(self.backend.recaption, image))
+        except Exception:
+            if first[0].problem:
+                raise
+            return first
+        better = len(second[1] or ()) > len(first[1] or ())
+        return second if first[0].problem or (better and not second[0].problem) else first
+
+    def _judged(self, answer: Caption | str) -> tuple[Judgement, Tags]:
+        """Return the caption, and what is wrong with it or None; and the tags that count, None without a list of any."""
         if isinstance(answer, Caption) and answer.only_thoughts:
-            return "", ONLY_THOUGHTS
+            return Judgement("", ONLY_THOUGHTS), None
         finish = answer.finish_reason if isinstance(answer, Caption) else None
         said = (answer.text if isinstance(answer, Caption) else answer) or ""  # some SDKs answer with None
+        words = None
         if not self.backend.checked:
-            text = one_line(said)
-            return text, None if text else "empty caption"
-        return judged(said, finish, self.backend.prompt)
+            parts = parted(said) if self.backend.tags else None
+            text, words = (one_line(parts.caption), parts.tags) if parts else (one_line(said), None)
+            made = Judgement(text, None if text else "empty caption")
+        elif self.backend.tags:
+            made, words = judged_with_tags(said, finish, self.backend.prompt)
+        else:
+            made = judged(said, finish, self.backend.prompt)
+        return made, None if words is None else self._vocabulary.chosen(words)
 
     def _ask(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
         """Call the backend until it answers or the attempts are used up.

@@ -152,6 +152,7 @@ def record(outcome: Outcome, prompt: str | None = None) -> CaptionRecord:
     return CaptionRecord(
         rel_path=outcome.photo.rel_path,
         caption=outcome.caption,
+        tags=list(outcome.tags) if outcome.tags else None,
         status=outcome.status,
         model=outcome.model,
         error=outcome.error,

@@ -47,6 +47,7 @@ class Copy(NamedTuple):
             prompt=self.entry.get("prompt"),
             content=self.photo.content,
             copy_of=self.entry.get("copy_of", self.rel_path),  # of a copy's copy, the one that was asked
+            tags=list(self.entry["tags"]) if "tags" in self.entry else None,
         )
 
 
@@ -58,15 +59,17 @@ class Known:
         self.photos = photos
         self._captioned = captioned
 
-    def split(self, model: str, prompt: str | None) -> tuple[list[Copy], list[Photo]]:
+    def split(self, model: str, prompt: str | None, *, tags: bool = False) -> tuple[list[Copy], list[Photo]]:
         """Return the photos that `model` has captioned under another name with this prompt, and the other ones.
 
+        With `tags`, a caption without any does not count.
         A record without a prompt's mark counts as this prompt's, as it does everywhere (0.1 wrote none).
         """
         copies, others = [], []
         for photo in self.photos:
             for rel_path, entry in self._captioned.get(photo.content or "", ()):
-                if entry.get("model") == model and entry.get("prompt", prompt) == prompt:
+                same = entry.get("model") == model and entry.get("prompt", prompt) == prompt
+                if same and ("tags" in entry or not tags):
                     copies.append(Copy(photo, rel_path, entry))
                     break
             else:
@@ -74,14 +77,20 @@ class Known:
         return copies, others
 
     def carry_over(
-        self, journal: CaptionJournal, model: str, prompt: str | None, most: int | None = None
+        self,
+        journal: CaptionJournal,
+        model: str,
+        prompt: str | None,
+        most: int | None = None,
+        *,
+        tags: bool = False,
     ) -> tuple[int, list[Photo]]:
         """Write the records of the copies that `split` finds among the first `most`; return how many, and the photos that are left.
 
         Raises:
             StopRunError: the journal cannot be written.
         """
-        copies, others = Known(self.photos[:most], self._captioned).split(model, prompt)
+        copies, others = Known(self.photos[:most], self._captioned).split(model, prompt, tags=tags)
         others += self.photos[len(copies) + len(others) :]
         for start in range(0, len(copies), _TOGETHER):
             journal.write_many([copy.record() for copy in copies[start : start + _TOGETHER]])

@@ -23,6 +23,7 @@ class Outcome:
     photo: Photo
     status: Status | None
     caption: str | None = None
+    tags: tuple[str, ...] | None = None
     error: str | None = None
     model: str | None = None
     gone: bool = False

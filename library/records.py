@@ -44,6 +44,7 @@ class CaptionRecord(BaseModel):
     prompt: str | None = None
     content: str | None = None
     copy_of: str | None = None
+    tags: list[str] | None = None
 
     @model_validator(mode="after")
     def _success_has_caption(self) -> CaptionRecord:
@@ -73,6 +74,7 @@ class Fields(TypedDict):
     prompt: NotRequired[object]
     content: NotRequired[object]
     copy_of: NotRequired[object]
+    tags: NotRequired[object]
 
 
 class Entry(TypedDict):
@@ -85,6 +87,7 @@ class Entry(TypedDict):
     prompt: NotRequired[str]
     content: NotRequired[str]
     copy_of: NotRequired[str]
+    tags: NotRequired[tuple[str, ...]]
 
 
 _validate_line = TypeAdapter(Fields).validator.validate_json
@@ -119,6 +122,15 @@ def entry_of(record: Fields, shared: dict[str, str]) -> Entry:
         entry["content"] = cast("str", content)
         if isinstance(copy_of := record.get("copy_of"), str):
             entry["copy_of"] = copy_of
+    tags = record.get("tags")
+    # The same few words come up again and again.
+    words = (
+        [shared.setdefault(tag, tag) for tag in tags if isinstance(tag, str)]
+        if isinstance(tags, list)
+        else ()
+    )
+    if words and entry["caption"]:
+        entry["tags"] = tuple(words)
     return entry
 
 

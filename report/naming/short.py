@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from report.naming.forms import plural
+from library.forms import plural
 from report.naming.phrases import VAGUE, Mention, mentions
 from report.naming.vocabulary import SUBJECTS, base
 
