@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from engines.answers import KEYS, spoken
-from engines.checks import Judgement, judged
+from engines.checks import Judgement, judged, one_line
 from engines.phrases import any_of, read
 
 _TAGS = any_of(read("answers.txt")["tags"])
@@ -23,9 +23,14 @@ _OTHER_KEY = r"[\"'“„]\w[\w -]{0,30}[\"'”“]\s*[:：]"
 _FLAGS = re.IGNORECASE | re.DOTALL
 _LOOSE = re.compile(
     rf"(?:[{{,]|\n)\s*{_CAPTION_KEY}(?P<open>[\"'“„‘`])(?P<text>.*?)"
-    rf"(?:(?P<close>[\"'”“’`])\s*(?:,?\s*(?:[}}\]]|```|$)|,\s*(?://[^\n]*\n\s*)?(?:{_TAGS_KEY}|{_OTHER_KEY})|\n\s*{_TAGS_KEY})|$)",
+    r"(?:(?P<close>(?P=open)|[”“’])(?P<after>"
+    r"\s*,?\s*(?:[}\]]|```)"
+    rf"|\s*[,\n]\s*(?://[^\n]*\n\s*)?(?:{_TAGS_KEY}|{_OTHER_KEY})"
+    r"|\s*[,\n]\s*(?://[^\n]*\s*)?(?:[\"'“„]\w*[\"'”“]?\s*:?\s*\[?\s*)?$"
+    r"|\s*$)|$)",
     _FLAGS,
 )
+"""A caption in an object that is no JSON: to a quotation mark after which the object goes on, or to the end of the answer."""
 _BARE = re.compile(
     rf"\{{\s*{_CAPTION_KEY}(?P<text>[^\"'“„‘`{{\[\s].*?)\s*(?P<close>,\s*{_TAGS_KEY}|\}})", _FLAGS
 )
@@ -39,7 +44,7 @@ _LABELLED = re.compile(
 _CAPTION_LABEL = re.compile(rf"^[\s#*_>-]*(?:{KEYS.pattern})[*_]*\s*[:：][*_]*\s*", _FLAGS)
 _BETWEEN = re.compile(r"[,;、，|•·\n]+|\s(?=#\w)")
 _JSON = re.compile(
-    rf"\s*(?:```\w*\s*)?[{{\[]|[{{,]\s*[\"'“]?(?:{_TAGS}|{KEYS.pattern})[\"'”]?\s*[:：]", _FLAGS
+    rf"^\s*(?:```\w*\s*)?[{{\[]|[{{,]\s*[\"'“]?(?:{_TAGS}|{KEYS.pattern})[\"'”]?\s*[:：]", _FLAGS
 )
 _GENERAL = ("text", "answer", "content", "response")
 _OBJECTS = 20
@@ -63,15 +68,20 @@ def judged_with_tags(said: str, finish_reason: str | None, prompt: str) -> tuple
     parts = parted(said, prompt)
     # A limit that was met in the tags does no harm to the caption before them.
     finish = "length" if parts.cut else finish_reason
-    made = judged(parts.caption, finish, prompt)
+    caption = (
+        one_line(parts.caption) if parts.closed or parts.cut else parts.caption
+    )  # a break in it is none of a heading
+    made = judged(caption, finish, prompt)
     if parts.closed and made.problem and made.problem.startswith("cut off"):
-        made = judged(parts.caption, None, prompt)
+        made = judged(caption, None, prompt)
     return made, parts.tags
 
 
 def parted(said: str, prompt: str = "") -> Parts:
     """Return the caption and the tags in a model's answer."""
     text = spoken(said, prompt)
+    if text.startswith('"{\\'):  # the object as a text in itself
+        text = _unescaped(text.strip('"'))
     for brace in list(re.finditer(r"\{", text))[:_OBJECTS]:
         with suppress(ValueError, RecursionError):
             value, _ = json.JSONDecoder(strict=False).raw_decode(text[brace.start() :])
@@ -79,8 +89,10 @@ def parted(said: str, prompt: str = "") -> Parts:
                 return parts
     if found := _LOOSE.search(text) or _BARE.search(text):
         caption = _unescaped(found["text"])
-        return Parts(caption, _listed(text), closed=bool(found["close"]), cut=not found["close"])
-    if _JSON.match(text) or _JSON.search(text):
+        # A mark at the very end may also begin a quotation in the caption.
+        closed = bool(found["close"]) and bool(found.groupdict().get("after", "}").strip())
+        return Parts(caption, _listed(text), closed=closed, cut=not found["close"])
+    if _JSON.search(text):
         return Parts("", _listed(text))
     if found := _LABELLED.search(text):
         caption = _CAPTION_LABEL.sub("", text[: found.start()].strip())
