@@ -194,7 +194,7 @@ def test_every_file_has_its_time_its_event_and_its_burst() -> None:
         [],
         Timeline(moments, events, [1, 1, -1, -1]),
     )
-    assert [row[9:] for row in rows] == [
+    assert [row[9:-1] for row in rows] == [
         ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b", "second", "Beach", ""),
         ("2019-07-12T12:00:00", "exif", 1, "12 July 2019", "b", "second", "Beach", ""),
         ("2019-07-12T12:00:00", "file", -1, UNDATED, "", "second", "", ""),

@@ -45,7 +45,7 @@ class Row(NamedTuple):
     `year`). `taken_from` is the source: `exif`, `xmp`, `iptc` or `png` in the file, `sidecar`, `takeout`, the `name` of the file,
     the `folder`, or `file` for the file's own date. `event_id` is None where no file was opened; below 0 it says why the file is
     in no event (report/events.py). `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
-    outside of bursts. `event_name` and `group_name` are the short names.
+    outside of bursts. `event_name` and `group_name` are the short names. `tags` are the keywords, with semicolons between.
     """
 
     rel_path: str
@@ -65,6 +65,7 @@ class Row(NamedTuple):
     taken_precision: str = ""
     event_name: str = ""
     group_name: str = ""
+    tags: str = ""
 
 
 COLUMNS = Row._fields
@@ -91,12 +92,13 @@ def make_rows(
     for (rel_path, label), cells in zip(labels.items(), _later_cells(list(labels), timeline), strict=True):
         row = rows.get(rel_path)
         if row is None:
-            table.append(Row(rel_path, None, "", label.text, label.source, None, None, None, None, *cells))
+            bare = Row(rel_path, None, "", label.text, label.source, None, None, None, None, *cells)
+            table.append(bare._replace(tags="; ".join(label.tags)))
             continue
         group, near, (x, y) = of[row], nearest[row], xy[row]
         said = (rel_path, ids[group], headings[group], label.text, label.source)
         place = (_known(distances[row]), ids[near] if near >= 0 else None, _known(x), _known(y))
-        table.append(Row._make((*said, *place, *cells, names[group])))
+        table.append(Row._make((*said, *place, *cells, names[group], "; ".join(label.tags))))
     return table
 
 
@@ -147,6 +149,7 @@ def write_csv(report: Report, folder: Path) -> None:
                     row.taken_precision,
                     guarded(row.event_name),
                     guarded(row.group_name),
+                    guarded(row.tags),
                 )
             )
 

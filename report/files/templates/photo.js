@@ -68,6 +68,7 @@ function showFacts(photo) {
   if (isVideo(photo) && statusOf(photo) !== "m") add("Kind", "▶ Video; the picture is one frame of it");
   add("Status", STATUS[statusOf(photo)] + (data.errors[photo] ? `: ${printable(data.errors[photo])}` : ""));
   add("File", make("bdi", {}, printable(pathOf(photo))));
+  if (tagsOf(photo).length) add("Tags", make("span", { className: "row" }, ...tagsOf(photo).map((tag) => link(tag, address({ q: `"${tag}"` })))));
   if (burst) {
     const frames = [...burst].sort(SORTS.time.compare).map((frame) => replacing(link([pictureOrTitle(frame)], photoAddress(frame), frame === photo, "")));
     add(`One of ${burst.length} frames taken one after the other`, make("span", { className: "frames" }, ...frames));

@@ -87,7 +87,7 @@ let index = null;
 function searchIndex() {
   return (index ??= makeIndex([
     // A heading is the caption of one photo, and says too little of the others to be their group's name.
-    [...allPhotos.map(labelOf), ...groups.map((group, place) => (subtitleOf(place) ? nameOf(place) : "")), ...events.map(({ name }) => name)],
+    [...allPhotos.map((photo) => [labelOf(photo), ...tagsOf(photo)].join(" ")), ...groups.map((group, place) => (subtitleOf(place) ? nameOf(place) : "")), ...events.map(({ name }) => name)],
     [...allPhotos.map((photo) => withoutExtension(pathOf(photo))), ...groups.map(({ heading, terms }) => `${heading} ${terms.join(" ")}`), ...events.map(({ title }) => title)],
   ]));
 }
