@@ -165,12 +165,12 @@ def test_every_file_has_a_row_with_a_place_where_it_has_one(tmp_path: Path) -> N
     assert lines[0] == (
         "rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y,"
         "taken_at,taken_from,event_id,event_label,burst_of,taken_precision,"
-        "event_name,group_name"
+        "event_name,group_name,tags"
     )
     assert lines[1:] == [
-        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,,,,Dogs",
-        "b.mov,,,,error,,,,,,,,,,,,",
-        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,,,,",
+        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,,,,Dogs,",
+        "b.mov,,,,error,,,,,,,,,,,,,",
+        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,,,,,",
     ]
 
 
