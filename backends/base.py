@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANSWER_SCHEMA",
     "INSTRUCTION",
+    "PLAIN",
     "APIError",
     "Caption",
     "CaptionBackend",
@@ -65,6 +66,8 @@ ANSWER_SCHEMA: Mapping[str, object] = {
     "additionalProperties": False,
 }
 """That form as a JSON schema, with what all providers take. The caption comes first, so that a cut answer has it."""
+PLAIN = "Answer with what is asked for alone: no preamble, no markup, no closing remark."
+"""The same for questions without a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,18 @@ class CaptionBackend(ABC):
             Exception: anything else; the engine then tries the images one by one.
         """
         return [self.caption(image) for image in images]
+
+    def answer(self, text: str) -> Caption | str:
+        """Return the answer to a question without a picture; only a backend with a chat model has one.
+
+        Raises:
+            APIError: as `caption` does.
+            StopRunError: it answers no such question.
+        """
+        del text
+        raise StopRunError(
+            f"{self.model} answers no questions without a picture: choose another model for that."
+        )
 
     def recaption(self, image: Image) -> Caption | str:
         """Try again after an unusable answer; a backend that samples does it here with other sampling."""

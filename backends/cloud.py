@@ -15,11 +15,11 @@ from abc import abstractmethod
 from base64 import b64encode
 from functools import cached_property
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from backends.base import Caption, CaptionBackend, for_model
+from backends.base import PLAIN, Caption, CaptionBackend, for_model
 from backends.replies import retry_after, texts, values
 from errors import (
     OUT_OF_FILES,
@@ -77,6 +77,14 @@ _FILTERED = {"content_policy_violation", "content_filter", "refusal"}
 _KEYS = re.compile(r"\S{0,99}(?:\*{2,}|…|\.{3})\S{0,99}|\b(?:sk|xai|AIza)[-\w]{8,}")
 
 
+class Question(NamedTuple):
+    """What is asked: a system line, the text, and what it is about, if it is about a picture."""
+
+    system: str
+    text: str
+    jpeg: bytes | None = None
+
+
 class CloudBackend(CaptionBackend):
     """A backend that sends pixels to a server.
 
@@ -130,9 +138,14 @@ class CloudBackend(CaptionBackend):
         self._connect(key or "none")  # an SDK wants some key even for a server that wants none
 
     def caption(self, image: Image, **sampling: Any) -> Caption:
-        jpeg = encode(image)
+        return self._answered(Question(self.instruction, self.prompt, encode(image)), **sampling)
+
+    def answer(self, text: str) -> Caption:
+        return self._answered(Question(PLAIN, text))
+
+    def _answered(self, question: Question, **sampling: Any) -> Caption:
         try:
-            caption = self._request(jpeg, **sampling)
+            caption = self._request(question, **sampling)
         except (APIError, StopRunError):
             raise
         except Exception as error:
@@ -171,7 +184,7 @@ class CloudBackend(CaptionBackend):
         """Import the SDK and make its client, with its retries off and with `self._http`."""
 
     @abstractmethod
-    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:
+    def _request(self, question: Question, **sampling: Any) -> Caption:
         """Send one request; the SDK's errors are let through."""
 
     def _translate_error(self, error: Exception) -> Exception | Caption | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.doors import Shard
+    from cli.redo import Redo
     from engines.vocabulary import Vocabulary
     from library.exclusion import Exclusion
 
@@ -36,6 +37,7 @@ class Options:
     shard: Shard | None
     exclude: Exclusion | None
     tags: Vocabulary | None  # which tags are asked for; None: captions alone
+    redo: Redo | None
 
     @property
     def asked(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import (
     Retrying,
@@ -63,6 +63,7 @@ _LONG_WAIT = 10.0
 """Seconds. A wait as long as this or longer is logged."""
 
 _log = logging.getLogger("captioner.engine")
+_T = TypeVar("_T")
 _backoff = wait_exponential_jitter(initial=1, max=60, jitter=1)
 
 
@@ -140,6 +141,16 @@ class Captioner:
     def caption(self, photo: Photo, image: Image) -> Outcome | None:
         """Return the photo's outcome; None if the run stops in the middle, and the photo stays open."""
         return self._outcome(photo, image, None)
+
+    def answer(self, text: str) -> str:
+        """Return the backend's answer to a question without a picture.
+
+        Raises:
+            APIError: there is none; every further one may have an answer.
+            StopRunError: there will be none.
+        """
+        answer = self._ask(self.backend.answer, text)
+        return answer.text if isinstance(answer, Caption) else answer
 
     def _outcome(self, photo: Photo, image: Image, answer: Caption | str | None) -> Outcome | None:
         """Check the answer, or ask for one if there is none yet. Every failure is mapped to an Outcome (errors.py)."""
@@ -220,7 +231,7 @@ class Captioner:
             made = judged(said, finish, self.backend.prompt)
         return made, None if words is None else self._vocabulary.chosen(words)
 
-    def _ask(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
+    def _ask(self, call: Callable[[_T], Caption | str], asked: _T) -> Caption | str:
         """Call the backend until it answers or the attempts are used up.
 
         Refusals because of too many requests (429) do not count as attempts while other requests get through, nor does a
@@ -229,7 +240,7 @@ class Captioner:
         before = self._admitted
         while True:
             try:
-                return self._retrying()(self._attempt, call, image)
+                return self._retrying()(self._attempt, call, asked)
             except (RateLimitError, NotReadyError) as error:
                 if self.stop.is_set() or (isinstance(error, NoRoomError) and error.billed):
                     raise
@@ -247,13 +258,13 @@ class Captioner:
             reraise=True,
         )
 
-    def _attempt(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
+    def _attempt(self, call: Callable[[_T], Caption | str], asked: _T) -> Caption | str:
         with self._spending.call(self.stop.is_set) as book:
             sent = self._pacer.turn()
             if self.stop.is_set():
                 raise TransientAPIError("stopped before it was sent")
             try:
-                answer = call(image)
+                answer = call(asked)
                 self._note(None, sent)
             except APIError as error:
                 self._note(error if isinstance(error, TransientAPIError) else None, sent)

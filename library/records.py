@@ -20,7 +20,7 @@ from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic t
 from library.identity import is_content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 Status = Literal["success", "error_corrupt", "error_api", "error_model"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -28,6 +28,8 @@ VIDEO = "video"
 """The `error` of a record for a video. Videos are counted apart, because nothing is wrong with them."""
 MOCK = "mock"
 """The `model` of a record that the mock made. A run with a real backend never counts it as done."""
+PERSON = "person"
+"""The `by` of a caption that a person wrote. No record of another kind ever takes its place."""
 _MARK = 8
 """How many letters of the prompt's hash a record keeps."""
 
@@ -45,6 +47,8 @@ class CaptionRecord(BaseModel):
     content: str | None = None
     copy_of: str | None = None
     tags: list[str] | None = None
+    by: str | None = None
+    redo: str | None = None
 
     @model_validator(mode="after")
     def _success_has_caption(self) -> CaptionRecord:
@@ -75,6 +79,8 @@ class Fields(TypedDict):
     content: NotRequired[object]
     copy_of: NotRequired[object]
     tags: NotRequired[object]
+    by: NotRequired[object]
+    redo: NotRequired[object]
 
 
 class Entry(TypedDict):
@@ -88,6 +94,7 @@ class Entry(TypedDict):
     content: NotRequired[str]
     copy_of: NotRequired[str]
     tags: NotRequired[tuple[str, ...]]
+    by: NotRequired[str]
 
 
 _validate_line = TypeAdapter(Fields).validator.validate_json
@@ -131,7 +138,19 @@ def entry_of(record: Fields, shared: dict[str, str]) -> Entry:
     )
     if words and entry["caption"]:
         entry["tags"] = tuple(words)
+    if record.get("by") == PERSON and status == "success":
+        entry["by"] = PERSON
     return entry
+
+
+def takes_over(new: Mapping[str, object], old: Mapping[str, object] | None) -> bool:
+    """Tell whether a record takes the place of an older one of the same photo; both may be lines or what is kept of them."""
+    return old is None or not is_by_person(old) or is_by_person(new)
+
+
+def is_by_person(record: Mapping[str, object]) -> bool:
+    """Tell whether a person wrote this caption."""
+    return record.get("by") == PERSON and record["status"] == "success"
 
 
 def seconds_of(at: str | None) -> int | None:
