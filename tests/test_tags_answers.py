@@ -69,6 +69,19 @@ def test_a_cut_caption_is_no_caption() -> None:
         assert made.problem, made
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"caption": "Es tut mir leid, ich kann dieses Bild nicht beschreiben.", "tags": []}',
+        '```json\n{"caption": "Ich kann leider keine Bilder sehen.", "tags": ["Bild"]}\n```',
+        "Tut mir leid, dabei kann ich nicht helfen.",
+        '{"caption": "Hund Hund Hund Hund Hund Hund Hund Hund Hund", "tags": ["Hund"]}',
+    ],
+)
+def test_captions_are_checked_in_german_too(text: str) -> None:
+    assert judged_with_tags(text, "stop", "Beschreibe dieses Foto in einem Satz.")[0].problem
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_taken(text: str) -> None:
     parts = parted(text)

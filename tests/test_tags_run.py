@@ -159,6 +159,13 @@ def test_a_caption_without_tags_is_not_carried_over_where_tags_are_asked_for(
     assert product.records()["copy.bmp"]["tags"] == ["dog", "lawn", "grass"]
 
 
+def test_they_stay_where_a_person_writes_another_caption(product: Product) -> None:
+    product.run("--tags")
+    product.call("set", "cover.bmp", "--caption", "Our first boat.")
+    record = product.records()["cover.bmp"]
+    assert (record["caption"], record["tags"]) == ("Our first boat.", ["mock", "cover", "photo"])
+
+
 def test_compact_keeps_them_and_a_bad_field_harms_nothing(product: Product) -> None:
     product.run("--tags")
     lines = product.journal.read_text()
