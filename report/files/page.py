@@ -127,6 +127,7 @@ def _data(report: Report) -> dict[str, Any]:
             if row.rel_path in report.errors and row.rel_path not in report.videos
         },
         "alike": _alike(report),
+        "tags": _tags(rows),
         "moving": [index for index, row in enumerate(rows) if extension(row.rel_path) in VIDEO_EXTENSIONS],
         "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
         "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
@@ -221,6 +222,17 @@ def _labels(rows: Sequence[Row]) -> list[str | int]:
         row.label if first.setdefault(row.label, index) in {index, -1} else first[row.label]
         for index, row in enumerate(rows)
     ]
+
+
+def _tags(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the words of all tags, and those of each row that has any, as places in them."""
+    words: dict[str, int] = {}
+    of = {
+        index: [words.setdefault(tag.rpartition(" > ")[2], len(words)) for tag in row.tags.split("; ")]
+        for index, row in enumerate(rows)
+        if row.tags
+    }
+    return {"words": list(words), "of": of}
 
 
 def _bursts(rows: Sequence[Row]) -> list[list[int]]:

@@ -46,7 +46,8 @@ class Row(NamedTuple):
     `year`). `taken_from` is the source: `exif`, `xmp`, `iptc` or `png` in the file, `sidecar`, `takeout`, the `name` of the file,
     the `folder`, or `file` for the file's own date. `event_id` is None where no file was opened; below 0 it says why the file is
     in no event (report/events.py). `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
-    outside of bursts. `event_name` and `group_name` are the short names. `trip_id` is None outside of trips.
+    outside of bursts. `event_name` and `group_name` are the short names. `trip_id` is None outside of trips. `tags` are the
+    keywords, with semicolons between.
     """
 
     rel_path: str
@@ -68,6 +69,7 @@ class Row(NamedTuple):
     group_name: str = ""
     trip_id: int | None = None
     trip_label: str = ""
+    tags: str = ""
 
 
 COLUMNS = Row._fields
@@ -95,13 +97,13 @@ def make_rows(
     for (rel_path, label), cells in zip(labels.items(), _later_cells(list(labels), timeline), strict=True):
         row, trip = rows.get(rel_path), trips.get(cells[2] or 0, (None, ""))
         if row is None:
-            said = (rel_path, None, "", label.text, label.source)
-            table.append(Row._make((*said, None, None, None, None, *cells, "", *trip)))
+            bare = (rel_path, None, "", label.text, label.source, None, None, None, None)
+            table.append(Row._make((*bare, *cells, "", *trip, "; ".join(label.tags))))
             continue
         group, near, (x, y) = of[row], nearest[row], xy[row]
         named = (rel_path, ids[group], headings[group], label.text, label.source)
         place = (_known(distances[row]), ids[near] if near >= 0 else None, _known(x), _known(y))
-        table.append(Row._make((*named, *place, *cells, names[group], *trip)))
+        table.append(Row._make((*named, *place, *cells, names[group], *trip, "; ".join(label.tags))))
     return table
 
 
@@ -154,6 +156,7 @@ def write_csv(report: Report, folder: Path) -> None:
                     guarded(row.group_name),
                     row.trip_id,
                     guarded(row.trip_label),
+                    guarded(row.tags),
                 )
             )
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from report.naming.forms import singular
+from library.forms import singular
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,6 +20,7 @@ const allPhotos = Array.from({ length: photoCount }, (_, photo) => photo);
 
 /* A text that an earlier photo has too is given as the index of that photo. */
 const labelOf = (photo) => (typeof photos.label[photo] === "number" ? photos.label[photos.label[photo]] : photos.label[photo]);
+const tagsOf = (photo) => (data.tags.of[photo] ?? []).map((tag) => data.tags.words[tag]);
 const pathOf = (photo) => folders[photos.folder[photo]] + photos.name[photo];
 const statusOf = (photo) => photos.status[photo];
 const moving = new Set(data.moving); // by their extensions

@@ -68,6 +68,7 @@ function showFacts(photo) {
   if (isVideo(photo) && statusOf(photo) !== "m") add("Kind", "▶ Video; the picture is one frame of it");
   if (statusOf(photo) !== "c") add("Status", STATUS[statusOf(photo)] + (data.errors[photo] ? `: ${printable(data.errors[photo])}` : ""));
   add("File", make("bdi", {}, printable(pathOf(photo))));
+  if (tagsOf(photo).length) add("Tags", make("span", { className: "row" }, ...tagsOf(photo).map((tag) => link(tag, address({ q: `"${tag}"` })))));
   if (burst) {
     const frames = [...burst].sort(SORTS.time.compare).map((frame) => replacing(link([pictureOrTitle(frame)], photoAddress(frame), frame === photo, "")));
     if (disputed.has(photo)) add("Check", "The captions of these frames contradict each other, in a number or a name.");

@@ -88,7 +88,7 @@ let index = null;
 function searchIndex() {
   return (index ??= makeIndex([
     // A heading is the caption of one photo, and says too little of the others to be their group's name.
-    [...allPhotos.map(labelOf), ...groups.map((group, place) => (subtitleOf(place) ? nameOf(place) : "")), ...events.map(({ name }) => name), ...trips.map(({ name }) => name)],
+    [...allPhotos.map((photo) => [labelOf(photo), ...tagsOf(photo)].join(" ")), ...groups.map((group, place) => (subtitleOf(place) ? nameOf(place) : "")), ...events.map(({ name }) => name), ...trips.map(({ name }) => name)],
     [...allPhotos.map((photo) => `${withoutExtension(pathOf(photo))} ${townOf(photo)}`), ...groups.map(({ heading, terms }) => `${heading} ${terms.join(" ")}`), ...events.map(({ title }) => title), ...trips.map(({ title }) => title)],
   ]));
 }
