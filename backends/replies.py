@@ -22,8 +22,8 @@ def retry_after(headers: Mapping[str, str], body: object) -> float | None:
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
             return _bounded(float(milliseconds) / 1000)
-        gemini = next(values(body, ("retryDelay",)), "").removesuffix("s")  # as in "19s"
-        value = headers.get("retry-after", gemini)
+        in_body = next(values(body, ("retryDelay",)), "").removesuffix("s")  # as in "19s"
+        value = headers.get("retry-after", in_body)
         try:
             return _bounded(float(value))
         except ValueError:
