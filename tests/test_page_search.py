@@ -195,6 +195,15 @@ def test_the_clear_button(watched: Watched, searched: Library) -> None:
     expect(clear).to_be_hidden()
 
 
+def test_an_emptied_field_leads_back(watched: Watched, searched: Library) -> None:
+    page = watched.go(page_of(searched), "#events")
+    page.fill("#words", "sofa")
+    page.fill("#words", "sofa carpet")
+    page.fill("#words", "")
+    expect(page.locator("#view-events")).to_be_visible()
+    assert address(page) == "#events"
+
+
 def test_the_tabs_keep_the_search(watched: Watched, searched: Library) -> None:
     page = watched.go(page_of(searched), "#q=dog")
     tabs = page.locator(".tabs")

@@ -1,6 +1,6 @@
 /* The first view: photos of today's date in earlier years, the latest event, and a picture for each year. */
 
-const MOST_MEMORIES = 24, FEWEST_OF_YEAR = 3, MOST_OF_YEAR = 10; // pictures
+const MOST_MEMORIES = 24, FEWEST_OF_YEAR = 1, MOST_OF_YEAR = 10; // pictures
 const hasMemories = allPhotos.some(isTaken);
 const START = hasMemories ? "#memories" : "#groups"; // what opens without an address
 

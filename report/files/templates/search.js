@@ -46,10 +46,12 @@ $("words").addEventListener("input", () => {
   showTyped();
   isTyping = false;
 });
+let beforeSearch = START; // where an emptied field leads back to
 function showTyped() {
   const q = $("words").value.trim() ? $("words").value : null;
   const isRefined = Boolean(state.get("q")); // all of the typing is one entry of the history
-  if (q === null && !state.has("map") && !state.get("only")) return showAtOnce(START, isRefined);
+  if (!isRefined) beforeSearch = shownAddress;
+  if (q === null && !state.has("map") && !state.get("only")) return showAtOnce(beforeSearch, isRefined);
   const target = state.has("map") ? addressWith({ q, group: null, spot: null }) : address({ q, only: state.get("only"), theme: state.get("theme") });
   showAtOnce(target, isRefined);
 }
