@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from errors import in_one_line
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -54,7 +56,7 @@ def one_by_one(
 
     lengths = bounds.diff().tolist()
     outputs = []
-    for parts in zip(*(one.float().split(lengths) for one in (query, key, value)), strict=True):
+    for parts in zip(*(torch.split(one.float(), lengths) for one in (query, key, value)), strict=True):
         q, k, v = (part.transpose(0, 1) for part in parts)
         outputs.append(((q @ k.mT * scale).softmax(-1) @ v).transpose(0, 1))
     return torch.cat(outputs).to(query.dtype)
@@ -78,8 +80,8 @@ def pack_vision(model: Any, inputs: Mapping[str, torch.Tensor]) -> None:
         if not apart < _NEAR:  # NaN is not near either
             raise ValueError(f"outputs are {apart:.0%} apart")
     except Exception as error:  # noqa: BLE001 - whatever it is, there is the other way
-        tower.config._attn_implementation = "sdpa"
-        _log.info(f"The photos of a batch are looked at one by one, which is slower: {short(error)}.")
+        tower.config._attn_implementation = "sdpa"  # noqa: SLF001 - there is no other way for a part
+        _log.info(f"The photos of a batch are looked at one by one, which is slower: {in_one_line(error)}.")
 
 
 def use_packed(tower: Any) -> None:
@@ -87,7 +89,7 @@ def use_packed(tower: Any) -> None:
     from transformers import AttentionInterface
 
     AttentionInterface.register(PACKED, packed_attention)
-    tower.config._attn_implementation = PACKED
+    tower.config._attn_implementation = PACKED  # noqa: SLF001
 
 
 def vision_outputs(model: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -104,11 +106,6 @@ def vision_outputs(model: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tens
 def distance(one: torch.Tensor, other: torch.Tensor) -> float:
     """Return how far apart they are, as a share of the length of `one`."""
     return float((one.float() - other.float()).norm() / one.float().norm())
-
-
-def short(error: BaseException) -> str:
-    """Return an error as a part of one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def _card_can() -> bool:

@@ -1,6 +1,6 @@
 """Owns captions by a vision-language model on this machine, with transformers' generic image-text-to-text classes.
 
-images ─► processor (CPU, while another batch is in the model) ─► model.generate ─► texts
+images ─► processor (while another batch is in the model) ─► model.generate, in one thread ─► texts
 """
 
 from __future__ import annotations
@@ -9,27 +9,31 @@ import json
 import logging
 import re
 import sys
-import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
+from backends.attention import pack_vision
 from backends.base import INSTRUCTION, Caption, CaptionBackend
+from backends.batches import CAPTION_TOKENS, Trial, find_batch, most_in_memory
 from backends.hub import SMALL, snapshot
+from backends.inputs import Inputs
+from backends.one_thread import OneThread
 from backends.precision import (
     choose_precision,
     default_model,
     find_device,
-    fitting_batch,
     suggest,
     weights_of,
     whole_precision,
 )
-from errors import StopRunError
+from errors import StopRunError, in_one_line
 from image_loader import MAX_SIDE
 
 if TYPE_CHECKING:
@@ -40,6 +44,8 @@ if TYPE_CHECKING:
 MAX_NEW_TOKENS = 128
 """Two sentences take 30 to 60; in a batch all wait for the longest."""
 CPU_BATCH = 4
+_TRIAL_TOKENS = 8
+"""How many a trial makes to find out how long one takes."""
 
 _THOUGHT = re.compile(r"think|thought|reason|channel|message", re.IGNORECASE)
 _BEGUN_THOUGHT = re.compile(r"[<\[◁][^\s/]*(?:think|thought|reason)[^\s/]*[>\]▷]\s*$", re.IGNORECASE)
@@ -81,7 +87,7 @@ class LocalHFBackend(CaptionBackend):
         if not sys.stderr.isatty():
             transformers.logging.disable_progress_bar()
         self._torch = torch
-        self._lock = threading.Lock()
+        self._thread = OneThread()
         trust = {"trust_remote_code": trust_remote_code}
         try:
             self.device = find_device()
@@ -95,7 +101,7 @@ class LocalHFBackend(CaptionBackend):
         except (StopRunError, ImportError):
             raise
         except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            reason = in_one_line(error)
             damaged = isinstance(error, (OSError, SafetensorError))
             raise StopRunError(
                 f"{model or 'A model'} cannot be loaded ({reason}): "
@@ -125,6 +131,7 @@ class LocalHFBackend(CaptionBackend):
         self._prepare_texts(_processor(folder, trust), config.model_type)
         try:
             self._load_weights(auto_class, folder, model, {**options, **trust})
+            self._inputs = Inputs(self._processor, self._text, self._model)
             self.batch_size = self._fitting_batch()
         except (self._torch.OutOfMemoryError, MemoryError):
             raise StopRunError(
@@ -168,8 +175,6 @@ class LocalHFBackend(CaptionBackend):
         # Marks of thoughts stay, for the engine to cut the thought off with them.
         added = processor.tokenizer.added_tokens_decoder.items()
         self._special = {number for number, one in added if one.special and not _THOUGHT.search(one.content)}
-        bos = processor.tokenizer.bos_token
-        self._begun = bool(bos) and self._text.startswith(bos)  # the template has it: not twice
 
     def _load_weights(self, auto_class: Any, folder: Path, model: str, options: dict[str, Any]) -> None:
         device = self.device.kind
@@ -219,41 +224,35 @@ class LocalHFBackend(CaptionBackend):
         return self._generate(images, do_sample=False)
 
     def recaption(self, image: Image.Image) -> Caption:
+        return self.recaption_batch([image])[0]
+
+    def recaption_batch(self, images: Sequence[Image.Image]) -> list[Caption]:
         """Sample: the same greedy decoding would run into the same loop."""
         return self._generate(
-            [image], do_sample=True, temperature=0.7, top_p=0.9, top_k=50, repetition_penalty=1.1
-        )[0]
-
-    def _inputs(self, images: Sequence[Image.Image]) -> Any:
-        """Return the model's input, on the CPU."""
-        inputs = self._processor(
-            images=[[image] for image in images],
-            text=[self._text] * len(images),
-            padding=True,
-            padding_side="left",  # the answers go on at the right
-            add_special_tokens=not self._begun,
-            return_tensors="pt",
+            images, do_sample=True, temperature=0.7, top_p=0.9, top_k=50, repetition_penalty=1.1
         )
-        return inputs.to(self._model.dtype)  # halves what goes over the bus
 
     def _generate(self, images: Sequence[Image.Image], **options: Any) -> list[Caption]:
-        inputs = self._inputs(images)
+        inputs = self._inputs.of(images)
+        taken = inputs["attention_mask"].sum(dim=1).tolist()
+        job = partial(self._run_model, inputs, {"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1, **options})
+        del inputs
+        output = self._thread.call(job)
+        del job
+        if output is None:
+            self._torch.cuda.empty_cache()
+            raise MemoryError(f"{len(images)} photos do not fit into the memory of {self.device.name}")
+        return [self._answer(row, tokens) for row, tokens in zip(output, taken, strict=True)]
+
+    def _run_model(self, inputs: Any, options: dict[str, Any]) -> list[list[int]] | None:
+        """Return the new tokens of each photo; None if there is not enough memory for it."""
         # An encoder-decoder's output begins with a start token, the others' with the whole prompt.
         start = 1 if self._model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
-        taken = inputs["attention_mask"].sum(dim=1).tolist()
-        limits = {"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1}
-        output = None
-        with self._lock:
-            try:
-                inputs = inputs.to(self._model.device)
-                output = self._model.generate(**inputs, **{**limits, **options})[:, start:].tolist()
-            except self._torch.OutOfMemoryError:
-                pass  # what was in the card is let go with the error, and not before
-            del inputs
-            if output is None:
-                self._torch.cuda.empty_cache()
-                raise MemoryError(f"{len(images)} photos do not fit into the memory of {self.device.name}")
-        return [self._answer(row, tokens) for row, tokens in zip(output, taken, strict=True)]
+        try:
+            tokens: list[list[int]] = self._model.generate(**inputs, **options)[:, start:].tolist()
+        except self._torch.OutOfMemoryError:
+            return None  # what was in the card is let go with the error, and not before
+        return tokens
 
     def _answer(self, tokens: list[int], input_tokens: int) -> Caption:
         end = next((i for i, token in enumerate(tokens) if token in self._ends), None)
@@ -268,28 +267,61 @@ class LocalHFBackend(CaptionBackend):
         )
 
     def _fitting_batch(self) -> int:
-        """Return how many photos fit at once, by what one takes and what a second takes more.
+        """Return how many photos to take at once: what fits on the card, and what pays.
 
         Raises:
             MemoryError: not even one fits.
         """
         if self.device.kind == "cpu":
             return CPU_BATCH
-        cuda = self._torch.cuda
         # The worst cases: a model with tiles may cut a 4:3 photo into more of them than a square one.
         shapes = (Image.new("RGB", (MAX_SIDE, height), "gray") for height in (MAX_SIDE, MAX_SIDE * 3 // 4))
-        photo = max(shapes, key=lambda shape: self._inputs([shape])["pixel_values"].numel())
-        peaks = []
-        for count in (1, 2):
-            cuda.reset_peak_memory_stats()
-            try:
-                self._generate([photo] * count, do_sample=False, max_new_tokens=8)
-            except MemoryError:
-                if count == 1:
-                    raise
-                return 1
-            peaks.append(cuda.max_memory_allocated())
-        return fitting_batch(cuda.mem_get_info()[0] + cuda.memory_reserved(), *peaks)
+        photo = max(shapes, key=lambda shape: self._inputs.of([shape])["pixel_values"].numel())
+        inputs = self._inputs.of([photo])
+        self._thread.call(partial(pack_vision, self._model, inputs))
+        # Beside the bytes on the card there are those of the input in the machine, if it is made there.
+        prepared = 0 if self._inputs.on_card else 2 * inputs["pixel_values"].nbytes
+        del inputs
+        size, rate = find_batch(
+            lambda count: self._try_batch([photo] * count), self._room, most_in_memory(prepared)
+        )
+        _log.info(f"{size:,} photos at a time make about {rate:,.1f} a second.")
+        return size
+
+    def _try_batch(self, images: Sequence[Image.Image]) -> Trial:
+        """Have the model begin with captions of these; return what it took.
+
+        Raises:
+            MemoryError: they do not fit.
+        """
+        cuda = self._torch.cuda
+        before = cuda.memory_allocated()
+        cuda.reset_peak_memory_stats()
+        inputs = self._inputs.of(images)
+        making = cuda.max_memory_allocated() - before  # in a run, while the model has another batch
+        del inputs
+        ticks = [time.perf_counter()]
+
+        def tick(tokens: Any, scores: Any) -> Any:
+            del scores
+            cuda.synchronize()
+            ticks.append(time.perf_counter())
+            return self._torch.zeros(len(tokens), dtype=self._torch.bool, device=tokens.device)
+
+        options = {
+            "max_new_tokens": _TRIAL_TOKENS,
+            "min_new_tokens": _TRIAL_TOKENS,
+            "stopping_criteria": [tick],
+        }
+        self._generate(images, do_sample=False, **options)
+        begin, first, *_, last = ticks
+        seconds = first - begin + CAPTION_TOKENS * (last - first) / (_TRIAL_TOKENS - 1)
+        return Trial(len(images), seconds, cuda.max_memory_allocated() + making)
+
+    def _room(self) -> float:
+        """Return the bytes on the card that are free or in this program's hands."""
+        cuda = self._torch.cuda
+        return float(cuda.mem_get_info()[0] + cuda.memory_reserved())
 
 
 def _processor(folder: Path, trust: dict[str, bool]) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -107,8 +108,7 @@ class Captioner:
         except Exception as error:  # noqa: BLE001 - a model can raise anything, and each photo alone shows what it was
             failed = error
         else:
-            for (photo, image), answer in zip(batch, answers, strict=True):
-                yield self._outcome(photo, image, answer)
+            yield from self._outcomes(batch, answers)
             return
         failures = 0
         for one in batch:
@@ -118,6 +118,34 @@ class Captioner:
         if not failures and not self.stop.is_set():
             _log.info(f"{type(failed).__name__}: {one_line(str(failed))}"[:200])
             self._shrink(batch)  # each alone worked, so there were too many
+
+    def _outcomes(
+        self, batch: Sequence[tuple[Photo, Image]], answers: Sequence[Caption | str]
+    ) -> Iterator[Outcome | None]:
+        """Yield what the answers make; then of those that fail the check, which the backend tries again together."""
+        failed = []
+        for (photo, image), answer in zip(batch, answers, strict=True):
+            if self._fails(answer):
+                failed.append((photo, image, answer))
+            else:
+                yield self._outcome(photo, image, answer)
+        second: Sequence[Caption | str | None] = [None] * len(failed)
+        if len(failed) > 1 and not self.stop.is_set():
+            with suppress(Exception):  # each photo alone shows what it was
+                tried = self.backend.recaption_batch([image for _, image, _ in failed])
+                second = tried if len(tried) == len(failed) else second
+        for (photo, image, answer), again in zip(failed, second, strict=True):
+            yield self._outcome(photo, image, answer, again)
+
+    def _fails(self, answer: Caption | str) -> bool:
+        with suppress(Exception):  # what cannot be judged is said by who judges it for good
+            return self.backend.checked and self._again(self._judged(answer)[1])
+        return False
+
+    @staticmethod
+    def _again(reason: str | None) -> bool:
+        """Tell whether another try may bring a better answer."""
+        return bool(reason) and reason not in {"content filter", ONLY_THOUGHTS}
 
     def _shrink(self, batch: Sequence[object]) -> None:
         half = len(batch) // 2
@@ -129,14 +157,21 @@ class Captioner:
         """Return the photo's outcome; None if the run stops in the middle, and the photo stays open."""
         return self._outcome(photo, image, None)
 
-    def _outcome(self, photo: Photo, image: Image, answer: Caption | str | None) -> Outcome | None:
-        """Check the answer, or ask for one if there is none yet. Every failure is mapped to an Outcome (errors.py)."""
+    def _outcome(
+        self, photo: Photo, image: Image, answer: Caption | str | None, second: Caption | str | None = None
+    ) -> Outcome | None:
+        """Check the answer, or ask for one if there is none yet; `second` is the next try, if it was made already.
+
+        Every failure is mapped to an Outcome (errors.py).
+        """
         try:
             if answer is None:
                 answer = self._ask(self.backend.caption, image)
             text, reason = self._judged(answer)
-            if reason and self.backend.checked and reason not in {"content filter", ONLY_THOUGHTS}:
-                text, reason = self._judged(self._ask(self.backend.recaption, image))
+            if self.backend.checked and self._again(reason):
+                if second is None:
+                    second = self._ask(self.backend.recaption, image)
+                text, reason = self._judged(second)
         except StopRunError as error:
             return Outcome(photo, None, stop=error)
         except (MemoryError, UnavailableImageError) as error:  # unavailable: lost with its machine

@@ -28,7 +28,7 @@ LOOPED = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 def test_one_call_gives_what_many_give(family: str, models: Callable[[str], Path]) -> None:
     """Photos of very different shapes: in Qwen2.5-VL windows at their edges are smaller than others."""
     backend = load(models(family))
-    inputs = backend._inputs(examples())
+    inputs = backend._inputs.of(examples())
     own = vision_outputs(backend._model, inputs)
     said = [answer.text for answer in backend.caption_batch(examples())]
     calls = count_calls(backend._model.model.visual)
@@ -67,7 +67,7 @@ def test_the_reference_is_attention_within_each_sequence(lengths: list[int], see
 def test_half_precision_is_near(dtype: torch.dtype, near: float, models: Callable[[str], Path]) -> None:
     """What a card computes in: the same towers, in the precision of a card, against float32."""
     backend = load(models("qwen2_5_vl"))
-    inputs = backend._inputs(examples())
+    inputs = backend._inputs.of(examples())
     whole = vision_outputs(backend._model, inputs)
     backend._model.to(dtype)
     use_packed(backend._model.model.visual)
@@ -104,7 +104,7 @@ def test_trouble_leaves_the_tower_as_it_was(
     backend = load(models("qwen2_5_vl"))
     backend._model.to(torch.bfloat16)
     monkeypatch.setattr(attention, "_card_can", lambda: True)
-    inputs = backend._inputs(examples())
+    inputs = backend._inputs.of(examples())
     tower = backend._model.model.visual
     pack_vision(backend._model, inputs)
     assert tower.config._attn_implementation == PACKED
@@ -129,6 +129,6 @@ def test_other_models_are_left_alone(
     monkeypatch.setattr(attention, "_card_can", lambda: True)
     backend._model.to(torch.bfloat16)
     with caplog.at_level(logging.INFO, "captioner.local"):
-        pack_vision(backend._model, backend._inputs(examples()[:1]))
+        pack_vision(backend._model, backend._inputs.of(examples()[:1]))
     assert not caplog.records
     assert backend.caption(examples()[0]).text
