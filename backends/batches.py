@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LARGEST = 256
 """Beyond it no card gains, and a kill would lose more."""
 GAIN = 1.05
-"""A batch twice as large has to bring so many times the photos a second."""
+"""By what a batch twice as large has to raise the photos a second."""
 LONGEST_TRIAL = 4.0
 """Seconds that a trial may take; what lies beyond is calculated. A slow start would cost every restart."""
 CAPTION_TOKENS = 60
