@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PACKED = "packed_flash"
 """What transformers knows it by. By "flash" in a name it tells what takes all sequences at once; a digit would be a version."""
-_NEAR = 0.05
+NEAR = 0.05
 """How far outputs may be apart, as a share of their length. Two bytes a number round to 0.015 of it (measured)."""
 
 _log = logging.getLogger("captioner.local")
@@ -77,7 +77,7 @@ def pack_vision(model: Any, inputs: Mapping[str, torch.Tensor]) -> None:
         before = vision_outputs(model, inputs)
         use_packed(tower)
         apart = distance(before, vision_outputs(model, inputs))
-        if not apart < _NEAR:  # NaN is not near either
+        if not apart < NEAR:  # NaN is not near either
             raise ValueError(f"outputs are {apart:.0%} apart")
     except Exception as error:  # noqa: BLE001 - whatever it is, there is the other way
         tower.config._attn_implementation = "sdpa"  # noqa: SLF001 - there is no other way for a part

@@ -22,6 +22,7 @@ from PIL import Image
 from backends.attention import pack_vision
 from backends.base import INSTRUCTION, Caption, CaptionBackend
 from backends.batches import CAPTION_TOKENS, Trial, find_batch, most_in_memory
+from backends.compiled import WORTH, compile_vision
 from backends.hub import SMALL, snapshot
 from backends.inputs import Inputs
 from backends.one_thread import OneThread
@@ -287,6 +288,16 @@ class LocalHFBackend(CaptionBackend):
         )
         _log.info(f"{size:,} photos at a time make about {rate:,.1f} a second.")
         return size
+
+    def get_ready(self, photos: int) -> None:
+        """Compile what pays for so long a run. What it finds out holds for all shapes of photos."""
+        if self.device.kind == "cpu" or photos < WORTH:
+            return
+        shapes = ((MAX_SIDE, MAX_SIDE * 3 // 4), (MAX_SIDE * 3 // 4, MAX_SIDE), (MAX_SIDE // 2, MAX_SIDE // 2))
+        pictures = [Image.new("RGB", shape, "gray") for shape in shapes * 3]
+        with suppress(MemoryError):  # a card for fewer photos
+            inputs = self._inputs.of(pictures[: self.batch_size])
+            self._thread.call(partial(compile_vision, self._model, inputs, photos))
 
     def _try_batch(self, images: Sequence[Image.Image]) -> Trial:
         """Have the model begin with captions of these; return what it took.
