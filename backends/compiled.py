@@ -41,7 +41,9 @@ def compile_vision(model: Any, inputs: Mapping[str, torch.Tensor], photos: int) 
         return
     folder = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(HF_HOME) / "torch-compiled"))
     _log.info(f"Compiling a part of the model: a minute the first time, kept in {folder}.")
+    torch.compiler.set_stance("default")
     try:
+        _timed(model, inputs)
         plain, before = _timed(model, inputs)
         for block in blocks:
             block.compile(dynamic=True)

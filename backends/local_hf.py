@@ -293,7 +293,11 @@ class LocalHFBackend(CaptionBackend):
         """Compile what pays for so long a run. What it finds out holds for all shapes of photos."""
         if self.device.kind == "cpu" or photos < WORTH:
             return
-        shapes = ((MAX_SIDE, MAX_SIDE * 3 // 4), (MAX_SIDE * 3 // 4, MAX_SIDE), (MAX_SIDE // 2, MAX_SIDE // 2))
+        shapes = (
+            (MAX_SIDE, MAX_SIDE * 3 // 4),
+            (MAX_SIDE * 3 // 4, MAX_SIDE),
+            (MAX_SIDE // 2, MAX_SIDE // 2),
+        )
         pictures = [Image.new("RGB", shape, "gray") for shape in shapes * 3]
         with suppress(MemoryError):  # a card for fewer photos
             inputs = self._inputs.of(pictures[: self.batch_size])

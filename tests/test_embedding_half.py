@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_without_a_driver_there_is_no_card(monkeypatch: pytest.MonkeyPatch) -> N
     def no_driver(name: str) -> None:
         raise OSError(f"{name}: cannot open shared object file")
 
-    monkeypatch.setattr(clip.ctypes, "CDLL", no_driver)
+    monkeypatch.setattr(ctypes, "CDLL", no_driver)
     assert not clip._fast_card()
 
 
@@ -82,7 +83,7 @@ def test_the_driver_is_asked(major: int | None, fast: bool, monkeypatch: pytest.
             value._obj.value = major  # type: ignore[attr-defined]
             return 0
 
-    monkeypatch.setattr(clip.ctypes, "CDLL", lambda name: Driver())
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Driver())
     monkeypatch.setattr(clip, "version", lambda name: "2.15.0+cu132")
     assert clip._fast_card() is fast
     monkeypatch.setattr(clip, "version", lambda name: "2.15.0+cpu")
