@@ -42,7 +42,9 @@ def packed_attention(
     if query.is_cuda:
         from torch.nn.attention.varlen import varlen_attn
 
-        packed = varlen_attn(query, key, value, bounds, bounds, longest, longest, scale=scale)
+        # Torch 2.10 knows the usual scale alone.
+        other = {} if scale == query.shape[-1] ** -0.5 else {"scale": scale}
+        packed = varlen_attn(query, key, value, bounds, bounds, longest, longest, **other)
     else:
         packed = one_by_one(query, key, value, bounds, scale)
     return packed.unsqueeze(0), None  # type: ignore[union-attr]
@@ -96,7 +98,7 @@ def vision_outputs(model: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tens
     """Return what the text part gets to see of the pictures, (tokens, size)."""
     import torch
 
-    with torch.inference_mode():
+    with torch.no_grad():  # as in `generate`: what is compiled under other modes is not used there
         seen = model.model.get_image_features(
             inputs["pixel_values"], inputs["image_grid_thw"], return_dict=True
         )

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.attention import NEAR, distance, vision_outputs
+from backends.attention import NEAR, PACKED, distance, vision_outputs
 from errors import in_one_line
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ def compile_vision(model: Any, inputs: Mapping[str, torch.Tensor], photos: int) 
     import torch
     from huggingface_hub.constants import HF_HOME
 
-    blocks = getattr(getattr(getattr(model, "model", None), "visual", None), "blocks", ())
-    if photos < WORTH or not len(blocks):
-        return
+    tower = getattr(getattr(model, "model", None), "visual", None)
+    if photos < WORTH or getattr(getattr(tower, "config", None), "_attn_implementation", "") != PACKED:
+        return  # of a loop over photos a compiler makes code for so and so many
+    blocks = tower.blocks
     folder = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(HF_HOME) / "torch-compiled"))
     _log.info(f"Compiling a part of the model: a minute the first time, kept in {folder}.")
     torch.compiler.set_stance("default")

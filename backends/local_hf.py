@@ -5,15 +5,12 @@ images ─► processor (while another batch is in the model) ─► model.gener
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,8 +20,8 @@ from backends.attention import pack_vision
 from backends.base import INSTRUCTION, Caption, CaptionBackend
 from backends.batches import CAPTION_TOKENS, Trial, find_batch, most_in_memory
 from backends.compiled import WORTH, compile_vision
-from backends.hub import SMALL, snapshot
 from backends.inputs import Inputs
+from backends.model_files import check_code, load_processor, model_files
 from backends.one_thread import OneThread
 from backends.precision import (
     choose_precision,
@@ -51,14 +48,6 @@ _TRIAL_TOKENS = 8
 _THOUGHT = re.compile(r"think|thought|reason|channel|message", re.IGNORECASE)
 _BEGUN_THOUGHT = re.compile(r"[<\[◁][^\s/]*(?:think|thought|reason)[^\s/]*[>\]▷]\s*$", re.IGNORECASE)
 _FLORENCE_TASK = "<DETAILED_CAPTION>"
-_NATIVE = {
-    "florence2": "florence-community/Florence-2-large",
-    "internvl_chat": "OpenGVLab/InternVL3-8B-hf",
-    "moondream1": "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
-}
-"""By the `model_type` of models that bring their own code: one much like it that transformers has the code of."""
-_NATIVE_ELSE = "Qwen/Qwen2.5-VL-3B-Instruct"
-
 _log = logging.getLogger("captioner.local")
 
 
@@ -78,7 +67,7 @@ class LocalHFBackend(CaptionBackend):
     ) -> None:
         """Load the model, from the Hub if needed; `quantize` is none, int8, int4 or None for what suits the device."""
         if model:
-            _files(model)  # a wrong name is found before torch takes its time
+            model_files(model)  # a wrong name is found before torch takes its time
         _log.info("Starting torch and transformers.")  # half a minute on a slow disk
         import torch
         import transformers
@@ -93,11 +82,11 @@ class LocalHFBackend(CaptionBackend):
         try:
             self.device = find_device()
             model = model or default_model(self.device)
-            folder = _files(model)
+            folder = model_files(model)
             # A folder's own name: where it lies on this machine is nothing for a journal that travels.
             is_folder = Path(model).expanduser().is_dir()
             super().__init__(folder.resolve().name if is_folder else model, settings, prompt)
-            _check_code(folder, model, trusted=trust_remote_code)
+            check_code(folder, model, trusted=trust_remote_code)
             self._load(folder, model, quantize, trust)
         except (StopRunError, ImportError):
             raise
@@ -127,9 +116,9 @@ class LocalHFBackend(CaptionBackend):
         else:
             chosen, reason = choose_precision(self.device, weights, quantize)
             options = self._precision_options(chosen)
-        folder = _files(model, "*.safetensors")
+        folder = model_files(model, "*.safetensors")
         _log.info(f"Loading {self.model} on {self.device.name} as {chosen}: {reason}.")
-        self._prepare_texts(_processor(folder, trust), config.model_type)
+        self._prepare_texts(load_processor(folder, trust), config.model_type)
         try:
             self._load_weights(auto_class, folder, model, {**options, **trust})
             self._inputs = Inputs(self._processor, self._text, self._model)
@@ -337,60 +326,3 @@ class LocalHFBackend(CaptionBackend):
         """Return the bytes on the card that are free or in this program's hands."""
         cuda = self._torch.cuda
         return float(cuda.mem_get_info()[0] + cuda.memory_reserved())
-
-
-def _processor(folder: Path, trust: dict[str, bool]) -> Any:
-    """Return what makes a model's input of pictures and text, set to batches and to pictures of `MAX_SIDE`."""
-    import transformers
-
-    processor = transformers.AutoProcessor.from_pretrained(folder, **trust)
-    processor.tokenizer.pad_token = processor.tokenizer.pad_token or processor.tokenizer.eos_token
-    # Models that cut a picture into tiles enlarge it first, which shows them nothing more and takes up to thrice as long.
-    images = processor.image_processor
-    if isinstance(largest := getattr(images, "max_image_size", None), Mapping):  # SmolVLM, Idefics3
-        tile = largest["longest_edge"]
-        images.size = {"longest_edge": min(images.size["longest_edge"], ceil(MAX_SIDE / tile) * tile)}
-    elif getattr(images, "crop_to_patches", False):  # InternVL
-        tile = images.size["height"]
-        images.max_patches = min(images.max_patches, ceil(MAX_SIDE**2 / tile**2))
-    return processor
-
-
-def _files(model: str, *weights: str) -> Path:
-    """Return the folder with the model's files; only the small ones unless `weights` says in which forms it may be."""
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder
-    # Some models bring program code of their own, which `_check_code` looks at before it can run.
-    return snapshot(model, flag="--model", small=(*SMALL, "*.py"), weights=weights)
-
-
-def _check_code(folder: Path, model: str, *, trusted: bool) -> None:
-    """Check that the model takes pictures, and that transformers has its code or the user trusts the model's own."""
-    from transformers import CONFIG_MAPPING
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-        kind = config["model_type"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise StopRunError(
-            f"{folder} holds no model (no config.json that says its model_type): check --model."
-        ) from None
-    own_code = bool(config.get("auto_map"))
-    # A model can bring its own code although transformers has some by the same name: Microsoft's Florence-2 does,
-    # and its weights do not fit transformers' Florence-2.
-    if own_code and not trusted and (kind in _NATIVE or kind not in CONFIG_MAPPING):
-        raise StopRunError(
-            f"{model} needs its own program code, which could do anything on this machine"
-            + (
-                f" and is not known to work with today's transformers: choose --model {_NATIVE[kind]}."
-                if kind in _NATIVE
-                else f": choose --model {_NATIVE_ELSE}, whose code is part of transformers, or add --trust-remote-code."
-            )
-        )
-    if kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES and not (own_code and trusted):
-        known = "does not take pictures" if kind in CONFIG_MAPPING else "is not known to transformers"
-        raise StopRunError(
-            f"{model} is of the kind {kind}, which {known}: choose another --model, such as {_NATIVE_ELSE}."
-        )

@@ -9,11 +9,21 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.utils.generic import is_flash_attention_requested
 
 from backends import attention
-from backends.attention import PACKED, distance, one_by_one, pack_vision, use_packed, vision_outputs
+from backends.attention import (
+    PACKED,
+    distance,
+    one_by_one,
+    pack_vision,
+    packed_attention,
+    use_packed,
+    vision_outputs,
+)
 from tests.helpers.local_backend import examples, load, models
 
 if TYPE_CHECKING:
@@ -72,6 +82,29 @@ def test_half_precision_is_near(dtype: torch.dtype, near: float, models: Callabl
     backend._model.to(dtype)
     use_packed(backend._model.model.visual)
     assert distance(whole, vision_outputs(backend._model, inputs)) < near
+
+
+@pytest.mark.parametrize("scale", [80**-0.5, 0.25])
+def test_a_card_gets_what_its_kernel_takes(scale: float) -> None:
+    """No card: shapes, types and names as the installed torch checks them, with Qwen2.5-VL's own sizes."""
+    with FakeTensorMode(), sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        # As the tower hands them on: of one layer's output, with steps between the rows.
+        parts = torch.empty(3, 16, 4000, 80, dtype=torch.bfloat16, device="cuda").transpose(1, 2).contiguous()
+        query, key, value = parts.transpose(1, 2).unsqueeze(1)
+        bounds = torch.empty(65, dtype=torch.int32, device="cuda")
+        sizes = {
+            "max_length_q": 64,
+            "max_length_k": 64,
+            "cu_seq_lens_k": bounds,
+            "is_causal": False,
+            "dropout": 0.0,
+        }
+        out, weights = packed_attention(
+            torch.nn.Module(), query, key, value, None, scaling=scale, cu_seq_lens_q=bounds, **sizes
+        )
+        assert out.shape == (1, 4000, 16, 80)
+        assert out.is_cuda
+        assert weights is None
 
 
 class Broken:
