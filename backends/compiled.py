@@ -38,7 +38,7 @@ def compile_vision(model: Any, inputs: Mapping[str, torch.Tensor], photos: int) 
 
     tower = getattr(getattr(model, "model", None), "visual", None)
     if photos < WORTH or getattr(getattr(tower, "config", None), "_attn_implementation", "") != PACKED:
-        return  # of a loop over photos a compiler makes code for so and so many
+        return  # of a loop over photos a compiler makes code for that number alone
     blocks = tower.blocks
     folder = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(HF_HOME) / "torch-compiled"))
     _log.info(f"Compiling a part of the model: a minute the first time, kept in {folder}.")

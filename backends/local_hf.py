@@ -279,7 +279,7 @@ class LocalHFBackend(CaptionBackend):
         return size
 
     def get_ready(self, photos: int) -> None:
-        """Compile what pays for so long a run. What it finds out holds for all shapes of photos."""
+        """Compile what pays in a long run; what comes out of the trial holds for all shapes of photos."""
         if self.device.kind == "cpu" or photos < WORTH:
             return
         shapes = (
