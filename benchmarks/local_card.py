@@ -140,7 +140,7 @@ def _bare(backend: Backend, images: list[Image.Image], way: Way) -> tuple[float,
         if _CARD:
             torch.cuda.reset_peak_memory_stats()
         begin = time.perf_counter()
-        with suppress(torch.OutOfMemoryError):
+        with suppress(torch.OutOfMemoryError, MemoryError):
             backend.generate(make(together))
             rate = way.batch / (time.perf_counter() - begin)
     return rate, torch.cuda.max_memory_allocated() / 1e9 if _CARD else 0.0
