@@ -1,6 +1,7 @@
-"""Owns the attention of vision towers in one call: the photos and windows of a batch lie end to end, each sees itself alone.
+"""Owns the attention of vision towers in one call: photos and their windows lie end to end, and each sees itself alone.
 
-Without it transformers makes a call for each of them in the Qwen families: tens of thousands for a batch.
+Without it transformers makes a call for each of them in the Qwen families: tens of thousands for a batch. A tower gets a
+few photos at a time. That fills any card, and how much memory it takes does not grow with the batch.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ PACKED = "packed_flash"
 """What transformers knows it by. By "flash" in a name it tells what takes all sequences at once; a digit would be a version."""
 NEAR = 0.05
 """How far outputs may be apart, as a share of their length. Two bytes a number round to 0.015 of it (measured)."""
+
+PHOTOS = 8
+"""How many a tower gets at a time. With many, single tensors have more numbers than compiled code counts (2^31)."""
 
 _log = logging.getLogger("captioner.local")
 
@@ -65,9 +69,9 @@ def one_by_one(
 
 
 def pack_vision(model: Any, inputs: Mapping[str, torch.Tensor]) -> None:
-    """Let the model's vision tower make one call for a whole batch where card and model can; else leave it as it is.
+    """Let the model's vision tower make one call for several photos where card and model can; else leave it as it is.
 
-    `inputs` are those of a photo, on the model's device: with them it is made sure that the outputs stay the same.
+    `inputs` are those of two photos, on the model's device: with them it is made sure that the outputs stay the same.
     """
     import torch
 
@@ -77,21 +81,56 @@ def pack_vision(model: Any, inputs: Mapping[str, torch.Tensor]) -> None:
         return
     try:
         before = vision_outputs(model, inputs)
-        use_packed(tower)
+        use_packed(tower, photos=1)
         apart = distance(before, vision_outputs(model, inputs))
         if not apart < NEAR:  # NaN is not near either
             raise ValueError(f"outputs are {apart:.0%} apart")
+        use_packed(tower)
     except Exception as error:  # noqa: BLE001 - whatever it is, there is the other way
-        tower.config._attn_implementation = "sdpa"  # noqa: SLF001 - there is no other way for a part
+        use_own(tower)
         _log.info(f"The photos of a batch are looked at one by one, which is slower: {in_one_line(error)}.")
 
 
-def use_packed(tower: Any) -> None:
-    """Set `packed_attention` on a vision tower. The text part of the model keeps its own."""
+def use_packed(tower: Any, photos: int = PHOTOS) -> None:
+    """Set `packed_attention` on a vision tower, which looks at `photos` at a time. The text part keeps its own."""
+    import torch
     from transformers import AttentionInterface
 
+    use_own(tower)
     AttentionInterface.register(PACKED, packed_attention)
-    tower.config._attn_implementation = PACKED  # noqa: SLF001
+    tower.config._attn_implementation = PACKED  # noqa: SLF001 - there is no other way for a part of a model
+    whole = tower.forward
+
+    def forward(pixels: torch.Tensor, grid_thw: torch.Tensor, **options: Any) -> Any:
+        if len(grid_thw) <= photos:
+            return whole(pixels, grid_thw=grid_thw, **options)
+        grids = torch.split(grid_thw, photos)  # time, height and width of each photo, in patches
+        patches = torch.split(pixels, [int(grid.prod(-1).sum()) for grid in grids])
+        return joined(
+            [whole(some, grid_thw=grid, **options) for some, grid in zip(patches, grids, strict=True)]
+        )
+
+    tower.forward = forward
+
+
+def use_own(tower: Any) -> None:
+    """Leave a tower as transformers made it."""
+    vars(tower).pop("forward", None)
+    tower.config._attn_implementation = "sdpa"  # noqa: SLF001
+
+
+def joined(parts: list[Any]) -> Any:
+    """Return the outputs of a tower for all photos, given those for some: tensors with a row a token, in lists or by name."""
+    import torch
+
+    one = parts[0]
+    if one is None:
+        return None
+    if isinstance(one, torch.Tensor):
+        return torch.cat(parts)
+    if isinstance(one, dict):
+        return type(one)(**{name: joined([part[name] for part in parts]) for name in one})
+    return [joined(list(several)) for several in zip(*parts, strict=True)]
 
 
 def vision_outputs(model: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from math import floor
 from typing import TYPE_CHECKING
 
+from errors import in_one_line
 from image_loader import MAX_SIDE
 from library.memory import available_memory
 
@@ -23,6 +25,8 @@ CAPTION_TOKENS = 60
 """What a usual caption takes, for the speed of a batch."""
 _PICTURES = 4
 """Decoded pictures in memory for each photo of a batch: two batches in the engine's hands, two that wait for them."""
+
+_log = logging.getLogger("captioner.local")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,11 @@ def find_batch(attempt: Callable[[int], Trial], room: Callable[[], float], large
             tried.append(attempt(size))
         except MemoryError:
             limit = size - 1
+        except Exception as error:
+            if size == 1:
+                raise
+            limit = size - 1  # short of memory, libraries below torch fail in ways of their own
+            _log.info(f"{size} photos at a time fail: {in_one_line(error)}.")
         took = time.perf_counter() - begin
         size *= 2
     return best_batch(tried, room(), limit)

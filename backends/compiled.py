@@ -36,7 +36,7 @@ def compile_vision(model: Any, inputs: Mapping[str, torch.Tensor], photos: int) 
     import torch
     from huggingface_hub.constants import HF_HOME
 
-    tower = getattr(getattr(model, "model", None), "visual", None)
+    tower: Any = getattr(getattr(model, "model", None), "visual", None)
     if photos < WORTH or getattr(getattr(tower, "config", None), "_attn_implementation", "") != PACKED:
         return  # of a loop over photos a compiler makes code for that number alone
     blocks = tower.blocks

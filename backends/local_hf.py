@@ -268,9 +268,11 @@ class LocalHFBackend(CaptionBackend):
         shapes = (Image.new("RGB", (MAX_SIDE, height), "gray") for height in (MAX_SIDE, MAX_SIDE * 3 // 4))
         photo = max(shapes, key=lambda shape: self._inputs.of([shape])["pixel_values"].numel())
         inputs = self._inputs.of([photo])
-        self._thread.call(partial(pack_vision, self._model, inputs))
         # Beside the bytes on the card there are those of the input in the machine, if it is made there.
         prepared = 0 if self._inputs.on_card else 2 * inputs["pixel_values"].nbytes
+        with suppress(MemoryError):  # no two fit, so that it gains nothing
+            inputs = self._inputs.of([photo, photo])
+            self._thread.call(partial(pack_vision, self._model, inputs))
         del inputs
         size, rate = find_batch(
             lambda count: self._try_batch([photo] * count), self._room, most_in_memory(prepared)

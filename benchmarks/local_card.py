@@ -20,7 +20,7 @@ import torch
 from local_models import Backend, write, write_clip
 from make_photos import make_library
 
-from backends.attention import NEAR, PACKED, distance, use_packed, vision_outputs
+from backends.attention import NEAR, PACKED, distance, use_own, use_packed, vision_outputs
 from image_loader import load_image
 from library.walk import walk
 from report.vectors import clip
@@ -155,7 +155,7 @@ def _switch(backend: Backend, *, packed: bool) -> None:
     if packed:
         use_packed(tower)
     else:
-        tower.config._attn_implementation = "sdpa"  # noqa: SLF001
+        use_own(tower)
 
 
 def _old_batch(backend: Backend, images: list[Image.Image]) -> int:

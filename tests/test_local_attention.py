@@ -21,6 +21,7 @@ from backends.attention import (
     one_by_one,
     pack_vision,
     packed_attention,
+    use_own,
     use_packed,
     vision_outputs,
 )
@@ -48,6 +49,10 @@ def test_one_call_gives_what_many_give(family: str, models: Callable[[str], Path
     packed = vision_outputs(backend._model, inputs)
     torch.testing.assert_close(packed, own, rtol=1e-4, atol=1e-4)
     assert len(calls) == backend._model.config.vision_config.depth
+    for photos in (1, 2, 4):
+        use_packed(backend._model.model.visual, photos)
+        torch.testing.assert_close(vision_outputs(backend._model, inputs), own, rtol=1e-4, atol=1e-4)
+    assert len(calls) == backend._model.config.vision_config.depth * (1 + 5 + 3 + 2)
     assert [answer.text for answer in backend.caption_batch(examples())] == said
 
 
@@ -141,11 +146,12 @@ def test_trouble_leaves_the_tower_as_it_was(
     tower = backend._model.model.visual
     pack_vision(backend._model, inputs)
     assert tower.config._attn_implementation == PACKED
-    tower.config._attn_implementation = "sdpa"
+    use_own(tower)
     monkeypatch.setattr(attention, "one_by_one", Broken(trouble))
     with caplog.at_level(logging.INFO, "captioner.local"):
         pack_vision(backend._model, inputs)
     assert tower.config._attn_implementation == "sdpa"
+    assert "forward" not in vars(tower)
     assert said in caplog.text
     assert caplog.text.count("\n") == 1
     assert all(answer.text for answer in backend.caption_batch(examples()))

@@ -79,13 +79,14 @@ def test_no_batch_is_too_large(
         assert gain >= GAIN * 0.999
 
 
-def test_the_trials_stop_where_photos_do_not_fit() -> None:
+@pytest.mark.parametrize("trouble", [MemoryError(), RuntimeError("CUBLAS_STATUS_ALLOC_FAILED")])
+def test_the_trials_stop_where_photos_do_not_fit(trouble: Exception) -> None:
     asked: list[int] = []
 
     def attempt(count: int) -> Trial:
         asked.append(count)
         if count > 11:
-            raise MemoryError
+            raise trouble
         return Trial(count, 2 + 0.01 * count, count * GB)
 
     assert find_batch(attempt, lambda: 11 * GB / 0.9, LARGEST)[0] == 11
