@@ -56,7 +56,6 @@ def packed(model: Any, patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("family", "compiler"),
     [
-        ("qwen2_vl", "eager"),
         ("qwen3_vl", "eager"),
         pytest.param("qwen2_5_vl", "inductor", marks=pytest.mark.slow),
     ],
