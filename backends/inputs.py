@@ -60,6 +60,11 @@ class Inputs:
         self._torch.cuda.empty_cache()
         raise MemoryError(f"{len(images)} photos do not fit into the memory of the card")
 
+    def of_text(self, text: str) -> Any:
+        """Return the input for a text without a picture, on the model's device."""
+        inputs = self._processor(text=[text], add_special_tokens=not self._begun, return_tensors="pt")
+        return inputs.to(self._device)
+
     def _made(self, images: Sequence[Image], **where: str) -> Any:
         with self._queue():
             inputs = self._processor(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from PIL import Image
 
 from backends.attention import pack_vision
-from backends.base import INSTRUCTION, Caption, CaptionBackend
+from backends.base import INSTRUCTION, PLAIN, Caption, CaptionBackend
 from backends.batches import CAPTION_TOKENS, Trial, find_batch, most_in_memory
 from backends.compiled import WORTH, compile_vision
 from backends.inputs import Inputs
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 MAX_NEW_TOKENS = 128
 """Two sentences take 30 to 60; in a batch all wait for the longest."""
+ANSWER_TOKENS = 300
+"""Of an answer to a question without a picture."""
 CPU_BATCH = 4
 _TRIAL_TOKENS = 8
 """How many a trial makes to find out how long one takes."""
@@ -195,9 +197,10 @@ class LocalHFBackend(CaptionBackend):
         return self._templated(f"{INSTRUCTION}\n{self.prompt}")
 
     def _templated(self, prompt: str, system: object = None) -> str:
-        messages: list[dict[str, object]] = [
-            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}
-        ]
+        return self._chat([{"type": "image"}, {"type": "text", "text": prompt}], system)
+
+    def _chat(self, content: list[dict[str, str]], system: object = None) -> str:
+        messages: list[dict[str, object]] = [{"role": "user", "content": content}]
         if system:
             messages.insert(0, {"role": "system", "content": system})
         # A model that can think would spend all its tokens on that.
@@ -213,6 +216,12 @@ class LocalHFBackend(CaptionBackend):
     def caption_batch(self, images: Sequence[Image.Image]) -> list[Caption]:
         return self._generate(images, do_sample=False)
 
+    def answer(self, text: str) -> Caption:
+        if not getattr(self._processor, "chat_template", None):
+            return super().answer(text)  # type: ignore[return-value]  # which raises
+        asked = self._chat([{"type": "text", "text": f"{PLAIN}\n{text}"}])
+        return self._generated(self._inputs.of_text(asked), do_sample=False, max_new_tokens=ANSWER_TOKENS)[0]
+
     def recaption(self, image: Image.Image) -> Caption:
         return self.recaption_batch([image])[0]
 
@@ -223,7 +232,9 @@ class LocalHFBackend(CaptionBackend):
         )
 
     def _generate(self, images: Sequence[Image.Image], **options: Any) -> list[Caption]:
-        inputs = self._inputs.of(images)
+        return self._generated(self._inputs.of(images), **options)
+
+    def _generated(self, inputs: Any, **options: Any) -> list[Caption]:
         taken = inputs["attention_mask"].sum(dim=1).tolist()
         job = partial(self._run_model, inputs, {"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1, **options})
         del inputs
@@ -231,11 +242,11 @@ class LocalHFBackend(CaptionBackend):
         del job
         if output is None:
             self._torch.cuda.empty_cache()
-            raise MemoryError(f"{len(images)} photos do not fit into the memory of {self.device.name}")
+            raise MemoryError(f"{len(taken)} photos do not fit into the memory of {self.device.name}")
         return [self._answer(row, tokens) for row, tokens in zip(output, taken, strict=True)]
 
     def _run_model(self, inputs: Any, options: dict[str, Any]) -> list[list[int]] | None:
-        """Return the new tokens of each photo; None if there is not enough memory for it."""
+        """Return the new tokens of each answer; None if there is not enough memory for it."""
         # An encoder-decoder's output begins with a start token, the others' with the whole prompt.
         start = 1 if self._model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections import Counter
@@ -22,7 +21,7 @@ from journal import MOCK, CaptionJournal, Entry
 from library.disk import reason
 from library.photo_programs import LIBRARIES
 from library.walk import RAW_EXTENSIONS, extension, folded, walk
-from report.files.table import plain
+from report.files.spreadsheet import read_cells
 from sidecars.files import (
     Made,
     Sidecar,
@@ -261,22 +260,23 @@ def _read_tags(path: Path) -> dict[str, tuple[tuple[str, ...], ...]]:
         StopRunError: it is no such table, or cannot be read.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            if not {"rel_path", "cluster_id", "cluster_label"} <= set(rows.fieldnames or ()):
-                raise StopRunError(f"{path} is no table of a report: give --groups a cluster_export.csv.")
-            return {plain(row["rel_path"]): tuple(_tags(row)) for row in rows}
+        cells = read_cells(path.read_bytes())
+        if not {"rel_path", "cluster_id", "cluster_label"} <= set(cells.known):
+            raise ValueError("it has no such columns")
     except OSError as error:
         raise StopRunError(f"{path} cannot be read ({reason(error)}): check --groups.") from None
-    except (csv.Error, UnicodeDecodeError):
-        raise StopRunError(f"{path} is no table of a report: give --groups a cluster_export.csv.") from None
+    except ValueError as error:
+        raise StopRunError(
+            f"{path} is no table of a report, because {error}: give --groups a cluster_export.csv."
+        ) from None
+    return {row["rel_path"]: tuple(_tags(row)) for row in cells.records()}
 
 
-def _tags(row: Mapping[str, str | None]) -> Iterator[tuple[str, ...]]:
+def _tags(row: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     for number, names, kind in _TAGS:
         title = next((row[name] for name in names if row.get(name)), None)
         # Below zero are reasons why a photo is in no group or event. A slash would be a further level.
-        text = " ".join(re.split(r"[/|\s]+", clean(plain(title or ""))))
+        text = " ".join(re.split(r"[/|\s]+", clean(title or "")))
         if text and re.fullmatch(r"\d+", row.get(number) or ""):
             yield kind, text
 
