@@ -44,6 +44,11 @@ def out_of_files(error: BaseException | None) -> bool:
     return any(isinstance(one, OSError) and one.errno in {errno.EMFILE, errno.ENFILE} for one in chain(error))
 
 
+def in_one_line(error: BaseException) -> str:
+    """Return an error of another package as a part of a line: its type and the beginning of what it says."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(".")
+
+
 class CorruptImageError(Exception):
     """The picture at `path` cannot be decoded; `reason` is a short text for people."""
 

@@ -196,6 +196,13 @@ class CaptionBackend(ABC):
         """Try again after an unusable answer; a backend that samples does it here with other sampling."""
         return self.caption(image)
 
+    def recaption_batch(self, images: Sequence[Image]) -> Sequence[Caption | str]:
+        """The same for several images; whatever it raises, each is then tried alone."""
+        return [self.recaption(image) for image in images]
+
+    def get_ready(self, photos: int) -> None:  # noqa: B027 - most have nothing to do
+        """Be told, before the first picture, how many photos this run has: a slow start may pay. Must not raise."""
+
 
 def for_model(table: Mapping[str, _T], model: str) -> _T | None:
     """Return the table's entry for a model: the one with the longest name that the model's name begins with."""

@@ -1,35 +1,37 @@
 """Owns captions by a vision-language model on this machine, with transformers' generic image-text-to-text classes.
 
-images ─► processor (CPU, while another batch is in the model) ─► model.generate ─► texts
+images ─► processor (while another batch is in the model) ─► model.generate, in one thread ─► texts
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
-import threading
-from collections.abc import Mapping
+import time
 from contextlib import suppress
-from math import ceil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
+from backends.attention import pack_vision
 from backends.base import PLAIN, Caption, CaptionBackend
-from backends.hub import SMALL, snapshot
+from backends.batches import CAPTION_TOKENS, Trial, find_batch, most_in_memory
+from backends.compiled import WORTH, compile_vision
+from backends.inputs import Inputs
+from backends.model_files import check_code, load_processor, model_files
+from backends.one_thread import OneThread
 from backends.precision import (
     choose_precision,
     default_model,
     find_device,
-    fitting_batch,
     suggest,
     weights_of,
     whole_precision,
 )
-from errors import StopRunError
+from errors import StopRunError, in_one_line
 from image_loader import MAX_SIDE
 
 if TYPE_CHECKING:
@@ -42,18 +44,12 @@ MAX_NEW_TOKENS = 128
 ANSWER_TOKENS = 300
 """Of an answer to a question without a picture."""
 CPU_BATCH = 4
+_TRIAL_TOKENS = 8
+"""How many a trial makes to find out how long one takes."""
 
 _THOUGHT = re.compile(r"think|thought|reason|channel|message", re.IGNORECASE)
 _BEGUN_THOUGHT = re.compile(r"[<\[◁][^\s/]*(?:think|thought|reason)[^\s/]*[>\]▷]\s*$", re.IGNORECASE)
 _FLORENCE_TASK = "<DETAILED_CAPTION>"
-_NATIVE = {
-    "florence2": "florence-community/Florence-2-large",
-    "internvl_chat": "OpenGVLab/InternVL3-8B-hf",
-    "moondream1": "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
-}
-"""By the `model_type` of models that bring their own code: one much like it that transformers has the code of."""
-_NATIVE_ELSE = "Qwen/Qwen2.5-VL-3B-Instruct"
-
 _log = logging.getLogger("captioner.local")
 
 
@@ -74,7 +70,7 @@ class LocalHFBackend(CaptionBackend):
     ) -> None:
         """Load the model, from the Hub if needed; `quantize` is none, int8, int4 or None for what suits the device."""
         if model:
-            _files(model)  # a wrong name is found before torch takes its time
+            model_files(model)  # a wrong name is found before torch takes its time
         _log.info("Starting torch and transformers.")  # half a minute on a slow disk
         import torch
         import transformers
@@ -84,23 +80,23 @@ class LocalHFBackend(CaptionBackend):
         if not sys.stderr.isatty():
             transformers.logging.disable_progress_bar()
         self._torch = torch
-        self._lock = threading.Lock()
+        self._thread = OneThread()
         self._most_tokens = MAX_NEW_TOKENS * (2 if tags else 1)
         trust = {"trust_remote_code": trust_remote_code}
         try:
             self.device = find_device()
             model = model or default_model(self.device)
-            folder = _files(model)
+            folder = model_files(model)
             # A folder's own name: where it lies on this machine is nothing for a journal that travels.
             is_folder = Path(model).expanduser().is_dir()
             name = folder.resolve().name if is_folder else model
             super().__init__(name, settings, prompt, tags=tags)
-            _check_code(folder, model, trusted=trust_remote_code)
+            check_code(folder, model, trusted=trust_remote_code)
             self._load(folder, model, quantize, trust)
         except (StopRunError, ImportError):
             raise
         except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            reason = in_one_line(error)
             damaged = isinstance(error, (OSError, SafetensorError))
             raise StopRunError(
                 f"{model or 'A model'} cannot be loaded ({reason}): "
@@ -125,11 +121,12 @@ class LocalHFBackend(CaptionBackend):
         else:
             chosen, reason = choose_precision(self.device, weights, quantize)
             options = self._precision_options(chosen)
-        folder = _files(model, "*.safetensors")
+        folder = model_files(model, "*.safetensors")
         _log.info(f"Loading {self.model} on {self.device.name} as {chosen}: {reason}.")
-        self._prepare_texts(_processor(folder, trust), config.model_type)
+        self._prepare_texts(load_processor(folder, trust), config.model_type)
         try:
             self._load_weights(auto_class, folder, model, {**options, **trust})
+            self._inputs = Inputs(self._processor, self._text, self._model)
             self.batch_size = self._fitting_batch()
         except (self._torch.OutOfMemoryError, MemoryError):
             raise StopRunError(
@@ -173,8 +170,6 @@ class LocalHFBackend(CaptionBackend):
         # Marks of thoughts stay, for the engine to cut the thought off with them.
         added = processor.tokenizer.added_tokens_decoder.items()
         self._special = {number for number, one in added if one.special and not _THOUGHT.search(one.content)}
-        bos = processor.tokenizer.bos_token
-        self._begun = bool(bos) and self._text.startswith(bos)  # the template has it: not twice
 
     def _load_weights(self, auto_class: Any, folder: Path, model: str, options: dict[str, Any]) -> None:
         device = self.device.kind
@@ -232,47 +227,42 @@ class LocalHFBackend(CaptionBackend):
         if not getattr(self._processor, "chat_template", None):
             return super().answer(text)  # type: ignore[return-value]  # which raises
         asked = self._chat([{"type": "text", "text": f"{PLAIN}\n{text}"}])
-        inputs = self._processor(text=[asked], add_special_tokens=not self._begun, return_tensors="pt")
-        return self._generated(inputs, do_sample=False, max_new_tokens=ANSWER_TOKENS)[0]
+        return self._generated(self._inputs.of_text(asked), do_sample=False, max_new_tokens=ANSWER_TOKENS)[0]
 
     def recaption(self, image: Image.Image) -> Caption:
+        return self.recaption_batch([image])[0]
+
+    def recaption_batch(self, images: Sequence[Image.Image]) -> list[Caption]:
         """Sample: the same greedy decoding would run into the same loop."""
         return self._generate(
-            [image], do_sample=True, temperature=0.7, top_p=0.9, top_k=50, repetition_penalty=1.1
-        )[0]
-
-    def _inputs(self, images: Sequence[Image.Image]) -> Any:
-        """Return the model's input, on the CPU."""
-        inputs = self._processor(
-            images=[[image] for image in images],
-            text=[self._text] * len(images),
-            padding=True,
-            padding_side="left",  # the answers go on at the right
-            add_special_tokens=not self._begun,
-            return_tensors="pt",
+            images, do_sample=True, temperature=0.7, top_p=0.9, top_k=50, repetition_penalty=1.1
         )
-        return inputs.to(self._model.dtype)  # halves what goes over the bus
 
     def _generate(self, images: Sequence[Image.Image], **options: Any) -> list[Caption]:
-        return self._generated(self._inputs(images), **options)
+        return self._generated(self._inputs.of(images), **options)
 
     def _generated(self, inputs: Any, **options: Any) -> list[Caption]:
+        taken = inputs["attention_mask"].sum(dim=1).tolist()
+        job = partial(
+            self._run_model, inputs, {"max_new_tokens": self._most_tokens, "num_beams": 1, **options}
+        )
+        del inputs
+        output = self._thread.call(job)
+        del job
+        if output is None:
+            self._torch.cuda.empty_cache()
+            raise MemoryError(f"{len(taken)} photos do not fit into the memory of {self.device.name}")
+        return [self._answer(row, tokens) for row, tokens in zip(output, taken, strict=True)]
+
+    def _run_model(self, inputs: Any, options: dict[str, Any]) -> list[list[int]] | None:
+        """Return the new tokens of each answer; None if there is not enough memory for it."""
         # An encoder-decoder's output begins with a start token, the others' with the whole prompt.
         start = 1 if self._model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
-        taken = inputs["attention_mask"].sum(dim=1).tolist()
-        limits = {"max_new_tokens": self._most_tokens, "num_beams": 1}
-        output = None
-        with self._lock:
-            try:
-                inputs = inputs.to(self._model.device)
-                output = self._model.generate(**inputs, **{**limits, **options})[:, start:].tolist()
-            except self._torch.OutOfMemoryError:
-                pass  # what was in the card is let go with the error, and not before
-            del inputs
-            if output is None:
-                self._torch.cuda.empty_cache()
-                raise MemoryError(f"{len(taken)} photos do not fit into the memory of {self.device.name}")
-        return [self._answer(row, tokens) for row, tokens in zip(output, taken, strict=True)]
+        try:
+            tokens: list[list[int]] = self._model.generate(**inputs, **options)[:, start:].tolist()
+        except self._torch.OutOfMemoryError:
+            return None  # what was in the card is let go with the error, and not before
+        return tokens
 
     def _answer(self, tokens: list[int], input_tokens: int) -> Caption:
         end = next((i for i, token in enumerate(tokens) if token in self._ends), None)
@@ -287,82 +277,74 @@ class LocalHFBackend(CaptionBackend):
         )
 
     def _fitting_batch(self) -> int:
-        """Return how many photos fit at once, by what one takes and what a second takes more.
+        """Return how many photos to take at once: what fits on the card, and what pays.
 
         Raises:
             MemoryError: not even one fits.
         """
         if self.device.kind == "cpu":
             return CPU_BATCH
-        cuda = self._torch.cuda
         # The worst cases: a model with tiles may cut a 4:3 photo into more of them than a square one.
         shapes = (Image.new("RGB", (MAX_SIDE, height), "gray") for height in (MAX_SIDE, MAX_SIDE * 3 // 4))
-        photo = max(shapes, key=lambda shape: self._inputs([shape])["pixel_values"].numel())
-        peaks = []
-        for count in (1, 2):
-            cuda.reset_peak_memory_stats()
-            try:
-                self._generate([photo] * count, do_sample=False, max_new_tokens=8)
-            except MemoryError:
-                if count == 1:
-                    raise
-                return 1
-            peaks.append(cuda.max_memory_allocated())
-        return fitting_batch(cuda.mem_get_info()[0] + cuda.memory_reserved(), *peaks)
-
-
-def _processor(folder: Path, trust: dict[str, bool]) -> Any:
-    """Return what makes a model's input of pictures and text, set to batches and to pictures of `MAX_SIDE`."""
-    import transformers
-
-    processor = transformers.AutoProcessor.from_pretrained(folder, **trust)
-    processor.tokenizer.pad_token = processor.tokenizer.pad_token or processor.tokenizer.eos_token
-    # Models that cut a picture into tiles enlarge it first, which shows them nothing more and takes up to thrice as long.
-    images = processor.image_processor
-    if isinstance(largest := getattr(images, "max_image_size", None), Mapping):  # SmolVLM, Idefics3
-        tile = largest["longest_edge"]
-        images.size = {"longest_edge": min(images.size["longest_edge"], ceil(MAX_SIDE / tile) * tile)}
-    elif getattr(images, "crop_to_patches", False):  # InternVL
-        tile = images.size["height"]
-        images.max_patches = min(images.max_patches, ceil(MAX_SIDE**2 / tile**2))
-    return processor
-
-
-def _files(model: str, *weights: str) -> Path:
-    """Return the folder with the model's files; only the small ones unless `weights` says in which forms it may be."""
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder
-    # Some models bring program code of their own, which `_check_code` looks at before it can run.
-    return snapshot(model, flag="--model", small=(*SMALL, "*.py"), weights=weights)
-
-
-def _check_code(folder: Path, model: str, *, trusted: bool) -> None:
-    """Check that the model takes pictures, and that transformers has its code or the user trusts the model's own."""
-    from transformers import CONFIG_MAPPING
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-        kind = config["model_type"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise StopRunError(
-            f"{folder} holds no model (no config.json that says its model_type): check --model."
-        ) from None
-    own_code = bool(config.get("auto_map"))
-    # A model can bring its own code although transformers has some by the same name: Microsoft's Florence-2 does,
-    # and its weights do not fit transformers' Florence-2.
-    if own_code and not trusted and (kind in _NATIVE or kind not in CONFIG_MAPPING):
-        raise StopRunError(
-            f"{model} needs its own program code, which could do anything on this machine"
-            + (
-                f" and is not known to work with today's transformers: choose --model {_NATIVE[kind]}."
-                if kind in _NATIVE
-                else f": choose --model {_NATIVE_ELSE}, whose code is part of transformers, or add --trust-remote-code."
-            )
+        photo = max(shapes, key=lambda shape: self._inputs.of([shape])["pixel_values"].numel())
+        inputs = self._inputs.of([photo])
+        # Beside the bytes on the card there are those of the input in the machine, if it is made there.
+        prepared = 0 if self._inputs.on_card else 2 * inputs["pixel_values"].nbytes
+        with suppress(MemoryError):  # no two fit, so that it gains nothing
+            inputs = self._inputs.of([photo, photo])
+            self._thread.call(partial(pack_vision, self._model, inputs))
+        del inputs
+        size, rate = find_batch(
+            lambda count: self._try_batch([photo] * count), self._room, most_in_memory(prepared)
         )
-    if kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES and not (own_code and trusted):
-        known = "does not take pictures" if kind in CONFIG_MAPPING else "is not known to transformers"
-        raise StopRunError(
-            f"{model} is of the kind {kind}, which {known}: choose another --model, such as {_NATIVE_ELSE}."
+        _log.info(f"{size:,} photos at a time make about {rate:,.1f} a second.")
+        return size
+
+    def get_ready(self, photos: int) -> None:
+        """Compile what pays in a long run; what comes out of the trial holds for all shapes of photos."""
+        if self.device.kind == "cpu" or photos < WORTH:
+            return
+        shapes = (
+            (MAX_SIDE, MAX_SIDE * 3 // 4),
+            (MAX_SIDE * 3 // 4, MAX_SIDE),
+            (MAX_SIDE // 2, MAX_SIDE // 2),
         )
+        pictures = [Image.new("RGB", shape, "gray") for shape in shapes * 3]
+        with suppress(MemoryError):  # a card for fewer photos
+            inputs = self._inputs.of(pictures[: self.batch_size])
+            self._thread.call(partial(compile_vision, self._model, inputs, photos))
+
+    def _try_batch(self, images: Sequence[Image.Image]) -> Trial:
+        """Have the model begin with captions of these; return what it took.
+
+        Raises:
+            MemoryError: they do not fit.
+        """
+        cuda = self._torch.cuda
+        before = cuda.memory_allocated()
+        cuda.reset_peak_memory_stats()
+        inputs = self._inputs.of(images)
+        making = cuda.max_memory_allocated() - before  # in a run, while the model has another batch
+        del inputs
+        ticks = [time.perf_counter()]
+
+        def tick(tokens: Any, scores: Any) -> Any:
+            del scores
+            cuda.synchronize()
+            ticks.append(time.perf_counter())
+            return self._torch.zeros(len(tokens), dtype=self._torch.bool, device=tokens.device)
+
+        options = {
+            "max_new_tokens": _TRIAL_TOKENS,
+            "min_new_tokens": _TRIAL_TOKENS,
+            "stopping_criteria": [tick],
+        }
+        self._generate(images, do_sample=False, **options)
+        begin, first, *_, last = ticks
+        seconds = first - begin + CAPTION_TOKENS * (last - first) / (_TRIAL_TOKENS - 1)
+        return Trial(len(images), seconds, cuda.max_memory_allocated() + making)
+
+    def _room(self) -> float:
+        """Return the bytes on the card that are free or in this program's hands."""
+        cuda = self._torch.cuda
+        return float(cuda.mem_get_info()[0] + cuda.memory_reserved())

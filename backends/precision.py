@@ -19,9 +19,6 @@ WORKING_MEMORY = 1.2e9
 _BYTES = {"float32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5 + 4 / 64}
 """Bytes a weight; 4-bit weights share one 4-byte scale by 64 (bitsandbytes' default)."""
 
-LARGEST_BATCH = 32
-"""Beyond it a card gains little, and a kill would lose more."""
-
 _MODELS = (
     ("Qwen/Qwen2.5-VL-3B-Instruct", 3.75e9),
     ("HuggingFaceTB/SmolVLM2-2.2B-Instruct", 2.25e9),
@@ -130,15 +127,6 @@ def choose_precision(device: Device, weights: Weights, wanted: str | None) -> tu
     if chosen != whole:
         return chosen, f"{whole} would take {_gb(weights.bytes(whole, whole))}; {takes}"
     return chosen, f"{device.note}; {takes}" if device.note else takes
-
-
-def fitting_batch(room: float, one: float, two: float) -> int:
-    """Return how many photos fit into `room` bytes, given the peak bytes of one and of two photos, weights included.
-
-    A tenth is left free: answers grow, and batches that differ leave gaps.
-    """
-    more = (0.9 * room - one) / max(two - one, 1.0)
-    return max(1, min(LARGEST_BATCH, 1 + int(more)))
 
 
 def suggest(device: Device, weights: Weights, precision: str) -> str:

@@ -23,9 +23,6 @@ from typing import TYPE_CHECKING, NamedTuple
 # Else OpenMP's threads wait by spinning, in the bare loops alone (the product has more threads than cores, and there they
 # sleep): on a machine that does anything besides, those would take six times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault(
-    "PYTORCH_ALLOC_CONF", "expandable_segments:True"
-)  # as the product, but before torch is used
 
 import torch
 from make_photos import make_library
@@ -33,7 +30,7 @@ from memory import peaks
 from processes import ROOT, caption_command, start
 
 sys.path.insert(0, str(ROOT))
-from local_models import MODELS, NEW_TOKENS, Backend, Call, write
+from local_models import MODELS, NEW_TOKENS, Backend, Call, Took, write
 
 from engines.captioning import Captioner
 from engines.driver import drive, record
@@ -48,7 +45,7 @@ if TYPE_CHECKING:
 
     from engines.outcome import Outcome
 
-_PARTS = ("speed", "memory", "batches")
+_PARTS = ("speed", "memory", "batches", "card")
 _ONE, _PREPARED, _LOOP, _PRODUCT = (
     "one by one",
     "bare loop, inputs prepared beforehand",
@@ -64,14 +61,6 @@ class Load(NamedTuple):
     singles: int
     batches: int
     product_batches: int
-
-
-class Took(NamedTuple):
-    """Seconds for so many photos, and the share of them in which nothing was in the model."""
-
-    seconds: float
-    photos: int
-    waiting: float = 0.0
 
 
 def timed(photos: int, work: Callable[[], object]) -> Took:
@@ -179,7 +168,7 @@ def speed(backend: Backend, root: Path, load: Load) -> None:
 def batches(backend: Backend, root: Path, load: Load) -> None:
     """Print photos a second by the number of photos in a call, inputs prepared beforehand."""
     images = [load_image(path) for path in make_library(root / "four", 4)]
-    sizes = (1, 2, 4, 8) if backend.device.kind == "cpu" else (1, 8, 16, 32, 64)
+    sizes = (1, 2, 4, 8) if backend.device.kind == "cpu" else (1, 8, 32, 64, 128, 256)
     inputs = {size: backend.prepare(list(islice(cycle(images), size))) for size in sizes}
     took: dict[int, list[float]] = defaultdict(list)
     for _ in range(load.rounds):
@@ -206,9 +195,7 @@ def memory(root: Path, counts: tuple[int, int]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", help=f"some of {', '.join(_PARTS)}; all but the last unless given"
-    )
+    parser.add_argument("parts", nargs="*", help=f"some of {', '.join(_PARTS)}; the first two unless given")
     parser.add_argument("--model", choices=MODELS, help="qwen on a card, else smolvlm")
     parser.add_argument("--quick", action="store_true", help="the tiny model, few photos, one round")
     options = parser.parse_args()
@@ -236,6 +223,10 @@ def main() -> None:
                 batches(backend, root, load)
             del backend
             torch.cuda.empty_cache()
+        if "card" in parts:
+            from local_card import measure  # noqa: PLC0415 - it needs what is above
+
+            measure(model, root / "card", product, quick=options.quick)
         if "memory" in parts:
             memory(root, (8, 24) if options.quick else (200, 2_000))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -13,8 +15,10 @@ from processes import ROOT
 
 sys.path.insert(0, str(ROOT))
 from backends import local_hf
+from backends.precision import Device, find_device
 from caption import DEFAULT_PROMPT
 from config import Settings
+from tests.helpers import tiny_clip
 from tests.helpers.tiny_model import build
 
 if TYPE_CHECKING:
@@ -128,6 +132,14 @@ class Call(NamedTuple):
     photos: int
 
 
+class Took(NamedTuple):
+    """Seconds for so many photos, and the share of them in which nothing was in the model."""
+
+    seconds: float
+    photos: int
+    waiting: float = 0.0
+
+
 class Backend(local_hf.LocalHFBackend):
     """The product's, but that its captions are not judged (random ones would be asked for twice) and that it keeps `calls`.
 
@@ -136,14 +148,20 @@ class Backend(local_hf.LocalHFBackend):
 
     checked = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, held: float = 0) -> None:
+        """Load it; with `held`, as on a card with so many bytes."""
         local_hf.MAX_NEW_TOKENS = NEW_TOKENS
+        local_hf.find_device = lambda: _held(find_device(), held)  # type: ignore[attr-defined]
+        self._held = held
         begin = time.perf_counter()
         super().__init__(str(folder), Settings(), DEFAULT_PROMPT)
         self.seconds = time.perf_counter() - begin
         self.calls: list[Call] = []
         self._bare = self._model.generate
         self._model.generate = self._timed
+
+    def _room(self) -> float:
+        return min(super()._room(), self._held or math.inf)
 
     def prepare(self, images: list[Image.Image]) -> transformers.BatchFeature:
         """Return the model's input, in the processor's memory."""
@@ -168,6 +186,11 @@ class Backend(local_hf.LocalHFBackend):
         made = output.shape[1] - input_ids.shape[1]
         assert made == NEW_TOKENS, f"{made} new tokens instead of {NEW_TOKENS}"
         return output
+
+
+def _held(device: Device, most: float) -> Device:
+    most = most or math.inf
+    return replace(device, free=min(device.free, most), total=min(device.total, most))
 
 
 def write(name: str, folder: Path) -> Path:
@@ -207,3 +230,19 @@ def _only_words(head: torch.Tensor, vocabulary: dict[str, int]) -> None:
     kept[words] = 1
     with torch.no_grad():
         head.mul_(kept)
+
+
+def write_clip(folder: Path, *, tiny: bool) -> Path:
+    """Write a CLIP of the size of ViT-B/32, with random weights."""
+    tiny_clip.build(folder, nested=False)
+    if not tiny:
+        config = transformers.CLIPConfig()  # its default is ViT-B/32
+        small = transformers.AutoConfig.from_pretrained(folder).text_config
+        for name in ("vocab_size", "bos_token_id", "eos_token_id", "pad_token_id"):
+            setattr(config.text_config, name, getattr(small, name))
+        transformers.CLIPModel(config).save_pretrained(folder)
+        for file in (folder / "preprocessor_config.json", folder / "processor_config.json"):
+            if file.exists():
+                text = json.dumps(json.loads(file.read_text()))
+                file.write_text(text.replace(f": {tiny_clip.SIDE}", ": 224"))
+    return folder

@@ -195,6 +195,8 @@ def _caption(
     workers = _workers(options, backend)
     label = MOCK if options.mock else f"{options.backend}/{backend.model}"
     _say_what_begins(task, backend, label, workers)
+    if not options.dry_run:
+        backend.get_ready(task.turns.quota)
     stopper.graceful = True
     watch = SameAnswerWatch()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -120,8 +121,7 @@ class Captioner:
         except Exception as error:  # noqa: BLE001 - a model can raise anything, and each photo alone shows what it was
             failed = error
         else:
-            for (photo, image), answer in zip(batch, answers, strict=True):
-                yield self._outcome(photo, image, answer)
+            yield from self._outcomes(batch, answers)
             return
         failures = 0
         for one in batch:
@@ -131,6 +131,29 @@ class Captioner:
         if not failures and not self.stop.is_set():
             _log.info(f"{type(failed).__name__}: {one_line(str(failed))}"[:200])
             self._shrink(batch)  # each alone worked, so there were too many
+
+    def _outcomes(
+        self, batch: Sequence[tuple[Photo, Image]], answers: Sequence[Caption | str]
+    ) -> Iterator[Outcome | None]:
+        """Yield what the answers make; then of those that fail the check, which the backend tries again together."""
+        failed = []
+        for (photo, image), answer in zip(batch, answers, strict=True):
+            if self._fails(answer):
+                failed.append((photo, image, answer))
+            else:
+                yield self._outcome(photo, image, answer)
+        second: Sequence[Caption | str | None] = [None] * len(failed)
+        if len(failed) > 1 and not self.stop.is_set():
+            with suppress(Exception):  # each photo alone shows what it was
+                tried = self.backend.recaption_batch([image for _, image, _ in failed])
+                second = tried if len(tried) == len(failed) else second
+        for (photo, image, answer), again in zip(failed, second, strict=True):
+            yield self._outcome(photo, image, answer, again)
+
+    def _fails(self, answer: Caption | str) -> bool:
+        with suppress(Exception):  # what cannot be judged is said by who judges it for good
+            return self._asks_again(*self._judged(answer))
+        return False
 
     def _shrink(self, batch: Sequence[object]) -> None:
         half = len(batch) // 2
@@ -152,14 +175,20 @@ class Captioner:
         answer = self._ask(self.backend.answer, text)
         return answer.text if isinstance(answer, Caption) else answer
 
-    def _outcome(self, photo: Photo, image: Image, answer: Caption | str | None) -> Outcome | None:
-        """Check the answer, or ask for one if there is none yet. Every failure is mapped to an Outcome (errors.py)."""
+    def _outcome(
+        self, photo: Photo, image: Image, answer: Caption | str | None, second: Caption | str | None = None
+    ) -> Outcome | None:
+        """Check the answer, or ask for one if there is none yet; `second` is the next try, if it was made already.
+
+        Every failure is mapped to an Outcome (errors.py).
+        """
         try:
             if answer is None:
                 answer = self._ask(self.backend.caption, image)
-            (text, reason), tags = self._judged(answer)
-            if self.backend.checked and self._is_worth_another(reason, tags):
-                (text, reason), tags = self._second(image, (Judgement(text, reason), tags))
+            judgement, tags = self._judged(answer)
+            if self._asks_again(judgement, tags):
+                judgement, tags = self._second(image, (judgement, tags), second)
+            text, reason = judgement
         except StopRunError as error:
             return Outcome(photo, None, stop=error)
         except (MemoryError, UnavailableImageError) as error:  # unavailable: lost with its machine
@@ -193,20 +222,24 @@ class Captioner:
             photo, "success", caption=text, tags=tags or None, model=self._model, stop=self._dearer
         )
 
-    def _is_worth_another(self, reason: str | None, tags: Tags) -> bool:
+    def _asks_again(self, judgement: Judgement, tags: Tags) -> bool:
         """Tell whether to ask for the photo once more: its caption is of no use, or it has too few tags.
 
         Of a list a photo may well show nothing.
         """
-        if reason:
-            return reason not in {"content filter", ONLY_THOUGHTS}
+        if not self.backend.checked:
+            return False
+        if judgement.problem:
+            return judgement.problem not in {"content filter", ONLY_THOUGHTS}
         few = tags is None if self._vocabulary.is_strict else len(tags or ()) < LEAST
         return self.backend.tags and few
 
-    def _second(self, image: Image, first: tuple[Judgement, Tags]) -> tuple[Judgement, Tags]:
-        """Ask once more; a good caption of the first time stays if that brings nothing better."""
+    def _second(
+        self, image: Image, first: tuple[Judgement, Tags], answer: Caption | str | None
+    ) -> tuple[Judgement, Tags]:
+        """Judge another answer, asked for here if there is none yet; a good caption of the first stays if it is no better."""
         try:
-            second = self._judged(self._ask(self.backend.recaption, image))
+            second = self._judged(self._ask(self.backend.recaption, image) if answer is None else answer)
         except Exception:
             if first[0].problem:
                 raise

@@ -81,9 +81,10 @@ class _Threads:
         self._workers = workers
         self._models = captioner.backend.copies
         self._stop = captioner.stop
-        # Pictures in memory: a batch for each caption thread, nearly one batch more, and two for each core.
+        # Pictures in memory: a batch for each caption thread, nearly two that wait to be chosen from, and two for each core.
         batch = captioner.batch_size
-        self._room = threading.Semaphore(workers * batch + batch - 1 + 2 * len(self._decoders))
+        self._room = threading.Semaphore(workers * batch + 2 * (batch - 1) + 2 * len(self._decoders))
+        self._waiting: list[tuple[Photo, Image]] = []
         self._pictures: SimpleQueue[tuple[Photo, Image] | None] = SimpleQueue()
         self._outcomes: SimpleQueue[_Item] = SimpleQueue()
         self._taking = threading.Lock()
@@ -179,21 +180,23 @@ class _Threads:
     def _gather(self) -> list[tuple[Photo, Image]]:
         """Return the next batch: full, or what is ready if a model is idle. Empty when there are no more pictures."""
         with self._gathering:
-            batch: list[tuple[Photo, Image]] = []
-            while len(batch) < self._captioner.batch_size:
-                if batch and len(self._busy) < self._models and self._pictures.empty():
+            size, waiting = self._captioner.batch_size, self._waiting
+            while len(waiting) < size or (size > 1 and not self._pictures.empty()):
+                if waiting and len(self._busy) < self._models and self._pictures.empty():
                     break
                 try:
-                    item = self._pictures.get(timeout=0.05 if batch else None)
+                    item = self._pictures.get(timeout=0.05 if waiting else None)
                 except Empty:
                     continue
                 if item is None:
-                    if batch:
+                    if waiting:
                         self._pictures.put(None)  # for the next call, after this batch
                     break
-                batch.append(item)
+                waiting.append(item)
+            batch = alike(waiting, size)
+            self._waiting = [item for number, item in enumerate(waiting) if number not in batch]
             self._busy.add(threading.get_ident())
-            return batch
+            return [waiting[number] for number in batch]
 
     def _caption(self) -> None:
         try:
@@ -213,3 +216,19 @@ class _Threads:
             self._outcomes.put(error)
         finally:
             self._outcomes.put(None)
+
+
+def alike(pictures: Sequence[tuple[Photo, Image]], size: int) -> list[int]:
+    """Return the places of up to `size` pictures: the first, and those most like it in pixels and shape.
+
+    A batch is padded to its largest picture. The first has waited longest, so that none waits for ever.
+    """
+    if len(pictures) <= size:
+        return list(range(len(pictures)))
+    width, height = pictures[0][1].size
+
+    def unlike(number: int) -> tuple[int, int]:
+        w, h = pictures[number][1].size
+        return abs(w * h - width * height), abs(w - width)
+
+    return sorted(sorted(range(len(pictures)), key=unlike)[:size])

@@ -22,6 +22,7 @@ from tests.conftest import ROOT
         "estimate_speed",
         "identity",
         "local",
+        "local card",
         "embedding",
         "report_files",
         "arrivals",

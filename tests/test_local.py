@@ -14,7 +14,6 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from backends.precision import Device
 from engines.answers import unwrapped
 from engines.checks import one_line, problem
 from errors import StopRunError
@@ -195,20 +194,6 @@ def test_a_model_that_is_not_whole_is_refused(
         load(folder)
     assert sentence in str(stop.value)
     assert "\n" not in str(stop.value)
-
-
-def test_the_batch_for_a_card_is_probed(
-    models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There is no card here: its four figures are given, the probe and the model are real."""
-    backend = load(models("qwen2_5_vl"))
-    peaks = iter([4e9, 4.4e9])
-    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: next(peaks))
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (3e9, 8e9))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 5e9)
-    backend.device = Device("cuda", "a card", 3e9, 8e9)
-    assert backend._fitting_batch() == 9  # 7.2 of 8 GB, less the first photo's 4: room for 8 more at 0.4
 
 
 def test_a_failed_batch_leaves_nothing_in_the_card(models: Callable[[str], Path]) -> None:

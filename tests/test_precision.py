@@ -7,12 +7,10 @@ import torch
 import transformers
 
 from backends.precision import (
-    LARGEST_BATCH,
     Device,
     Weights,
     choose_precision,
     default_model,
-    fitting_batch,
     weights_of,
 )
 from errors import StopRunError
@@ -105,16 +103,3 @@ def test_weights_are_counted_without_loading_any() -> None:
         weights = weights_of(transformers.AutoModelForImageTextToText.from_config(config))
     assert weights.quantizable + weights.other == 3_754_622_976
     assert weights.other == pytest.approx(151936 * 2048, rel=0.01)  # the embeddings, which are the head too
-
-
-@pytest.mark.parametrize(
-    ("room", "one", "two", "batch"),
-    [
-        (8 * GB, 4 * GB, 4.4 * GB, 9),  # 7.2 - 4 = 3.2 GB for 8 more
-        (8 * GB, 7.5 * GB, 9 * GB, 1),
-        (140 * GB, 8 * GB, 8.3 * GB, LARGEST_BATCH),
-        (8 * GB, 4 * GB, 4 * GB, LARGEST_BATCH),
-    ],
-)
-def test_the_batch_is_what_fits(room: float, one: float, two: float, batch: int) -> None:
-    assert fitting_batch(room, one, two) == batch

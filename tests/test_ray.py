@@ -159,9 +159,14 @@ def test_every_photo_has_one_record_of_the_right_kind(run: Run, photos: Path) ->
 
 
 def test_batches(run: Run) -> None:
-    run.draw("odd.png", *(f"{n:02}.png" for n in range(30)))
+    run.draw("odd.png", *(f"{n:02}.png" for n in range(30)), *(f"vague {n}.png" for n in range(12)))
     result = run("fragile-batches")
-    assert result.statuses == {"success": 30, "error_model": 1}
+    assert result.statuses == {"success": 42, "error_model": 1}
+    again = [line["caption"] for line in run.lines() if "again with" in (line.get("caption") or "")]
+    assert all("vague" in caption for caption in again)
+    assert any(
+        "with 1 more" in caption or "with 2 more" in caption or "with 3 more" in caption for caption in again
+    )
 
 
 def test_answers_are_judged_and_asked_for_again(run: Run, provider: Provider) -> None:

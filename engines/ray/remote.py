@@ -267,6 +267,11 @@ class RemotePicture:
         self._decoders = decoders
         self._crashes = self._losses = 0
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, once it is decoded."""
+        return self.decoded.size
+
     def renew(self) -> None:
         """Decode the photo again: its picture was lost with a node."""
         self.lost(alone=False)
@@ -364,11 +369,17 @@ class RemoteBackend(CaptionBackend):
         return self._one("recaption", image)
 
     def caption_batch(self, images: Sequence[Image]) -> list[Caption | str]:
+        return self._several("caption", images)
+
+    def recaption_batch(self, images: Sequence[Image]) -> list[Caption | str]:
+        return self._several("recaption", images)
+
+    def _several(self, method: str, images: Sequence[Image]) -> list[Caption | str]:
         try:
-            return self._answers("caption_batch", [cast("RemotePicture", image) for image in images])
+            return self._answers(f"{method}_batch", [cast("RemotePicture", image) for image in images])
         except WorkerDiedError:
             # Any of them may have been the cause, and most were not: one by one shows which.
-            return [self._one("caption", image, alone=True) for image in images]
+            return [self._one(method, image, alone=True) for image in images]
 
     def _one(self, method: str, image: Image, *, alone: bool = False) -> Caption | str:
         picture = cast("RemotePicture", image)

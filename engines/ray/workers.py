@@ -129,11 +129,11 @@ class CaptioningWorker:
     def ask(
         self, method: str, pictures: Sequence[DecodedPicture], *pixels: PickleBuffer
     ) -> list[Caption | str] | Failure:
-        """Call the backend's `caption`, `recaption` or `caption_batch` with these pictures."""
+        """Call the backend's `caption` or `recaption`, or the `_batch` of one, with these pictures."""
         images = [_image(decoded, data) for decoded, data in zip(pictures, pixels, strict=True)]
         call = getattr(self._backend, method)
         try:
-            return list(call(images)) if method == "caption_batch" else [call(images[0])]
+            return list(call(images)) if method.endswith("_batch") else [call(images[0])]
         except BaseException as error:  # noqa: BLE001 - a model can raise anything, an SDK can end the program
             return Failure.of(error)
 

@@ -36,10 +36,13 @@ class FragileBackend(CaptionBackend):
 
 
 class FragileBatches(FragileBackend):
-    """The same as a model on a card: in batches."""
+    """The same as a model on a card: in batches. Its first answer about `vague*` is none."""
 
     single_threaded: ClassVar[bool] = True
     batch_size = 4
 
     def caption_batch(self, images: Sequence[Image]) -> list[str]:
-        return [self.caption(image) for image in images]
+        return ["" if vars(one)["filename"].startswith("vague") else self.caption(one) for one in images]
+
+    def recaption_batch(self, images: Sequence[Image]) -> list[str]:
+        return [f"{self.caption(image)} Looked at again with {len(images) - 1} more." for image in images]

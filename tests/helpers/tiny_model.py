@@ -251,6 +251,17 @@ _FAMILIES = {
         ),
         _QWEN_TOKENS,
     ),
+    "qwen2_vl": _Family(
+        partial(
+            _qwen,
+            family="Qwen2VL",
+            video="Qwen2VL",
+            patch_size=14,
+            text={},
+            vision={"embed_dim": WIDTH, "mlp_ratio": 2},
+        ),
+        _QWEN_TOKENS,
+    ),
     "qwen3_vl": _Family(
         partial(
             _qwen,

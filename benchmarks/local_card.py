@@ -1,0 +1,214 @@
+"""
+Measures on a card what each step of a local model brings, from version 0.1.0's way to the product, and CLIP: `local.py card`.
+
+A row is photos a second, the memory of the card, and for the product the share of time in which nothing was in the model.
+It fits into five minutes on an H100, and asserts that outputs agree. Without a card it runs all the same, with small
+numbers that mean nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from contextlib import suppress
+from functools import partial
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from local_models import Backend, write, write_clip
+from make_photos import make_library
+
+from backends.attention import NEAR, PACKED, distance, use_own, use_packed, vision_outputs
+from image_loader import load_image
+from library.walk import walk
+from report.vectors import clip
+from report.vectors.cache import EmbeddingCache
+from report.vectors.embed import embed_photos
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from local_models import Took
+    from PIL import Image
+
+_OLD_BATCH = 32
+"""The largest of version 0.1.0."""
+_SMALL = 7.4e9
+"""What a card of 8 GB has free."""
+_CARD = torch.cuda.is_available()
+
+
+class Way(NamedTuple):
+    """A way to caption: how many at once, and which steps it takes."""
+
+    name: str
+    batch: int
+    packed: bool = False
+    on_card: bool = False
+
+
+def measure(model: str, root: Path, product: Callable[[Backend, Path], Took], *, quick: bool) -> None:
+    """Print the tables for a model: with all of the card, with 8 GB of it, and CLIP."""
+    begin = time.perf_counter()
+    if _CARD:
+        torch.cuda.set_device(0)
+    card = torch.cuda.get_device_name() if _CARD else "the processor"
+    print(f"{model} on {card}, torch {torch.__version__}")
+    files = write(model, root / "model")
+    paths = make_library(root / "library", 12 if quick else 640, folders=4)
+    images = [load_image(path) for path in paths[:4]]
+    print(f"written in {time.perf_counter() - begin:.0f} s")
+    captions(files, images, root / "library", product, held=0)
+    held_to = torch.cuda.get_device_properties(0).total_memory if _CARD else _SMALL
+    if _CARD:
+        torch.cuda.set_per_process_memory_fraction(min(1.0, _SMALL / held_to))
+    fewer = make_library(root / "fewer", 6 if quick else 96, folders=4)
+    captions(files, images, root / "fewer", product, held=_SMALL)
+    if _CARD:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    vectors(root, fewer, tiny=quick)
+    print(f"all of it: {time.perf_counter() - begin:.0f} s")
+
+
+def captions(
+    files: Path,
+    images: list[Image.Image],
+    library: Path,
+    product: Callable[[Backend, Path], Took],
+    *,
+    held: float,
+) -> None:
+    """Print a table: what each step brings, one after the other; the last row is the product over files."""
+    backend = Backend(files, held)
+    packed = _CARD and _tower(backend).config._attn_implementation == PACKED  # noqa: SLF001
+    on_card = backend._inputs.on_card  # noqa: SLF001
+    _agree(backend, images)
+    old = _old_batch(backend, images) if _CARD else backend.batch_size
+    can_pack = packed or not _CARD
+    ways = [
+        Way("one by one", 1),
+        Way("as version 0.1.0 did", old),
+        Way("+ vision in one call", old, can_pack),
+        Way("+ inputs made on the card", old, can_pack, on_card),
+        Way("+ the batch that pays", backend.batch_size, can_pack, on_card),
+    ]
+    head = f"held to {held / 1e9:.1f} GB" if held else "all of the card"
+    print(f"{head:<34}{'batch':>6}{'photos/s':>10}{'of 0.1.0':>10}{'GB':>7}{'nothing in it':>15}")
+    rates: list[float] = []
+    for way in ways:
+        rates.append(_row(way.name, way.batch, _bare(backend, images, way), rates))
+    _switch(backend, packed=can_pack)
+    loaded = time.perf_counter()
+    backend.get_ready(1_000_000)
+    ready = time.perf_counter() - loaded
+    way = ways[-1]
+    rates.append(_row("+ compiled", way.batch, _bare(backend, images, way), rates))
+    _switch(backend, packed=packed)
+    took = product(backend, library)
+    peak = torch.cuda.max_memory_allocated() / 1e9 if _CARD else 0.0
+    _row(
+        "the product, over files", way.batch, (took.photos / took.seconds, peak), rates, f"{took.waiting:.1%}"
+    )
+    print(f"loaded in {backend.seconds:.1f} s with its trials, compiled in {ready:.1f} s", flush=True)
+    del backend
+    gc.collect()
+    if _CARD:
+        torch.cuda.empty_cache()
+
+
+def _row(
+    name: str, batch: int, measured: tuple[float, float], rates: list[float], waiting: str = "-"
+) -> float:
+    rate, peak = measured
+    old = rates[1] if len(rates) > 1 else 0.0
+    against = f"{rate / old:.2f} x" if old else "-"
+    used = f"{peak:.1f}" if peak else "-"
+    print(f"{name:<34}{batch:>6}{rate:>10.3f}{against:>10}{used:>7}{waiting:>15}", flush=True)
+    return rate
+
+
+def _bare(backend: Backend, images: list[Image.Image], way: Way) -> tuple[float, float]:
+    """Return photos a second of a loop without files, input by input, and the peak in GB; of two rounds the second."""
+    _switch(backend, packed=way.packed)
+    together = list(islice(cycle(images), way.batch))
+    make = backend._inputs.of if way.on_card else backend.prepare  # noqa: SLF001
+    rate = 0.0
+    for _ in range(1 if way.batch > 2 * _OLD_BATCH else 2):  # large ones take long, and come after others
+        if _CARD:
+            torch.cuda.reset_peak_memory_stats()
+        begin = time.perf_counter()
+        with suppress(torch.OutOfMemoryError, MemoryError):
+            backend.generate(make(together))
+            rate = way.batch / (time.perf_counter() - begin)
+    return rate, torch.cuda.max_memory_allocated() / 1e9 if _CARD else 0.0
+
+
+def _tower(backend: Backend) -> Any:  # noqa: ANN401 - torch knows modules, not their parts
+    return backend._model.model.visual  # noqa: SLF001
+
+
+def _switch(backend: Backend, *, packed: bool) -> None:
+    tower = _tower(backend)
+    if packed:
+        use_packed(tower)
+    else:
+        use_own(tower)
+
+
+def _old_batch(backend: Backend, images: list[Image.Image]) -> int:
+    """Return how many photos version 0.1.0 took: by the memory of one and of two."""
+    _switch(backend, packed=False)
+    peaks = []
+    for count in (1, 2):
+        torch.cuda.reset_peak_memory_stats()
+        backend.generate(backend.prepare(images[:count]))
+        peaks.append(torch.cuda.max_memory_allocated())
+    more = (0.9 * backend._room() - peaks[0]) / max(peaks[1] - peaks[0], 1)  # noqa: SLF001
+    return max(1, min(_OLD_BATCH, 1 + int(more)))
+
+
+def _agree(backend: Backend, images: list[Image.Image]) -> None:
+    """Assert that inputs and what is seen in them stay the same from step to step."""
+    of_processor = backend.prepare(images)
+    of_card = backend._inputs.of(images)  # noqa: SLF001
+    where = of_card["pixel_values"].device
+    inputs = distance(of_processor["pixel_values"].to(where), of_card["pixel_values"])
+    seen = []
+    for packed in (False, True):
+        _switch(backend, packed=packed)
+        seen.append(vision_outputs(backend._model, of_card))  # noqa: SLF001
+    apart = distance(*seen)
+    print(f"apart, as a share of their length: inputs {inputs:.4f}, vision {apart:.4f}", flush=True)
+    assert inputs < NEAR
+    assert apart < NEAR
+
+
+def vectors(root: Path, paths: list[str], *, tiny: bool) -> None:
+    """Print pictures a second of CLIP, of four and two bytes a number, from memory and over files; assert they agree."""
+    folder = write_clip(root / "clip", tiny=tiny)
+    pictures = [load_image(path, max_side=448) for path in paths[:4]]
+    many = list(islice(cycle(pictures), 64 if tiny else 1024))
+    photos = walk(root / "fewer").photos
+    print(f"{'CLIP':<34}{'pictures/s':>16}{'over files':>14}")
+    found = []
+    for half in (False, True):
+        clip._fast_card = partial(bool, half)  # noqa: SLF001
+        embedder = clip.ClipEmbedder(str(folder))
+        found.append(embedder.images(pictures))
+        begin = time.perf_counter()
+        for start in range(0, len(many), embedder.batch_size):
+            embedder.images(many[start : start + embedder.batch_size])
+        rate = len(many) / (time.perf_counter() - begin)
+        begin = time.perf_counter()
+        done = embed_photos(photos, embedder, EmbeddingCache(root / f"cache{half}", embedder.name))
+        files = len(photos) / (time.perf_counter() - begin)
+        assert done.new == len(photos)
+        print(
+            f"{'two bytes' if half else 'four bytes'} a number{'':<15}{rate:>16.1f}{files:>14.1f}", flush=True
+        )
+    apart = float(np.abs(found[0] - found[1]).max())
+    print(f"vectors are {apart:.4f} apart at most (goal 0.01)")
+    assert apart < 1e-2
