@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from PIL import Image
 
 from backends.attention import pack_vision
-from backends.base import INSTRUCTION, PLAIN, Caption, CaptionBackend
+from backends.base import PLAIN, Caption, CaptionBackend
 from backends.batches import CAPTION_TOKENS, Trial, find_batch, most_in_memory
 from backends.compiled import WORTH, compile_vision
 from backends.inputs import Inputs
@@ -66,6 +66,7 @@ class LocalHFBackend(CaptionBackend):
         *,
         quantize: str | None = None,
         trust_remote_code: bool = False,
+        tags: bool = False,
     ) -> None:
         """Load the model, from the Hub if needed; `quantize` is none, int8, int4 or None for what suits the device."""
         if model:
@@ -80,6 +81,7 @@ class LocalHFBackend(CaptionBackend):
             transformers.logging.disable_progress_bar()
         self._torch = torch
         self._thread = OneThread()
+        self._most_tokens = MAX_NEW_TOKENS * (2 if tags else 1)
         trust = {"trust_remote_code": trust_remote_code}
         try:
             self.device = find_device()
@@ -87,7 +89,8 @@ class LocalHFBackend(CaptionBackend):
             folder = model_files(model)
             # A folder's own name: where it lies on this machine is nothing for a journal that travels.
             is_folder = Path(model).expanduser().is_dir()
-            super().__init__(folder.resolve().name if is_folder else model, settings, prompt)
+            name = folder.resolve().name if is_folder else model
+            super().__init__(name, settings, prompt, tags=tags)
             check_code(folder, model, trusted=trust_remote_code)
             self._load(folder, model, quantize, trust)
         except (StopRunError, ImportError):
@@ -185,16 +188,20 @@ class LocalHFBackend(CaptionBackend):
         if kind == "florence2":
             if self.prompt.startswith("<"):
                 return self.prompt
+            if self.tags:
+                raise StopRunError(
+                    f"{self.model} can give no tags: choose another --model, or leave out --tags."
+                )
             _log.info(f"{self.model} knows tasks, not prompts: its task here is {_FLORENCE_TASK}.")
             return _FLORENCE_TASK
         if not getattr(self._processor, "chat_template", None):
-            return self.prompt
-        for system in ([{"type": "text", "text": INSTRUCTION}], INSTRUCTION):
+            return f"{self.instruction}\n{self.prompt}" if self.tags else self.prompt
+        for system in ([{"type": "text", "text": self.instruction}], self.instruction):
             with suppress(Exception):  # templates of some models know no system role, or only one form of it
                 text = self._templated(self.prompt, system)
-                if INSTRUCTION in text:
+                if self.instruction in text:
                     return text
-        return self._templated(f"{INSTRUCTION}\n{self.prompt}")
+        return self._templated(f"{self.instruction}\n{self.prompt}")
 
     def _templated(self, prompt: str, system: object = None) -> str:
         return self._chat([{"type": "image"}, {"type": "text", "text": prompt}], system)
@@ -236,7 +243,8 @@ class LocalHFBackend(CaptionBackend):
 
     def _generated(self, inputs: Any, **options: Any) -> list[Caption]:
         taken = inputs["attention_mask"].sum(dim=1).tolist()
-        job = partial(self._run_model, inputs, {"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1, **options})
+        limits = {"max_new_tokens": self._most_tokens, "num_beams": 1}
+        job = partial(self._run_model, inputs, {**limits, **options})
         del inputs
         output = self._thread.call(job)
         del job
@@ -258,7 +266,7 @@ class LocalHFBackend(CaptionBackend):
     def _answer(self, tokens: list[int], input_tokens: int) -> Caption:
         end = next((i for i, token in enumerate(tokens) if token in self._ends), None)
         # An encoder-decoder ends with that token at its limit too.
-        cut = end is None or (self._model.config.is_encoder_decoder and end + 1 >= MAX_NEW_TOKENS)
+        cut = end is None or (self._model.config.is_encoder_decoder and end + 1 >= self._most_tokens)
         text = self._processor.decode([token for token in tokens[:end] if token not in self._special])
         return Caption(
             (self._thinks + text).strip(),
