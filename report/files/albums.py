@@ -28,11 +28,12 @@ from report.files.table import replaced
 from report.naming.naming import one_line, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from report.events import Event
     from report.files.table import Row
+    from report.naming.naming import Group
 
 MANIFEST = ".albums.json"
 _CLUSTERS, _EVENTS = "clusters", "events"
@@ -83,12 +84,7 @@ class _Made:
 
 
 def export_albums(
-    folder: Path,
-    rows: Sequence[Row],
-    photos: Mapping[str, str],
-    events: Sequence[Event] = (),
-    *,
-    hidden: Container[int] = (),
+    folder: Path, rows: Sequence[Row], photos: Mapping[str, str], events: Sequence[Event] = ()
 ) -> Albums:
     """Bring the links in `folder` up to date: an album for each cluster, for the unclustered and for each event.
 
@@ -97,7 +93,6 @@ def export_albums(
         rows: of all files; those without a place are in no cluster's album.
         photos: the absolute path of each file by its `rel_path`; rows of others get no link.
         events: those of the rows.
-        hidden: the ids of groups that get no album, because people hid them.
 
     Raises:
         StopRunError: the folder cannot be written, its disk knows no links, or its list of links is damaged.
@@ -105,7 +100,7 @@ def export_albums(
     try:
         folder.mkdir(exist_ok=True)
         before = _read(folder / MANIFEST)
-        wanted = _wanted([row for row in rows if row.rel_path in photos], photos, events, hidden)
+        wanted = _wanted(rows, photos, events)
         removed = _remove(folder, before, wanted)
         plan, foreign = _planned(folder, before, wanted)
         _write(folder / MANIFEST, plan)
@@ -116,6 +111,12 @@ def export_albums(
         _write(folder / MANIFEST, plan)
     links = sum(map(len, plan.links.values()))
     return Albums(sum(map(bool, plan.links.values())), links, made, removed, foreign + lost)
+
+
+def without_hidden(rows: Iterable[Row], groups: Iterable[Group]) -> list[Row]:
+    """Return the rows, those of groups that people hid without a cluster: they get no album of it."""
+    hidden = {group.id for group in groups if group.hidden}
+    return [row._replace(cluster_id=None) if row.cluster_id in hidden else row for row in rows]
 
 
 def safe_name(text: str, length: int = _ALBUM_LENGTH) -> str:
@@ -150,17 +151,16 @@ def _at_most(name: str, size: int) -> str:
     return name
 
 
-def _wanted(
-    rows: Sequence[Row], photos: Mapping[str, str], events: Sequence[Event], hidden: Container[int]
-) -> _Links:
+def _wanted(rows: Sequence[Row], photos: Mapping[str, str], events: Sequence[Event]) -> _Links:
     """Return all links that there should be."""
     clusters: dict[int, list[Row]] = {}
     by_event: dict[int, list[Row]] = {event.id: [] for event in events}
     for row in rows:
-        if row.cluster_id is not None and row.cluster_id not in hidden:
-            clusters.setdefault(row.cluster_id, []).append(row)
-        if row.event_id in by_event:
-            by_event[row.event_id].append(row)
+        if row.rel_path in photos:
+            if row.cluster_id is not None:
+                clusters.setdefault(row.cluster_id, []).append(row)
+            if row.event_id in by_event:
+                by_event[row.event_id].append(row)
     albums = [(_CLUSTERS, inside[0].cluster_label, inside) for _, inside in sorted(clusters.items())]
     albums += [(_EVENTS, _dated(event), by_event[event.id]) for event in events if by_event[event.id]]
     names = {_CLUSTERS: _Names(), _EVENTS: _Names()}
