@@ -25,7 +25,7 @@ from cli.signals import Stopper
 from errors import StopRunError
 from report.build import Grouping, build
 from report.files import WRITERS
-from report.files.albums import export_albums, without_hidden
+from report.files.albums import export_albums
 from report.files.last_report import write_last
 from report.groups.clustering import check_fast
 from report.naming.naming import counted
@@ -82,13 +82,16 @@ def make_report(options: ReportOptions) -> ExitCode:
         themes = f" in {counted(len(report.themes), 'theme')}" if report.themes else ""
         log.info(
             f"{counted(len(report.rows), 'file')}, {counted(len(report.groups), 'group')}{themes}, "
-            f"{unclustered:,} unclustered; {counted(events, 'event')} in time."
+            f"{unclustered:,} unclustered; {counted(events, 'event')}, {counted(len(report.trips), 'trip')}."
         )
         log.info(report.summary)
         if options.export_albums:
             paths = {photo.rel_path: os.path.abspath(photo.path) for photo in library.photos}
-            rows = without_hidden(report.rows, report.groups)
-            log.info(export_albums(options.export_albums, rows, paths, report.events).line())
+            hidden = {group.id for group in report.groups if group.hidden}
+            albums = export_albums(
+                options.export_albums, report.rows, paths, report.events, report.trips, hidden=hidden
+            )
+            log.info(albums.line())
         log.info(f"Written to {options.out_dir}: {', '.join(WRITERS)}.")
         return ExitCode.DONE
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from errors import StopRunError
 from report.events import UNDATED, Event
-from report.files.albums import MANIFEST, export_albums, safe_name, without_hidden
+from report.files.albums import MANIFEST, export_albums, safe_name
 from report.files.table import Row
-from report.naming.naming import UNCLUSTERED, Group
+from report.naming.naming import UNCLUSTERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,8 +70,10 @@ def test_a_group_that_people_hid_gets_no_album(library: Path, tmp_path: Path) ->
     rows = [row("a/1.jpg"), row("b/2.jpg", -1)]
     export_albums(tmp_path / "albums", rows, paths(library, rows), EVENTS)
     assert (tmp_path / "albums/clusters/a dog").is_dir()
-    left = without_hidden(rows, [Group(rows[0].cluster_id or 0, "A dog", "caption", (), (0,), hidden=True)])
-    assert export_albums(tmp_path / "albums", left, paths(library, left), EVENTS).removed == 1
+    done = export_albums(
+        tmp_path / "albums", rows, paths(library, rows), EVENTS, hidden={rows[0].cluster_id or 0}
+    )
+    assert done.removed == 1
     assert "clusters/a dog/1.jpg" not in tree(tmp_path / "albums")
     assert str(library / "a/1.jpg") in tree(tmp_path / "albums").values()  # its event still has the photo
 

@@ -75,7 +75,7 @@ def test_a_label_is_the_caption_nothing_after_an_error_or_the_match_of_what_has_
     }
     files = ["a.jpg", "b.jpg", "broken.jpg", "c.mov", "m.jpg", "new.jpg"]
     labels = label_photos(files, records, placed={"a.jpg", "b.jpg", "m.jpg", "new.jpg"}, match=match)
-    assert labels == {
+    assert {name: label[:3] for name, label in labels.items()} == {
         "a.jpg": ("two lines of it", "caption", False),
         "b.jpg": ("", "error", False),
         "broken.jpg": ("", "none", False),
@@ -88,7 +88,7 @@ def test_a_label_is_the_caption_nothing_after_an_error_or_the_match_of_what_has_
     assert count(labels, {"c.mov", "gone.mov"}).line() == (
         "2 captioned, 1 error, 1 vocabulary fallback, 1 unlabelled, 1 video (1 of the captions are the mock's)"
     )
-    assert label_photos(files, records)["new.jpg"] == ("", "none", False)
+    assert label_photos(files, records)["new.jpg"][:3] == ("", "none", False)
 
 
 @settings(deadline=None, database=None)

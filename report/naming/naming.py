@@ -46,11 +46,12 @@ _Named = tuple[str, _Source]
 
 
 class Label(NamedTuple):
-    """What one photo is called, on one line, and where that comes from."""
+    """What one photo is called, on one line, and where that comes from; and its tags."""
 
     text: str
     source: Source
     is_mock: bool = False
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,8 @@ def label_photos(
             if match is not None and rel_path in placed:
                 unknown.append(rel_path)
         elif entry["status"] == "success":
-            labels[rel_path] = Label(one_line(entry["caption"] or ""), "caption", entry.get("model") == MOCK)
+            is_mock, tags = entry.get("model") == MOCK, tuple(map(one_line, entry.get("tags", ())))
+            labels[rel_path] = Label(one_line(entry["caption"] or ""), "caption", is_mock, tags)
         else:
             labels[rel_path] = Label("", "error")
     if match is not None and unknown:

@@ -4,7 +4,7 @@
 
 const VIEWS = ["memories", "groups", "events", "list", "map", "about"];
 const SEARCHED = ["groups", "events", "map"]; // views that show what was found
-const LISTS = { group: "groups", like: "groups", event: "events", year: "memories" }; // what a list is of, and the tab it belongs to
+const LISTS = { group: "groups", like: "groups", event: "events", trip: "events", year: "memories" }; // what a list is of, and the tab it belongs to
 let shownAddress = null;
 let state = null; // its parameters, without the photo that is open over the view
 let isTyping = false; // what is in the search field is newer than the address

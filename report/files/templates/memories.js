@@ -63,11 +63,13 @@ function memoriesOf(year, inside, most) {
   return links;
 }
 
-/* The latest that is more than a photo or two. */
+/* The latest that is more than a photo or two; a trip if it was part of one. */
 function eventSection() {
   const dated = [...events.keys()].filter((event) => events[event].start !== null).sort((a, b) => events[b].start - events[a].start);
   const latest = dated.find(isLarge) ?? dated[0];
   if (latest === undefined) return null;
+  const trip = tripOfEvent[latest];
+  if (trip >= 0) return memorySection("The latest trip", "", tripCard(trip));
   const one = eventCard(latest);
   one.classList.add("wide");
   return memorySection("The latest event", "", one);

@@ -61,13 +61,17 @@ function showFacts(photo) {
   if (photos.at[photo] !== null) add(isTaken(photo) ? "Taken" : "Date of the file (the photo itself has no date)", withDots(dateOf(photo), isTaken(photo) ? `by ${SOURCES[photos.source[photo]]}` : ""));
   if (name !== undefined) add("Group", groupLink(group));
   else if (group === -1) add("Group", make("a", { href: "#group=-1" }, "Unclustered"), ...(groups[photos.nearest[photo]] ? [", nearest to ", groupLink(photos.nearest[photo])] : []));
+  if (townOf(photo)) add("Place", townOf(photo));
+  if (tripOfEvent[event] >= 0) add("Trip", make("a", { href: tripAddress(tripOfEvent[event]) }, trips[tripOfEvent[event]].title));
   if (event >= 0) add(events[event].id > 0 ? "Event" : "No event", make("a", { href: eventAddress(event) }, events[event].title));
   if (name !== undefined && photos.distance[photo] !== null) add("How typical of its group", `place ${formatNumber(groupPhotos[group].indexOf(photo) + 1)} of ${formatNumber(groupPhotos[group].length)}`);
   if (isVideo(photo) && statusOf(photo) !== "m") add("Kind", "▶ Video; the picture is one frame of it");
   if (statusOf(photo) !== "c") add("Status", STATUS[statusOf(photo)] + (data.errors[photo] ? `: ${printable(data.errors[photo])}` : ""));
   add("File", make("bdi", {}, printable(pathOf(photo))));
+  if (tagsOf(photo).length) add("Tags", make("span", { className: "row" }, ...tagsOf(photo).map((tag) => link(tag, address({ q: `"${tag}"` })))));
   if (burst) {
     const frames = [...burst].sort(SORTS.time.compare).map((frame) => replacing(link([pictureOrTitle(frame)], photoAddress(frame), frame === photo, "")));
+    if (disputed.has(photo)) add("Check", "The captions of these frames contradict each other, in a number or a name.");
     add(`One of ${burst.length} frames taken one after the other`, make("span", { className: "frames" }, ...frames));
   }
   if (originalOf(photo)) row.append(make("a", { className: "action", href: originalOf(photo), target: "_blank", rel: "noopener" }, isVideo(photo) ? "Open the video" : "Open the file"));
