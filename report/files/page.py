@@ -37,8 +37,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "cluster_report.html"
 _PROGRAM = (
     "data.js", "format.js", "elements.js", "names.js", "memories.js", "address.js", "rail.js", "groups.js", "events.js", "trips.js", "words.js",
-    "query.js", "search.js", "about.js", "list.js", "grid.js", "photo.js", "map_places.js", "map_pictures.js", "map_names.js", "map.js", "map_view.js",
-    "print.js", "page.js",
+    "query.js", "search.js", "about.js", "list.js", "grid.js", "photo.js", "map_places.js", "map_levels.js", "map_dots.js",
+    "map_pictures.js", "map_names.js", "map.js", "map_view.js", "print.js", "page.js",
 )  # fmt: skip
 """Joined in this order into one script: code that runs at once may use only what the files before it define."""
 _TERMS = 5

@@ -74,10 +74,14 @@ function writeAddress() {
   if (target !== shownAddress || location.hash === target) return;
   if (replace) location.replace(target);
   else location.hash = target;
+  written = location.hash;
 }
 
+let written = null;
 addEventListener("hashchange", () => {
-  if (!show(location.hash || START)) return;
+  const isOurs = location.hash === written; // its view is shown already, or even a newer one
+  written = null;
+  if (isOurs || !show(location.hash || START)) return;
   setScroll();
   focusHeading();
 });

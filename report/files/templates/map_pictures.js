@@ -7,11 +7,12 @@ const SIZES = [96, 200]; // pixels: far out small ones are faster to draw
 /* `thumbnail(photo)`: an address or null; `loaded()` is called whenever there is more to draw. */
 function makePictures(thumbnail, loaded) {
   const ready = new Map(); // the bitmap of a photo, or null while it loads and where there is none
-  let wanted = [], loading = 0;
+  const loading = new Set();
+  let wanted = [];
   function load(photo, size) {
     const before = ready.get(photo), image = new Image();
     if (before === undefined) ready.set(photo, null);
-    loading++;
+    loading.add(photo);
     image.src = thumbnail(photo);
     image.decode()
       .then(() => {
@@ -23,15 +24,15 @@ function makePictures(thumbnail, loaded) {
         ready.set(photo, Object.assign(bitmap, { isLarge: size === SIZES[1] }));
       }, () => {}) // a missing one remains a dot
       .finally(() => {
-        loading--;
+        loading.delete(photo);
         loaded();
         next();
       });
   }
   function next() {
-    while (loading < LOADING && wanted.length) {
+    while (loading.size < LOADING && wanted.length) {
       const { photo, size } = wanted.shift();
-      load(photo, size);
+      if (!loading.has(photo)) load(photo, size);
     }
     for (const photo of ready.keys()) {
       if (ready.size <= KEPT) break;
