@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from zlib import crc32
 
 from filelock import FileLock, Timeout
 
@@ -65,6 +66,7 @@ class CaptionJournal:
         malformed: numbers (from 1) of the lines that `load` could not read.
         repeated: good lines that a later line of the same photo has replaced.
         newest: the newest `at`, or None.
+        end: after `news`, the byte after the last whole line.
         stamps: the times of each model's records, in whole seconds since 1970; filled only by `load(with_stamps=True)`.
         times: the `at` of each photo's last record; filled only by `load(with_times=True)`.
     """
@@ -78,6 +80,7 @@ class CaptionJournal:
         self.malformed: list[int] = []
         self.repeated = 0
         self.newest: str | None = None
+        self.end = 0
         self.stamps: dict[str, array[int]] = {}
         self.times: dict[str, str] = {}
         self._blank = 0
@@ -163,6 +166,23 @@ class CaptionJournal:
         self.newest = newest or None
         self._leave_out(retry_statuses, redo_mock=redo_mock, redo_videos=redo_videos)
         return records
+
+    def news(self, start: int = 0) -> Iterator[Fields]:
+        """Yield the good records after the byte `start`, the end of a line, oldest first; `end` moves along.
+
+        Raises:
+            StopRunError: as `load`.
+        """
+        self._forget()
+        yield from self._read(self._lines_after(start), is_known=start > 0)
+
+    def checksum(self, start: int, end: int, before: int = 0) -> int:
+        """Return the CRC-32 of these bytes, and of those whose CRC-32 is `before`."""
+        with self.path.open("rb") as file:
+            file.seek(start)
+            while start < end and (block := file.read(min(1 << 20, end - start))):
+                before, start = crc32(block, before), start + len(block)
+        return before
 
     def time_of(self, rel_path: str) -> int | None:
         """Return when the photo's last record was made, in whole seconds since 1970; None if that is not known."""
@@ -339,13 +359,13 @@ class CaptionJournal:
         for rel_path in self._not_counted:
             del self.records[rel_path]
 
-    def _read(self) -> Iterator[Fields]:
-        """Yield the good records; count the blank lines and note the malformed ones."""
-        good = 0
-        beyond_ascii = False
+    def _read(self, lines: Iterable[bytes] | None = None, *, is_known: bool = False) -> Iterator[Fields]:
+        """Yield the good records; count the blank lines and note the malformed ones. `is_known`: the file is a journal."""
+        good = int(is_known)
+        beyond_ascii = is_known
         others = OtherLines()
         try:
-            for number, line in enumerate(self._lines(), 1):
+            for number, line in enumerate(self._lines() if lines is None else lines, 1):
                 record = parse_line(line)
                 if record is not None:
                     good += 1
@@ -365,12 +385,19 @@ class CaptionJournal:
         if refusal := others.refusal(self.path, good=good, beyond_ascii=beyond_ascii):
             raise StopRunError(refusal)
 
-    def _lines(self) -> Iterator[bytes]:
+    def _lines(self, start: int = 0) -> Iterator[bytes]:
         try:
             with self.path.open("rb") as file:
+                file.seek(start)
                 yield from file
         except FileNotFoundError:
             return
+
+    def _lines_after(self, start: int) -> Iterator[bytes]:
+        self.end = start
+        for line in self._lines(start):
+            self.end += len(line) if line.endswith(b"\n") else 0
+            yield line
 
     def _append(self, data: bytes) -> None:
         start = None

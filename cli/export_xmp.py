@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections import Counter
@@ -22,7 +21,7 @@ from journal import MOCK, CaptionJournal, Entry
 from library.disk import reason
 from library.photo_programs import LIBRARIES
 from library.walk import RAW_EXTENSIONS, extension, folded, walk
-from report.files.table import plain
+from report.files.table import plain, read_rows
 from sidecars.files import (
     Made,
     Sidecar,
@@ -143,7 +142,8 @@ def export(options: ExportOptions) -> ExitCode:
 def _targets(options: ExportOptions, photos_dir: Path, outcome: _Outcome) -> list[_Target]:
     """Return the sidecars of all captioned photos, a sidecar once."""
     journal = CaptionJournal(options.captions_jsonl)
-    tags = _read_tags(options.groups) if options.groups else {}
+    rows = read_rows(options.groups, "--groups") if options.groups else ()
+    tags = {plain(row["rel_path"]): tuple(_tags(row)) for row in rows}
     targets: dict[str, _Target] = {}
     photos = list(_captioned(journal, photos_dir, outcome))
     # Camera raw first: where two photos share a sidecar, Lightroom reads it for the raw one only.
@@ -252,24 +252,6 @@ def _summary(counts: Counter[str]) -> list[str]:
             "for their sidecars."
         )
     return lines
-
-
-def _read_tags(path: Path) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """Return the tags of each photo, from the report's table.
-
-    Raises:
-        StopRunError: it is no such table, or cannot be read.
-    """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            if not {"rel_path", "cluster_id", "cluster_label"} <= set(rows.fieldnames or ()):
-                raise StopRunError(f"{path} is no table of a report: give --groups a cluster_export.csv.")
-            return {plain(row["rel_path"]): tuple(_tags(row)) for row in rows}
-    except OSError as error:
-        raise StopRunError(f"{path} cannot be read ({reason(error)}): check --groups.") from None
-    except (csv.Error, UnicodeDecodeError):
-        raise StopRunError(f"{path} is no table of a report: give --groups a cluster_export.csv.") from None
 
 
 def _tags(row: Mapping[str, str | None]) -> Iterator[tuple[str, ...]]:

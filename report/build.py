@@ -114,6 +114,7 @@ class Report:
         alike: (files, m) the rows most like each, nearest first; itself where there are fewer. None where no photo has a vector.
         names: the table in which people name groups; None where it must be left alone.
         alone: what the next report must know of photos whose groups people put together.
+        start: the address in the page, from its #, that it opens at; empty for the groups.
     """
 
     rows: Sequence[Row]
@@ -132,6 +133,7 @@ class Report:
     alike: NDArray[np.int64] | None = None
     names: NamesTable | None = None
     alone: Mapping[str, tuple[int, float | None]] = field(default_factory=dict)
+    start: str = ""
 
 
 def build(

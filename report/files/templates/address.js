@@ -74,7 +74,7 @@ function writeAddress() {
 }
 
 addEventListener("hashchange", () => {
-  if (!show(location.hash || "#groups")) return;
+  if (!show(location.hash || data.start || "#groups")) return;
   setScroll();
   focusHeading();
 });

@@ -27,7 +27,7 @@ addEventListener("keydown", (event) => {
   } else if (!$("view-list").hidden) follow($("back").getAttribute("href"));
 });
 
-show(location.hash || "#groups");
+show(location.hash || data.start || "#groups");
 setScroll();
 closesWithBack = false; // a photo that the page was opened with is the first entry of the history
 // Get search ready before the first word is typed, but after the first pictures.

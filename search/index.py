@@ -1,0 +1,232 @@
+"""Owns the index of a journal's captions and of a report's table: a SQLite file, brought up to date by what is new. A cache.
+
+    photos     of each photo its caption, the names of its groups and events, the days it may have been taken on
+    words      FTS5 over the folded words of these, which `search/words.py` makes; it keeps no text of its own
+    pictures   the photo of each row of the vectors (search/pictures.py)
+    facts      up to where the journal is read, and which table
+
+Whoever uses it holds its lock, so that no two processes write or delete it at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
+
+from errors import StopRunError
+from library.disk import reason
+from library.walk import extension
+from report.files.table import plain, read_rows
+from search.query import Span, span
+from search.words import separated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from journal import CaptionJournal
+
+_FORMAT = "1"
+"""Another number when the index holds other things: then it is made again."""
+_BATCH = 20_000
+"""Records between two moments at which what is indexed is kept; a kill costs no more."""
+_NAMES = ("group_name", "event_name", "event_label", "trip_name", "trip_label", "place")
+"""Columns of the report's table that name what a photo belongs to. A table has only those that its report knew."""
+_TAKEN = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
+_SCHEMA = """
+CREATE TABLE facts(name TEXT PRIMARY KEY, value);
+CREATE TABLE photos(id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, caption TEXT, names TEXT NOT NULL DEFAULT '',
+                    first INTEGER, last INTEGER, listed INTEGER NOT NULL DEFAULT 0, checksum INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX taken ON photos(first, last) WHERE first IS NOT NULL;
+CREATE TABLE pictures(row INTEGER PRIMARY KEY, path TEXT NOT NULL);
+CREATE INDEX pictured ON pictures(path);
+CREATE VIRTUAL TABLE words USING fts5(caption, path, names, content='', tokenize='ascii');
+INSERT INTO words(words, rank) VALUES('rank', 'bm25(4.0, 2.0, 1.0)');
+"""
+"""Captions count most, then the names of files and folders, then what a photo belongs to: as on the page. The text is folded
+already; to the tokenizer `ascii` all that is not ASCII is part of a word."""
+
+
+class Shown(NamedTuple):
+    """What is known of a photo that is found."""
+
+    path: str
+    caption: str | None
+    names: str
+    first: int | None
+    last: int | None
+
+
+class Index:
+    """The index in `path`, or in memory; what is damaged raises `sqlite3.Error`."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.database = sqlite3.connect(path or ":memory:")
+        self.database.execute("PRAGMA synchronous = NORMAL")
+        self.database.execute("PRAGMA cache_size = -65536")
+        tables = self.database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not tables:
+            self._make()
+        elif self.fact("format") != _FORMAT:
+            raise sqlite3.DatabaseError("the index of another version")
+
+    def close(self) -> None:
+        self.database.close()
+
+    def _make(self) -> None:
+        self.database.executescript(
+            f"BEGIN; {_SCHEMA} INSERT INTO facts VALUES('format', '{_FORMAT}'); COMMIT"
+        )
+
+    def fact(self, name: str) -> Any:  # noqa: ANN401 - a text, a number or bytes, as it was set
+        row = self.database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return row and row[0]
+
+    def set_facts(self, facts: Mapping[str, str | int | bytes]) -> None:
+        self.database.executemany("INSERT OR REPLACE INTO facts VALUES(?, ?)", facts.items())
+
+    def read_journal(self, journal: CaptionJournal) -> None:
+        """Bring the captions up to date: read what was added; all of a journal that is another one now.
+
+        Raises:
+            StopRunError: the journal cannot be read, or it is none.
+        """
+        try:
+            status = os.stat(journal.path)
+            stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
+            if self.fact("stamp") == stamp:
+                return
+            end, checksum = int(self.fact("end") or 0), int(self.fact("checksum") or 0)
+            if status.st_size < end or journal.checksum(0, end) != checksum:
+                raise sqlite3.DatabaseError("of another journal, which this one has replaced")
+            for number, record in enumerate(journal.news(end), 1):
+                # Only what is finished can be found: the last record of a photo counts, and it may be an error.
+                caption = record["caption"] if record["status"] == "success" else None
+                self._put(record["rel_path"], caption=caption)
+                if number % _BATCH == 0:
+                    checksum = journal.checksum(end, journal.end, checksum)
+                    end = journal.end
+                    self.set_facts({"end": end, "checksum": checksum})
+                    self.database.commit()
+            checksum = journal.checksum(end, journal.end, checksum)
+        except OSError as error:
+            raise StopRunError(
+                f"{journal.path} cannot be read ({reason(error)}): check the disk and the file's permissions."
+            ) from None
+        self.set_facts({"end": journal.end, "checksum": checksum, "stamp": stamp})
+        self.database.commit()
+
+    def read_table(self, path: Path) -> None:
+        """Bring what a report says of the photos up to date, by its table; without one nothing is said.
+
+        Raises:
+            StopRunError: it is no such table, or cannot be read.
+        """
+        try:
+            status = os.stat(path)
+            stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
+        except FileNotFoundError:
+            stamp = ""
+        if (self.fact("table") or "") == stamp:
+            return
+        listed = int(self.fact("listed") or 0) + 1
+        for row in read_rows(path, "--report") if stamp else ():
+            names = "\n".join(dict.fromkeys(plain(name) for one in _NAMES if (name := row.get(one))))
+            self._put(plain(row["rel_path"]), names=names, days=_days(row), listed=listed)
+        others = "SELECT path FROM photos WHERE listed NOT IN (0, ?)"
+        for (gone,) in self.database.execute(others, (listed,)).fetchall():
+            self._put(gone, names="", days=None, listed=0)
+        self.set_facts({"table": stamp, "listed": listed})
+        self.database.commit()
+
+    def _put(self, path: str, **said: object) -> None:
+        """Keep what is said now of a photo; what is not said stays."""
+        run = self.database.execute
+        path = _storable(path)
+        old = run(
+            "SELECT id, caption, names, first, last, listed FROM photos WHERE path = ?", (path,)
+        ).fetchone()
+        number, caption, names, first, last, listed = old or (None, None, "", None, None, 0)
+        new_caption = said.get("caption", caption)
+        new_caption = _storable(str(new_caption)) if new_caption is not None else None
+        new_names = _storable(str(said.get("names", names)))
+        days = said.get("days", (first, last)) or (None, None)
+        new_listed = said.get("listed", listed)
+        is_kept = new_caption is not None or new_listed
+        if old and (not is_kept or (new_caption, new_names) != (caption, names)):
+            entry = (number, separated(caption or ""), _named(path), separated(names))
+            run("INSERT INTO words(words, rowid, caption, path, names) VALUES('delete', ?, ?, ?, ?)", entry)
+        if not is_kept:
+            run("DELETE FROM photos WHERE id = ?", (number,))
+            return
+        number = run(
+            "INSERT INTO photos(id, path, caption, names, first, last, listed, checksum) VALUES(?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT(path) DO UPDATE SET caption=excluded.caption, names=excluded.names, first=excluded.first, "
+            "last=excluded.last, listed=excluded.listed, checksum=excluded.checksum RETURNING id",
+            (
+                number,
+                path,
+                new_caption,
+                new_names,
+                *days,
+                new_listed,
+                _checksum(path, new_caption, new_names),
+            ),  # type: ignore[misc]
+        ).fetchone()[0]
+        if not old or (new_caption, new_names) != (caption, names):
+            entry = (number, separated(new_caption or ""), _named(path), separated(new_names))
+            run("INSERT INTO words(rowid, caption, path, names) VALUES(?, ?, ?, ?)", entry)
+
+    def has_dates(self) -> bool:
+        """Tell whether it is known of any photo when it was taken."""
+        return bool(
+            self.database.execute("SELECT EXISTS(SELECT 1 FROM photos WHERE first IS NOT NULL)").fetchone()[0]
+        )
+
+    def shown(self, numbers: Sequence[int]) -> list[Shown]:
+        """Return what is known of photos, by their numbers here."""
+        found = []
+        for number in numbers:
+            *row, checksum = self.database.execute(
+                "SELECT path, caption, names, first, last, checksum FROM photos WHERE id = ?", (number,)
+            ).fetchone()
+            one = Shown(*row)
+            if checksum != _checksum(one.path, one.caption, one.names):
+                raise sqlite3.DatabaseError("a text is not what was written")
+            found.append(one)
+        return found
+
+    def set_pictures(self, paths: Iterable[str], state: str, width: int, scales: bytes) -> None:
+        """Keep of which photo each row of the vectors is; `state` tells these vectors from later ones."""
+        self.database.execute("DELETE FROM pictures")
+        rows = ((row, _storable(path)) for row, path in enumerate(paths))
+        self.database.executemany("INSERT INTO pictures VALUES(?, ?)", rows)
+        self.set_facts({"pictures": state, "width": width, "scales": scales})
+        self.database.commit()
+
+
+def _storable(text: str) -> str:
+    """Return a text without halves of characters, which SQLite cannot hold."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _named(path: str) -> str:
+    """Return the words of a photo's name and of its folders, without the extension."""
+    kind = extension(path)
+    return separated(path[: -len(kind) - 1] if kind else path)
+
+
+def _checksum(path: str, caption: str | None, names: str) -> int:
+    return crc32(f"{path}\0{caption}\0{names}".encode())
+
+
+def _days(row: Mapping[str, str]) -> Span | None:
+    """Return the days on which a photo may have been taken; the date of its file says nothing of it."""
+    taken = _TAKEN.match(row.get("taken_at") or "")
+    if not taken or row.get("taken_from") == "file":
+        return None
+    year, month, day = (int(part or 0) for part in taken.groups())
+    return span(year, month or 1, month or 12, day)
