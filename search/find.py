@@ -87,7 +87,8 @@ def _why(photo: Shown, terms: Sequence[Term], near: float | None) -> Found:
         "names": separated(photo.names),
     }
     for term in terms:
-        where = next((column for column in COLUMNS if _stands_in(term, f" {texts[column]} ")), None)
+        among = COLUMNS[:1] if term.when and not term.when.is_word else COLUMNS
+        where = next((column for column in among if _stands_in(term, f" {texts[column]} ")), None)
         if where:
             found.words.setdefault(where, []).append(term.text)
         elif not term.when:
