@@ -106,8 +106,7 @@ def find_photos(options: FindOptions) -> ExitCode:
     asked = Asked(options.query, options.days, options.limit, options.by != "image")
 
     def use(index: Index, folder: Path | None) -> list[Found]:
-        index.read_journal(journal)
-        index.read_table(options.report_folder / TABLE)
+        index.catch_up(journal, options.report_folder / TABLE)
         if options.days and not index.has_dates():
             raise StopRunError(
                 f"When photos were taken is known from a report, and there is none in {options.report_folder}: run "

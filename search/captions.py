@@ -32,7 +32,7 @@ def condition(terms: Sequence[Term], days: Span | None) -> Condition:
         parts.append("last >= ? AND first <= ?")
         values += days
     for term in terms:
-        said = "id IN (SELECT rowid FROM words WHERE words MATCH ?)"
+        said = "+id IN (SELECT rowid FROM words WHERE words MATCH ?)"
         if term.when:
             dated, numbers = _dated(term.when)
             parts.append(f"({dated} OR {said})")
@@ -74,7 +74,7 @@ def ranked(index: Index, terms: Sequence[Term], must: Condition, enough: int, mo
     kinds = [_in(_CAPTION, _all(wanted, _whole)), _in(_OWN, everywhere), everywhere]
     if len(wanted) > 1:
         kinds.append(" OR ".join(map(_any_form, wanted)))
-    among = f" AND rowid IN (SELECT id FROM photos WHERE {must.sql})" if must.sql else ""  # noqa: S608
+    among = f" AND +rowid IN (SELECT id FROM photos WHERE {must.sql})" if must.sql else ""  # noqa: S608
     query = f"SELECT rowid FROM words WHERE words MATCH ?{among} ORDER BY rank LIMIT ?"  # noqa: S608 - ours
     found: dict[int, None] = {}
     for kind in kinds:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
@@ -39,7 +40,8 @@ _TAKEN = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
 _SCHEMA = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value);
 CREATE TABLE photos(id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, caption TEXT, names TEXT NOT NULL DEFAULT '',
-                    first INTEGER, last INTEGER, listed INTEGER NOT NULL DEFAULT 0, checksum INTEGER NOT NULL DEFAULT 0);
+                    first INTEGER, last INTEGER, listed INTEGER NOT NULL DEFAULT 0, indexed INTEGER NOT NULL, checksum INTEGER NOT NULL);
+CREATE INDEX unindexed ON photos(id) WHERE indexed = 0;
 CREATE INDEX taken ON photos(first, last) WHERE first IS NOT NULL;
 CREATE TABLE pictures(row INTEGER PRIMARY KEY, path TEXT NOT NULL);
 CREATE INDEX pictured ON pictures(path);
@@ -58,6 +60,16 @@ class Shown(NamedTuple):
     names: str
     first: int | None
     last: int | None
+
+
+class _Said(NamedTuple):
+    """What the journal and the report's table say of a photo; `listed` numbers the reading of the table that had it."""
+
+    caption: str | None = None
+    names: str = ""
+    first: int | None = None
+    last: int | None = None
+    listed: int = 0
 
 
 class Index:
@@ -88,12 +100,18 @@ class Index:
     def set_facts(self, facts: Mapping[str, str | int | bytes]) -> None:
         self.database.executemany("INSERT OR REPLACE INTO facts VALUES(?, ?)", facts.items())
 
-    def read_journal(self, journal: CaptionJournal) -> None:
-        """Bring the captions up to date: read what was added; all of a journal that is another one now.
+    def catch_up(self, journal: CaptionJournal, table: Path) -> None:
+        """Bring the index up to date: read what was added to the journal, and the report's table if it is another one.
 
         Raises:
-            StopRunError: the journal cannot be read, or it is none.
+            StopRunError: the journal or the table cannot be read, or is none.
+            sqlite3.Error: the index is damaged, or another journal has taken the place of the one that was read.
         """
+        self._read_journal(journal)
+        self._read_table(table)
+        self._index_words()
+
+    def _read_journal(self, journal: CaptionJournal) -> None:
         try:
             status = os.stat(journal.path)
             stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
@@ -105,7 +123,7 @@ class Index:
             for number, record in enumerate(journal.news(end), 1):
                 # Only what is finished can be found: the last record of a photo counts, and it may be an error.
                 caption = record["caption"] if record["status"] == "success" else None
-                self._put(record["rel_path"], caption=caption)
+                self._put(record["rel_path"], caption=caption and _storable(caption))
                 if number % _BATCH == 0:
                     checksum = journal.checksum(end, journal.end, checksum)
                     end = journal.end
@@ -119,12 +137,8 @@ class Index:
         self.set_facts({"end": journal.end, "checksum": checksum, "stamp": stamp})
         self.database.commit()
 
-    def read_table(self, path: Path) -> None:
-        """Bring what a report says of the photos up to date, by its table; without one nothing is said.
-
-        Raises:
-            StopRunError: it is no such table, or cannot be read.
-        """
+    def _read_table(self, path: Path) -> None:
+        """Without a table nothing is said of groups and times."""
         try:
             status = os.stat(path)
             stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
@@ -135,50 +149,53 @@ class Index:
         listed = int(self.fact("listed") or 0) + 1
         for row in read_rows(path, "--report") if stamp else ():
             names = "\n".join(dict.fromkeys(plain(name) for one in _NAMES if (name := row.get(one))))
-            self._put(plain(row["rel_path"]), names=names, days=_days(row), listed=listed)
+            first, last = _days(row) or (None, None)
+            self._put(plain(row["rel_path"]), names=_storable(names), first=first, last=last, listed=listed)
         others = "SELECT path FROM photos WHERE listed NOT IN (0, ?)"
         for (gone,) in self.database.execute(others, (listed,)).fetchall():
-            self._put(gone, names="", days=None, listed=0)
+            self._put(gone, names="", first=None, last=None, listed=0)
         self.set_facts({"table": stamp, "listed": listed})
         self.database.commit()
 
-    def _put(self, path: str, **said: object) -> None:
-        """Keep what is said now of a photo; what is not said stays."""
+    def _put(self, path: str, **said: str | int | None) -> None:
+        """Keep what is said now of a photo; what is not said stays. Its words come into the index with `_index_words`."""
         run = self.database.execute
         path = _storable(path)
-        old = run(
-            "SELECT id, caption, names, first, last, listed FROM photos WHERE path = ?", (path,)
-        ).fetchone()
-        number, caption, names, first, last, listed = old or (None, None, "", None, None, 0)
-        new_caption = said.get("caption", caption)
-        new_caption = _storable(str(new_caption)) if new_caption is not None else None
-        new_names = _storable(str(said.get("names", names)))
-        days = said.get("days", (first, last)) or (None, None)
-        new_listed = said.get("listed", listed)
-        is_kept = new_caption is not None or new_listed
-        if old and (not is_kept or (new_caption, new_names) != (caption, names)):
-            entry = (number, separated(caption or ""), _named(path), separated(names))
+        columns = "caption, names, first, last, listed, id, indexed"
+        found = run(f"SELECT {columns} FROM photos WHERE path = ?", (path,)).fetchone()  # noqa: S608 - ours
+        before = _Said(*found[:5]) if found else _Said()
+        now = before._replace(**said)  # type: ignore[arg-type]
+        if now == before:
+            return
+        is_kept = now.caption is not None or now.listed
+        is_same = (now.caption, now.names) == (before.caption, before.names)
+        number, indexed = found[5:] if found else (None, 0)
+        if indexed and not (is_kept and is_same):
+            entry = (number, *_words(before.caption, path, before.names))
             run("INSERT INTO words(words, rowid, caption, path, names) VALUES('delete', ?, ?, ?, ?)", entry)
+            indexed = 0
+        values = (*now, indexed, _checksum(path, now.caption, now.names))
         if not is_kept:
             run("DELETE FROM photos WHERE id = ?", (number,))
-            return
-        number = run(
-            "INSERT INTO photos(id, path, caption, names, first, last, listed, checksum) VALUES(?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT(path) DO UPDATE SET caption=excluded.caption, names=excluded.names, first=excluded.first, "
-            "last=excluded.last, listed=excluded.listed, checksum=excluded.checksum RETURNING id",
-            (
-                number,
-                path,
-                new_caption,
-                new_names,
-                *days,
-                new_listed,
-                _checksum(path, new_caption, new_names),
-            ),  # type: ignore[misc]
-        ).fetchone()[0]
-        if not old or (new_caption, new_names) != (caption, names):
-            entry = (number, separated(new_caption or ""), _named(path), separated(new_names))
-            run("INSERT INTO words(rowid, caption, path, names) VALUES(?, ?, ?, ?)", entry)
+        elif found:
+            run(
+                "UPDATE photos SET caption=?, names=?, first=?, last=?, listed=?, indexed=?, checksum=? WHERE id=?",
+                (*values, number),
+            )
+        else:
+            run(
+                "INSERT INTO photos(caption, names, first, last, listed, indexed, checksum, path) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, path),
+            )
+
+    def _index_words(self) -> None:
+        new = self.database.execute("SELECT id, caption, path, names FROM photos WHERE indexed = 0")
+        entries = ((number, *_words(caption, path, names)) for number, caption, path, names in new)
+        self.database.executemany(
+            "INSERT INTO words(rowid, caption, path, names) VALUES(?, ?, ?, ?)", entries
+        )
+        self.database.execute("UPDATE photos SET indexed = 1 WHERE indexed = 0")
+        self.database.commit()
 
     def has_dates(self) -> bool:
         """Tell whether it is known of any photo when it was taken."""
@@ -213,10 +230,17 @@ def _storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _named(path: str) -> str:
-    """Return the words of a photo's name and of its folders, without the extension."""
+def _words(caption: str | None, path: str, names: str) -> tuple[str, str, str]:
+    """Return what the index holds of a photo; of its path all but the extension."""
     kind = extension(path)
-    return separated(path[: -len(kind) - 1] if kind else path)
+    named = path[: -len(kind) - 1] if kind else path
+    return separated(caption or ""), separated(named), _folded(names)
+
+
+@lru_cache(10_000)
+def _folded(names: str) -> str:
+    """Many photos have the same names."""
+    return separated(names)
 
 
 def _checksum(path: str, caption: str | None, names: str) -> int:

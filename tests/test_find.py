@@ -74,8 +74,7 @@ def shown(product: Product, query: str, days: Span | None = None) -> dict[str, s
     journal = CaptionJournal(product.journal)
 
     def use(index: Index, _: Path | None) -> dict[str, str | None]:
-        index.read_journal(journal)
-        index.read_table(product.folder / "cluster_export.csv")
+        index.catch_up(journal, product.folder / "cluster_export.csv")
         return {one.photo.path: one.photo.caption for one in search(index, Asked(query, days))}
 
     return with_index(journal, use, pytest.fail)

@@ -57,8 +57,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
     ]
     write_table(folder / "cluster_export.csv", rows)
     made = Index(None)
-    made.read_journal(CaptionJournal(journal))
-    made.read_table(folder / "cluster_export.csv")
+    made.catch_up(CaptionJournal(journal), folder / "cluster_export.csv")
     return made
 
 
