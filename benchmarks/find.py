@@ -158,7 +158,7 @@ def recall(photos: Path) -> dict[str, float]:
     truth = {line["file"]: line["class"] for line in lines}
     rng = np.random.default_rng(3)
     directions: dict[str, Floats] = defaultdict(lambda: rng.standard_normal(WIDTH, np.float32))
-    noise = 2.2 * rng.standard_normal((len(truth), WIDTH), np.float32)
+    noise = 3.6 * rng.standard_normal((len(truth), WIDTH), np.float32)
     kinds = [label.partition("/")[0] for label in truth.values()]
     rows = unit(np.stack([directions[kind] + 0.6 * directions[label] for kind, label in zip(kinds, truth.values(), strict=True)]) + noise)  # fmt: skip
     queries = {

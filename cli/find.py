@@ -41,6 +41,8 @@ _HUB_MODEL = re.compile(r"(\S+/\S+) \S+ \d+px")
 _OF_PICTURES = re.compile(r".* \d+px")
 _COLUMNS: dict[Column, str] = {"caption": "caption", "path": "name", "names": "group or event"}
 _FAR = 99_991_231
+_LARGE = 20_000_000
+"""Bytes of a journal that take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ def find_photos(options: FindOptions) -> ExitCode:
     asked = Asked(options.query, options.days, options.limit, options.by != "image")
 
     def use(index: Index, folder: Path | None) -> list[Found]:
+        if index.is_new and options.captions_jsonl.stat().st_size > _LARGE:
+            _say("Making the index of the captions; the next search finds it made.")
         index.catch_up(journal, options.report_folder / TABLE)
         if options.days and not index.has_dates():
             raise StopRunError(
@@ -210,7 +214,7 @@ def _print(found: Iterable[Found], options: FindOptions) -> None:
         if options.as_json:
             said = {
                 "rel_path": path,
-                "path": full if options.photos_dir else None,
+                "path": os.path.abspath(full) if options.photos_dir else None,
                 "caption": one.photo.caption,
                 "taken": _taken(one) or None,
                 "belongs_to": one.photo.names.split("\n") if one.photo.names else [],

@@ -161,6 +161,8 @@ class Index:
         """Keep what is said now of a photo; what is not said stays. Its words come into the index with `_index_words`."""
         run = self.database.execute
         path = _storable(path)
+        if path.startswith("/") or ".." in path.split("/"):  # outside the library
+            return
         columns = "caption, names, first, last, listed, id, indexed"
         found = run(f"SELECT {columns} FROM photos WHERE path = ?", (path,)).fetchone()  # noqa: S608 - ours
         before = _Said(*found[:5]) if found else _Said()
@@ -196,6 +198,11 @@ class Index:
         )
         self.database.execute("UPDATE photos SET indexed = 1 WHERE indexed = 0")
         self.database.commit()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no journal was read to its end yet."""
+        return self.fact("stamp") is None
 
     def has_dates(self) -> bool:
         """Tell whether it is known of any photo when it was taken."""

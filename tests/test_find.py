@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -218,7 +219,7 @@ def test_a_report_that_is_another_one_is_noticed(lake: Product) -> None:
     assert find(lake, "kayak") == ["2019/IMG_0001.jpg", "2020/IMG_0004.jpg"]
 
 
-DAMAGE = {
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "no database": lambda data: b"\0" * 100 + b"something else",
     "cut": lambda data: data[: len(data) // 2],
