@@ -233,7 +233,7 @@ def _print(found: Iterable[Found], options: FindOptions) -> None:
 
 def _why(one: Found) -> str:
     parts = [f"{_COLUMNS[column]}: {', '.join(words)}" for column, words in one.words.items()]
-    if one.missing:
+    if one.missing and (one.words or one.near is None):
         parts.append(f"without: {', '.join(one.missing)}")
     if one.near is not None:
         parts.append(f"picture: {one.near:.2f}")

@@ -1,7 +1,7 @@
 """Owns the index of a journal's captions and of a report's table: a SQLite file, brought up to date by what is new. A cache.
 
     photos     of each photo its caption, the names of its groups and events, the days it may have been taken on
-    words      FTS5 over the folded words of these, which `search/words.py` makes; it keeps no text of its own
+    words      FTS5 over the folded words of these, which `search/words.py` makes; it keeps no text
     pictures   the photo of each row of the vectors (search/pictures.py)
     facts      up to where the journal is read, and which table
 
