@@ -64,7 +64,9 @@ def with_index(
         else:
             try:
                 return _used(folder, use)
-            except (sqlite3.Error, OSError):
+            except StopRunError:
+                raise
+            except Exception:  # noqa: BLE001 - of what is damaged anything may come; from a new index it is raised
                 _remove(folder)
             try:
                 return _used(folder, use)
