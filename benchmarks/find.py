@@ -3,7 +3,7 @@ Measures `caption.py find`: making its index, then the work of a search whose in
 
     uv run --extra dev python benchmarks/find.py [--photos 44583] [--recall ../shared/corpora/photos]
 
-Captions are drawn words, a few of them very common; vectors are noise of CLIP's size, and so is that of the query. The yardstick
+Times are those of the processor, so that other work on the machine does not count. Captions are drawn words, a few of them very common; vectors are noise of CLIP's size, and so is that of the query. The yardstick
 looks for the same words in captions that are in memory already, one after the other, and multiplies the same vectors as floats.
 
 With `--recall` also how many photos of a label are among the first (as many as have it), for each label of a folder as that
@@ -120,9 +120,9 @@ def measure(folder: Path) -> None:
                 vector,
             )
 
-        begin = time.perf_counter()
+        begin = time.process_time()
         with_index(journal, use, print)
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     made = seconds("0", text)
     found = {name: [[seconds(query, vector) for _ in range(3)] for vector in (None, text)] for name, query in QUERIES.items()}  # fmt: skip
@@ -141,9 +141,9 @@ def yardstick(folder: Path) -> tuple[float, float]:
     def best(work: Callable[[], object]) -> float:
         times = []
         for _ in range(3):
-            begin = time.perf_counter()
+            begin = time.process_time()
             work()
-            times.append(time.perf_counter() - begin)
+            times.append(time.process_time() - begin)
         return min(times)
 
     two = spelled(0), spelled(1)

@@ -1,8 +1,9 @@
 """Owns the index of a journal's captions and of a report's table: a SQLite file, brought up to date by what is new. A cache.
 
-    photos     of each photo its caption, the names of its groups and events, the days it may have been taken on
+    photos     of each photo its caption, the names of its groups and events, the days it may have been taken on, the row of
+               its picture's vector
     words      FTS5 over the folded words of these, which `search/words.py` makes; it keeps no text
-    pictures   the photo of each row of the vectors (search/pictures.py)
+    pictures   the row of each path that has a vector (search/pictures.py), whether it is among the photos or not
     facts      up to where the journal is read, and which table
 
 Whoever uses it holds its lock, so that no two processes write or delete it at once.
@@ -40,11 +41,11 @@ _TAKEN = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
 _SCHEMA = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value);
 CREATE TABLE photos(id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, caption TEXT, names TEXT NOT NULL DEFAULT '',
-                    first INTEGER, last INTEGER, listed INTEGER NOT NULL DEFAULT 0, indexed INTEGER NOT NULL, checksum INTEGER NOT NULL);
+                    first INTEGER, last INTEGER, listed INTEGER NOT NULL DEFAULT 0, indexed INTEGER NOT NULL, checksum INTEGER NOT NULL, picture INTEGER);
 CREATE INDEX unindexed ON photos(id) WHERE indexed = 0;
-CREATE INDEX taken ON photos(first, last) WHERE first IS NOT NULL;
-CREATE TABLE pictures(row INTEGER PRIMARY KEY, path TEXT NOT NULL);
-CREATE INDEX pictured ON pictures(path);
+CREATE INDEX taken ON photos(first, last, picture);
+CREATE INDEX pictured ON photos(picture) WHERE picture IS NOT NULL;
+CREATE TABLE pictures(path TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(caption, path, names, content='', tokenize='ascii');
 INSERT INTO words(words, rank) VALUES('rank', 'bm25(4.0, 2.0, 1.0)');
 """
@@ -186,8 +187,9 @@ class Index:
             )
         else:
             run(
-                "INSERT INTO photos(caption, names, first, last, listed, indexed, checksum, path) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-                (*values, path),
+                "INSERT INTO photos(caption, names, first, last, listed, indexed, checksum, path, picture) "
+                "VALUES(?, ?, ?, ?, ?, ?, ?, ?, (SELECT row FROM pictures WHERE path = ?))",
+                (*values, path, path),
             )
 
     def _index_words(self) -> None:
@@ -226,8 +228,10 @@ class Index:
     def set_pictures(self, paths: Iterable[str], state: str, width: int, scales: bytes) -> None:
         """Keep of which photo each row of the vectors is; `state` tells these vectors from later ones."""
         self.database.execute("DELETE FROM pictures")
-        rows = ((row, _storable(path)) for row, path in enumerate(paths))
-        self.database.executemany("INSERT INTO pictures VALUES(?, ?)", rows)
+        rows = ((_storable(path), row) for row, path in enumerate(paths))
+        self.database.executemany("INSERT OR REPLACE INTO pictures VALUES(?, ?)", rows)
+        of_path = "SELECT row FROM pictures WHERE pictures.path = photos.path"
+        self.database.execute(f"UPDATE photos SET picture = ({of_path})")  # noqa: S608 - ours
         self.set_facts({"pictures": state, "width": width, "scales": scales})
         self.database.commit()
 

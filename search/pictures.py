@@ -33,17 +33,16 @@ class Pictures:
     def ranked(self, index: Index, text: Floats, must: Condition, most: int) -> list[tuple[int, float]]:
         """Return the photos whose pictures are nearest to the vector of a text, (d,), with their cosines, nearest first."""
         near = self._cosines(text)
+        rows = np.arange(len(near))
         if must.sql:
-            among = f"SELECT row FROM pictures JOIN photos USING(path) WHERE {must.sql}"  # noqa: S608 - ours
-            rows = np.fromiter((row for (row,) in index.database.execute(among, must.values)), np.int64)
-        else:
-            rows = np.arange(len(near))
+            query = f"SELECT picture FROM photos WHERE picture IS NOT NULL AND {must.sql}"  # noqa: S608 - ours
+            rows = np.fromiter((row for (row,) in index.database.execute(query, must.values)), np.int64)
         if len(rows) > most:
             rows = rows[np.argpartition(-near[rows], most)[:most]]
-        rows = rows[np.lexsort((rows, -near[rows]))]
-        number = "SELECT photos.id FROM pictures JOIN photos USING(path) WHERE row = ?"
-        known = ((index.database.execute(number, (row,)).fetchone(), near[row]) for row in rows.tolist())
-        return [(photo[0], round(float(cosine), 4)) for photo, cosine in known if photo]
+        best = rows[np.lexsort((rows, -near[rows]))].tolist()
+        number = "SELECT id FROM photos WHERE picture = ?"
+        photos = ((index.database.execute(number, (row,)).fetchone(), near[row]) for row in best)
+        return [(photo[0], round(float(cosine), 4)) for photo, cosine in photos if photo]
 
     def _cosines(self, text: Floats) -> Floats:
         near = np.empty(len(self._rows), np.float32)
