@@ -59,7 +59,8 @@ def show_page(found: Sequence[Found], title: str, photos_dir: Path, own: Path) -
     Raises:
         StopRunError: the page cannot be written, or packages are missing.
     """
-    folder = _folder(own, title)
+    # Among the photos its pictures would be taken for the library's.
+    folder = _temporary() if lies_in(own, photos_dir) else _folder(own, title)
     photos = _photos(found, photos_dir)
     pictures = make_pictures(photos, folder, folder / ".cache")
     rows = [_row(one, picture) for one, picture in zip(found, pictures, strict=True)]
@@ -120,5 +121,9 @@ def _folder(own: Path, title: str) -> Path:
         for page in [page for page in others if page != folder][_PAGES - 1 :]:
             shutil.rmtree(page, ignore_errors=True)
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="found-"))
+        return _temporary()
     return folder
+
+
+def _temporary() -> Path:
+    return Path(tempfile.mkdtemp(prefix="found-"))

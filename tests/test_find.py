@@ -43,6 +43,7 @@ CAPTIONS = {
 
 @pytest.fixture
 def lake(product: Product) -> Product:
+    product.env["BROWSER"] = "true"  # a program that opens nothing
     for path, caption in CAPTIONS.items():
         write(product, path, caption)
         draw(product.photos / path)
@@ -168,6 +169,22 @@ def test_the_newest_record_of_a_photo_counts(lake: Product) -> None:
         file.write("\nnot a record\n")
     write(lake, "new.jpg", "A zebra")
     assert find(lake, "zebra") == ["new.jpg"]
+
+
+def test_nothing_outside_the_library_is_found(lake: Product) -> None:
+    for path in ("/etc/lake.jpg", "../lake.jpg", "2019/../../lake.jpg"):
+        write(lake, path, "A lake elsewhere")
+    assert len(find(lake, "lake")) == 2
+
+
+def test_a_page_does_not_lie_among_the_photos(lake: Product) -> None:
+    inside = lake.photos / "captions.jsonl"
+    lake.journal.rename(inside)
+    lake.env["TMPDIR"] = str(lake.folder)
+    flags = ["--captions-jsonl", str(inside), "--photos-dir", str(lake.photos), "--open"]
+    page = Path(lake.call("find", "red", *flags).stdout.splitlines()[-1].removeprefix("The page is "))
+    assert page.parent.parent == lake.folder
+    assert not list((lake.photos / "captions.jsonl.find").rglob("*.jpg"))
 
 
 def test_only_what_is_new_is_read(lake: Product) -> None:
@@ -352,9 +369,7 @@ def test_a_page_of_what_was_found(lake: Product, watched: Watched, tmp_path: Pat
     program = tmp_path / "browser"
     program.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
     program.chmod(0o755)
-    lake.env = {name: value for name, value in lake.env.items() if "DISPLAY" not in name} | {
-        "BROWSER": str(program)
-    }
+    lake.env["BROWSER"] = str(program)
     said = lake.call("find", "red", "--photos-dir", str(lake.photos), "--open").stdout.splitlines()
     page = Path(said[-1].removeprefix("The page is "))
     wait_for(opened.exists)
