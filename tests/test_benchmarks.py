@@ -30,6 +30,7 @@ from tests.conftest import ROOT
         "page",
         "thumbnails",
         "dates",
+        "find",
     ],
 )
 def test_a_benchmark_prints_its_table(command: str) -> None:

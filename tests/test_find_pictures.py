@@ -35,9 +35,12 @@ def warm(report: Report, *flags: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_report_with_a_model_lets_pictures_be_found(report: Report, clip: Path, tmp_path: Path) -> None:
     report.with_model("--photos-dir", str(EXAMPLES), "--clip-model", str(clip))
-    report.write(said("2023/mountains/IMG_0412.JPG", "A lighthouse"), said("gone.jpg", "A lighthouse of sand"))
+    report.write(
+        said("2023/mountains/IMG_0412.JPG", "A lighthouse"), said("gone.jpg", "A lighthouse of sand")
+    )
     flags = ("a", "lighthouse", "--clip-model", str(clip), "--limit", "30")
     pictures = warm(report, *flags, "--by", "image")
     nearest = [float(str(one["picture"])) for one in pictures]

@@ -132,7 +132,7 @@ ENDED = st.builds(
 )
 
 
-@settings(max_examples=2000, database=None)
+@settings(max_examples=500, database=None)
 @given(ENDED, ENDED)
 def test_variants_are_the_other_way_round_of_forms(one: str, other: str) -> None:
     assert (other in variants(one)) == bool(forms(one) & forms(other))
@@ -154,7 +154,7 @@ def test_words_and_forms_are_those_of_the_page() -> None:
     ]
 
 
-@settings(max_examples=500, database=None)
+@settings(max_examples=200, database=None)
 @given(st.text() | st.text('"“”*^:(){}+-,. \x00\ud800andORNOT狗ß12', max_size=40))
 def test_no_query_is_more_than_words(index: Index, query: str) -> None:
     for one in found(index, query):
