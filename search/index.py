@@ -225,15 +225,13 @@ class Index:
             found.append(one)
         return found
 
-    def set_pictures(self, paths: Iterable[str], state: str, width: int, scales: bytes) -> None:
-        """Keep of which photo each row of the vectors is; `state` tells these vectors from later ones."""
+    def set_pictures(self, rows: Iterable[tuple[str, int]]) -> None:
+        """Keep which row of the vectors is of which path."""
         self.database.execute("DELETE FROM pictures")
-        rows = ((_storable(path), row) for row, path in enumerate(paths))
-        self.database.executemany("INSERT OR REPLACE INTO pictures VALUES(?, ?)", rows)
+        named = ((_storable(path), row) for path, row in rows)
+        self.database.executemany("INSERT OR REPLACE INTO pictures VALUES(?, ?)", named)
         of_path = "SELECT row FROM pictures WHERE pictures.path = photos.path"
         self.database.execute(f"UPDATE photos SET picture = ({of_path})")  # noqa: S608 - ours
-        self.set_facts({"pictures": state, "width": width, "scales": scales})
-        self.database.commit()
 
 
 def _storable(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -61,43 +62,38 @@ def open_pictures(index: Index, folder: Path | None, cache: EmbeddingCache) -> P
     Without a `folder` to keep them in they stay in memory.
     """
     state = cache.state()
-    path = folder and folder / "pictures.i8"
-    if path and state and index.fact("pictures") == state:
-        scales = np.frombuffer(index.fact("scales"), np.float32)
-        width = index.fact("width")
-        if isinstance(width, int) and path.is_file() and path.stat().st_size == len(scales) * width:
-            return Pictures(np.memmap(path, np.int8, "r", shape=(len(scales), width)), scales)
-    names, rows, scales = _newest(cache)
-    if not names:
+    if not state:
         return None
-    if path:
+    if folder is None:
+        parts: list[NDArray[np.int8]] = []
+        scales = _read(index, cache, parts.append)
+        return Pictures(np.concatenate(parts), scales) if parts else None
+    path = folder / "pictures.i8"
+    if index.fact("pictures") != state or not path.is_file() or path.stat().st_size != index.fact("bytes"):
         with open(aside := f"{path}.tmp", "wb") as file:
-            rows.tofile(file)
+            scales = _read(index, cache, lambda rows: rows.tofile(file))
         os.replace(aside, path)
-    index.set_pictures(names, state, rows.shape[1], scales.tobytes())
-    return Pictures(rows, scales)
+        index.set_facts({"pictures": state, "scales": scales.tobytes(), "bytes": path.stat().st_size})
+        index.database.commit()
+    scales = np.frombuffer(index.fact("scales"), np.float32)
+    return Pictures(np.memmap(path, np.int8, "r").reshape(len(scales), -1), scales) if len(scales) else None
 
 
-def _newest(cache: EmbeddingCache) -> tuple[list[str], NDArray[np.int8], Floats]:
-    """Return the newest vector of each photo as bytes, (n, d), whose they are, and the scale of each."""
-    newest: dict[str, tuple[int, int]] = {}  # when the file was written, and the row
-    parts: list[tuple[NDArray[np.int8], Floats]] = []
+def _read(index: Index, cache: EmbeddingCache, keep: Callable[[NDArray[np.int8]], object]) -> Floats:
+    """Let `keep` have all vectors as bytes, (n, d) at a time; return their scales, and tell the index whose the newest are."""
+    newest: dict[str, tuple[int, int]] = {}  # when the photo was written, and the row
+    scales = [np.empty(0, np.float32)]
     count = 0
     for keys, vectors in cache.chunks():
+        floats = vectors.astype(np.float32)
+        largest = np.abs(floats).max(axis=1)
+        largest[largest == 0] = 1
+        lengths = np.linalg.norm(floats, axis=1)
+        lengths[lengths == 0] = 1
+        keep(np.rint(floats * (127 / largest)[:, None]).astype(np.int8))
+        scales.append(largest / 127 / lengths)
         for row, (name, _, mtime) in enumerate(keys, count):
             newest[name] = max(newest.get(name, (-1, -1)), (mtime, row))
-        parts.append(_packed(vectors.astype(np.float32)))
         count += len(keys)
-    if not parts:
-        return [], np.empty((0, 0), np.int8), np.empty(0, np.float32)
-    kept = [row for _, row in newest.values()]
-    rows, scales = (np.concatenate(part)[kept] for part in zip(*parts, strict=True))
-    return list(newest), rows, scales
-
-
-def _packed(vectors: Floats) -> tuple[NDArray[np.int8], Floats]:
-    largest = np.abs(vectors).max(axis=1, keepdims=True)
-    largest[largest == 0] = 1
-    lengths = np.linalg.norm(vectors, axis=1)
-    lengths[lengths == 0] = 1
-    return np.rint(vectors * (127 / largest)).astype(np.int8), largest[:, 0] / 127 / lengths
+    index.set_pictures((name, row) for name, (_, row) in newest.items())
+    return np.concatenate(scales)
