@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from search.query import Span, Term, When
 
 
-_CAPTION, _OWN = "caption", "caption path"
-"""Columns of the index: what is said of a photo, and what is its own, unlike the name of its group."""
-
-
 class Condition(NamedTuple):
     """What a photo must fit, as SQL over the table `photos`; an empty one fits all."""
 
@@ -36,7 +32,7 @@ def condition(terms: Sequence[Term], days: Span | None) -> Condition:
         if term.when:
             dated, numbers = _dated(term.when)
             parts.append(f"({dated} OR {said})")
-            values += [*numbers, _any_form(term) if term.when.is_word else _in(_CAPTION, _whole(term))]
+            values += [*numbers, _any_form(term) if term.when.is_word else _in_captions(_whole(term))]
         elif term.is_quoted:
             parts.append(said)
             values.append(_any_form(term))
@@ -61,7 +57,7 @@ def _dated(when: When) -> tuple[str, list[int]]:
 
 
 def ranked(index: Index, terms: Sequence[Term], must: Condition, enough: int, most: int) -> list[int]:
-    """Return the photos that fit, best first: all words in the caption, in what is the photo's own, anywhere; some words.
+    """Return the photos that fit, best first: all words in the caption, all words, some words.
 
     The next kind is looked for only as long as there are fewer than `enough`; at most `most` are returned.
     """
@@ -70,8 +66,7 @@ def ranked(index: Index, terms: Sequence[Term], must: Condition, enough: int, mo
         where = f" WHERE {must.sql}" if must.sql else ""
         query = f"SELECT id FROM photos{where} ORDER BY first IS NULL, first, path LIMIT ?"  # noqa: S608 - ours
         return [number for (number,) in index.database.execute(query, (*must.values, most))]
-    everywhere = _all(wanted, _any_form)
-    kinds = [_in(_CAPTION, _all(wanted, _whole)), _in(_OWN, everywhere), everywhere]
+    kinds = [_in_captions(_all(wanted, _whole)), _all(wanted, _any_form)]
     if len(wanted) > 1:
         kinds.append(" OR ".join(map(_any_form, wanted)))
     among = f" AND +rowid IN (SELECT id FROM photos WHERE {must.sql})" if must.sql else ""  # noqa: S608
@@ -88,8 +83,8 @@ def _all(terms: Iterable[Term], spell: Callable[[Term], str]) -> str:
     return " AND ".join(map(spell, terms))
 
 
-def _in(columns: str, expression: str) -> str:
-    return f"{{{columns}}} : ({expression})"
+def _in_captions(expression: str) -> str:
+    return f"{{caption}} : ({expression})"
 
 
 def _whole(term: Term) -> str:

@@ -47,9 +47,9 @@ CREATE INDEX taken ON photos(first, last, picture);
 CREATE INDEX pictured ON photos(picture) WHERE picture IS NOT NULL;
 CREATE TABLE pictures(path TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(caption, path, names, content='', tokenize='ascii');
-INSERT INTO words(words, rank) VALUES('rank', 'bm25(4.0, 2.0, 1.0)');
+INSERT INTO words(words, rank) VALUES('rank', 'bm25(4.0, 2.0, 0.25)');
 """
-"""Captions count most, then the names of files and folders, then what a photo belongs to: as on the page. The text is folded
+"""Captions count most, then names of files and folders, and far less what a photo belongs to: as on the page. The text is folded
 already; to the tokenizer `ascii` all that is not ASCII is part of a word."""
 
 
