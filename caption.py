@@ -9,7 +9,7 @@ import re
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cli.exit import leave
 from cli.exit import main as start
@@ -36,6 +36,9 @@ from cli.doors import (
     server,
     shard_of,
 )
+
+if TYPE_CHECKING:
+    from cli.redo import Redo
 
 DEFAULT_PROMPT = (
     "Describe this photo in one or two sentences. Focus on the main subject, setting, and activity."
@@ -71,6 +74,14 @@ RetryOption = Annotated[
     str | None,
     typer.Option(
         help="Try photos with these statuses again, such as error_api,error_model; replaced: whose file is another one now.",
+    ),
+]
+RedoOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EXPRESSION",
+        help="Make captions again, as 'prompt' (made with another one), 'model=openai/*', 'path=2019/*' or several with "
+        "'and'. Not what a person wrote.",
     ),
 ]
 VideosOption = Annotated[bool, typer.Option("--videos", help="Caption videos too, by one still frame each.")]
@@ -118,6 +129,7 @@ def run_command(
     limit: LimitOption = None,
     budget: BudgetOption = None,
     retry_status: RetryOption = None,
+    redo: RedoOption = None,
     videos: VideosOption = False,
     force: Annotated[bool, typer.Option("--force", help="Set the journal aside and start over.")] = False,
     dry_run: Annotated[
@@ -168,6 +180,7 @@ def run_command(
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
+        redo=_redo(redo),
         videos=videos,
         force=force,
         dry_run=dry_run,
@@ -182,9 +195,9 @@ def run_command(
     _check_flags_for_cloud(backend, base_url, budget)
     if not prompt.strip():
         raise WrongUseError("--prompt is empty: leave it out for the default.")
-    if force and retry_status:
+    if force and (retry_status or redo):
         raise WrongUseError(
-            "--force starts over, so there is nothing for --retry-status: leave one of them out."
+            "--force starts over, so there is nothing for --retry-status or --redo: leave one of them out."
         )
     if dry_run and (force or retry_status or restart_every or mock_error_rate is not None):
         raise WrongUseError(
@@ -208,6 +221,7 @@ def estimate(
     max_workers: WorkersOption = None,
     limit: LimitOption = None,
     retry_status: RetryOption = None,
+    redo: RedoOption = None,
     videos: VideosOption = False,
     shard: ShardOption = None,
     exclude: ExcludeOption = None,
@@ -231,6 +245,7 @@ def estimate(
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
+        redo=_redo(redo),
         videos=videos,
         shard=shard,
         exclude=exclusion(exclude),
@@ -250,11 +265,13 @@ def stats(
 ) -> None:
     """Print what a journal holds."""
     from cli.journals import print_stats
+    from journal import prompt_mark
 
     left_out = exclusion(exclude)
     if left_out and photos_dir is None:
         raise WrongUseError("--exclude is for the photos in a folder: add --photos-dir, or leave it out.")
-    leave(lambda: print_stats(captions_jsonl, photos_dir, left_out), prints=True)
+    default = prompt_mark(DEFAULT_PROMPT)
+    leave(lambda: print_stats(captions_jsonl, photos_dir, left_out, default), prints=True)
 
 
 @app.command()
@@ -273,11 +290,51 @@ def compare(
 
 
 @app.command()
-def compact(captions_jsonl: JournalOption = Path("captions.jsonl")) -> None:
+def compact(
+    captions_jsonl: JournalOption = Path("captions.jsonl"),
+    drop_gone: Annotated[
+        bool, typer.Option("--drop-gone", help="Leave out the photos that are no longer in the library.")
+    ] = False,
+    photos_dir: PhotosOption = None,
+) -> None:
     """Rewrite a journal to one line per photo; the old file is kept beside it."""
     from cli.journals import rewrite
 
-    leave(lambda: rewrite(captions_jsonl), prints=True)
+    if photos_dir and not drop_gone:
+        raise WrongUseError("--photos-dir is for --drop-gone: add that, or leave it out.")
+    leave(lambda: rewrite(captions_jsonl, drop_gone=drop_gone, photos_dir=photos_dir), prints=True)
+
+
+@app.command("set")
+def set_command(
+    rel_path: Annotated[
+        str | None, typer.Argument(metavar="[REL_PATH]", help="The photo, as the journal names it.")
+    ] = None,
+    caption: Annotated[str | None, typer.Argument(metavar="[CAPTION]", help="Your words, in quotes.")] = None,
+    captions_jsonl: JournalOption = Path("captions.jsonl"),
+    photos_dir: PhotosOption = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            parser=home_expanded,
+            metavar="CSV",
+            help="Many at once: a table with columns rel_path and caption, or an edited cluster_export.csv.",
+        ),
+    ] = None,
+) -> None:
+    """Write a caption yourself. No other command replaces it."""
+    from cli.corrections import set_caption, set_captions
+
+    if table and rel_path is not None:
+        raise WrongUseError("--from takes photos and captions from the table: leave out the others.")
+    if table:
+        leave(lambda: set_captions(captions_jsonl, photos_dir, table), prints=True)
+    if rel_path is None or caption is None:
+        raise WrongUseError('Give a photo and its caption, as in: set 2019/a.jpg "Rex on the sofa."')
+    if not caption.strip():
+        raise WrongUseError(f"The caption for {rel_path!r} is empty: give it some words.")
+    leave(lambda: set_caption(captions_jsonl, photos_dir, rel_path, caption), prints=True)
 
 
 @app.command("export-xmp")
@@ -426,6 +483,12 @@ def _cluster(ray: str | None, engine: str | None, address: str | None) -> str | 
             "10.0.0.5:6379."
         )
     return ray
+
+
+def _redo(text: str | None) -> Redo | None:
+    from cli.redo import redo_of
+
+    return None if text is None else redo_of(text)
 
 
 def _known_statuses(text: str | None) -> frozenset[str]:

@@ -6,6 +6,7 @@ What the report needs is imported when it runs, so that `--help` and a wrong fla
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,7 +20,17 @@ try:
 except ModuleNotFoundError:
     sys.exit(f"The packages are missing. Start it with uv: {command('--help', extras=['report'])}")
 
-from cli.doors import ExcludeOption, PhotosOption, VersionOption, WrongUseError, exclusion, home_expanded
+from backends import BACKENDS
+from cli.doors import (
+    ExcludeOption,
+    PhotosOption,
+    VersionOption,
+    WrongUseError,
+    dollars,
+    exclusion,
+    home_expanded,
+    server,
+)
 from errors import PackagesError
 from report.vectors.base import EMBEDDERS
 
@@ -28,6 +39,18 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 EmbedderName = StrEnum("EmbedderName", {name: name for name in EMBEDDERS})  # type: ignore[misc]  # not written out
 DEFAULT_EMBEDDER = EmbedderName(next(iter(EMBEDDERS)))
+
+
+NamesUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        parser=server, metavar="URL", help="Another server for --name-with, as http://localhost:8000/v1."
+    ),
+]
+NamesBudgetOption = Annotated[
+    Decimal | None,
+    typer.Option(parser=dollars, metavar="DOLLARS", help="The most that --name-with may cost, as in 0.50."),
+]
 
 
 @app.command()
@@ -80,6 +103,15 @@ def report(
             help="Also make folders of links to the photos here, one for each group and event.",
         ),
     ] = None,
+    name_with: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BACKEND[/MODEL]",
+            help="Let a language model name groups and events, as `local` or `openai/gpt-6-luna`; it gets captions, no photos.",
+        ),
+    ] = None,
+    base_url: NamesUrlOption = None,
+    budget: NamesBudgetOption = None,
     *,
     version: VersionOption = False,  # noqa: ARG001 - the option's callback does it
 ) -> None:
@@ -88,9 +120,12 @@ def report(
         raise WrongUseError("--cluster-by caption looks at no picture: leave --embedder out.")
 
     left_out = exclusion(exclude)
+    backend, _, model = (name_with or "").partition("/")
+    _check_name_with(name_with, backend, base_url, budget)
 
     def work() -> ExitCode:
         try:
+            from cli.name_with import NameWith
             from cli.report import make_report
             from cli.report_input import ReportOptions
         except ModuleNotFoundError as error:
@@ -112,10 +147,25 @@ def report(
                 seed=seed,
                 fast=fast,
                 export_albums=export_albums,
+                name_with=NameWith(backend, model or None, base_url, budget) if name_with else None,
             )
         )
 
     leave(work)
+
+
+def _check_name_with(
+    name_with: str | None, backend: str, base_url: str | None, budget: Decimal | None
+) -> None:
+    if name_with is None:
+        if base_url or budget:
+            raise WrongUseError("--base-url and --budget are for --name-with: add it, or leave them out.")
+        return
+    able = [name for name in BACKENDS if name != "mock"]
+    if backend not in able:
+        raise WrongUseError(f"--name-with {name_with!r} is no backend: choose one of {', '.join(able)}.")
+    if (base_url or budget) and not BACKENDS[backend].key:
+        raise WrongUseError(f"--base-url and --budget are not for {backend}: leave them out.")
 
 
 def main() -> None:

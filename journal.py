@@ -7,23 +7,23 @@ harms at most the line being written; the last record of a photo wins. What a re
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from array import array
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from zlib import crc32
 
 from filelock import FileLock, Timeout
 
 from errors import StopRunError
-from library.disk import reason, second_name, sync, sync_folder, write_problem
+from library.disk import reason, sync_folder, write_problem
 from library.json_lines import OtherLines
+from library.line_file import LineFile
 from library.records import (
     MOCK,
+    PERSON,
     STATUSES,
     VIDEO,
     CaptionRecord,
@@ -32,18 +32,21 @@ from library.records import (
     Status,
     Tally,
     entry_of,
+    is_by_person,
     is_video,
     parse_line,
     prompt_mark,
     seconds_of,
+    takes_over,
     tally,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Container, Iterable, Iterator
 
 __all__ = [
     "MOCK",
+    "PERSON",
     "STATUSES",
     "VIDEO",
     "CaptionJournal",
@@ -51,8 +54,10 @@ __all__ = [
     "Entry",
     "Status",
     "Tally",
+    "is_by_person",
     "is_video",
     "prompt_mark",
+    "takes_over",
     "tally",
 ]
 
@@ -62,9 +67,11 @@ class CaptionJournal:
 
     Attributes:
         records: the last record of every photo that counts as done, by rel_path, oldest first.
-        redo: rel_paths whose record has a status to be retried, oldest record first.
+        redo: rel_paths whose record is to be made again, oldest record first.
+        kept: those of `redo` whose caption stays until there is a new one: no error takes its place.
+        remade: photos whose last record has the mark given to `load`.
         malformed: numbers (from 1) of the lines that `load` could not read.
-        repeated: good lines that a later line of the same photo has replaced.
+        repeated: good lines in whose place another line of the same photo counts.
         newest: the newest `at`, or None.
         end: after `news`, the byte after the last whole line.
         stamps: the times of each model's records, in whole seconds since 1970; filled only by `load(with_stamps=True)`.
@@ -77,6 +84,9 @@ class CaptionJournal:
         self.name = Path(path).name
         self.records: dict[str, Entry] = {}
         self.redo: dict[str, None] = {}
+        self.kept: set[str] = set()
+        self.remade: set[str] = set()
+        self._redo_mark: str | None = None
         self.malformed: list[int] = []
         self.repeated = 0
         self.newest: str | None = None
@@ -86,7 +96,7 @@ class CaptionJournal:
         self._blank = 0
         # The records in the file that do not count.
         self._not_counted: dict[str, Entry] = {}
-        self._fd: int | None = None
+        self._file = LineFile(self.path)
         self._locked = False
         self._mutex = threading.Lock()
 
@@ -131,18 +141,21 @@ class CaptionJournal:
         redo_videos: bool = False,
         with_stamps: bool = False,
         with_times: bool = False,
+        redo_mark: str | None = None,
     ) -> dict[str, Entry]:
         """Read the file; return the last record of every photo that counts as done, by rel_path.
 
+        Only a person's record takes the place of a person's.
         Photos whose last record has one of `retry_statuses` are left out, and `redo` lists them. With `redo_mock`, photos
         whose last record the mock made are left out too, and with `redo_videos` those whose last record says only that they are
         videos. Malformed lines are skipped; `malformed` has their numbers. A
-        missing file is an empty journal.
+        missing file is an empty journal. New records in the place of those in `kept` get the `redo_mark`.
 
         Raises:
             StopRunError: the file cannot be read, or it is not a journal.
         """
         self._forget()
+        self._redo_mark = redo_mark
         records = self.records
         shared: dict[str, str] = {}
         good = 0
@@ -150,14 +163,17 @@ class CaptionJournal:
         for record in self._read():
             good += 1
             rel_path = record["rel_path"]
-            # Taken out first, so that the order is that of the last records.
-            if rel_path in records:
-                del records[rel_path]
-            records[rel_path] = entry_of(record, shared)
-            if at := record.get("at"):
-                newest = max(newest, at)
-                if with_times:
+            at = record.get("at")
+            if rel_path not in records or takes_over(record, records[rel_path]):
+                # Taken out first, so that the order is that of the last records.
+                records.pop(rel_path, None)
+                records[rel_path] = entry_of(record, shared)
+                if with_times and at:
                     self.times[rel_path] = shared.setdefault(at, at)
+                if redo_mark:
+                    (self.remade.add if record.get("redo") == redo_mark else self.remade.discard)(rel_path)
+            if at:
+                newest = max(newest, at)
                 # For a copy no model was asked.
                 model = record.get("model") if with_stamps and not record.get("copy_of") else None
                 if model and (second := seconds_of(at)) is not None:
@@ -176,13 +192,15 @@ class CaptionJournal:
         self._forget()
         yield from self._read(self._lines_after(start), is_known=start > 0)
 
+    def _lines_after(self, start: int) -> Iterator[bytes]:
+        self.end = start
+        for line in self._file.lines(start):
+            self.end += len(line) if line.endswith(b"\n") else 0
+            yield line
+
     def checksum(self, start: int, end: int, before: int = 0) -> int:
-        """Return the CRC-32 of these bytes, and of those whose CRC-32 is `before`."""
-        with self.path.open("rb") as file:
-            file.seek(start)
-            while start < end and (block := file.read(min(1 << 20, end - start))):
-                before, start = crc32(block, before), start + len(block)
-        return before
+        """Return the CRC-32 of these bytes of the file, and of those whose CRC-32 is `before`."""
+        return self._file.checksum(start, end, before)
 
     def time_of(self, rel_path: str) -> int | None:
         """Return when the photo's last record was made, in whole seconds since 1970; None if that is not known."""
@@ -205,6 +223,10 @@ class CaptionJournal:
         """Tell whether the photo has a record, whether it counts or not."""
         return rel_path in self.records or rel_path in self._not_counted
 
+    def entry(self, rel_path: str) -> Entry | None:
+        """Return the photo's record, whether it counts or not."""
+        return self.records.get(rel_path) or self._not_counted.get(rel_path)
+
     def captioned(self) -> Iterator[tuple[str, Entry]]:
         """Yield every photo that has a caption, and its record, whether it counts or not."""
         for entries in (self.records, self._not_counted):
@@ -212,11 +234,22 @@ class CaptionJournal:
                 if entry["status"] == "success":
                     yield rel_path, entry
 
-    def do_again(self, rel_paths: Iterable[str]) -> None:
-        """Let the records of these photos no longer count: they are to be done again, and `redo` lists them."""
+    def do_again(self, rel_paths: Iterable[str], *, keep: bool = False) -> None:
+        """Let the records of these photos no longer count: they are to be done again, and `redo` lists them.
+
+        With `keep` they stay until there are new captions, and `kept` lists them too.
+        """
         for rel_path in rel_paths:
             self._not_counted[rel_path] = self.records.pop(rel_path)
             self.redo[rel_path] = None
+            if keep:
+                self.kept.add(rel_path)
+
+    def forget_machines(self) -> None:
+        """Let only what people wrote count, and forget all other records: the file is to be set aside."""
+        people = {name: entry for name, entry in self.records.items() if is_by_person(entry)}
+        self._forget()
+        self.records = people
 
     def write(
         self,
@@ -239,6 +272,8 @@ class CaptionJournal:
     def write_many(self, records: Collection[CaptionRecord]) -> None:
         """Append records with one fsync. When this returns, all are on disk.
 
+        A record that may not take the place of the one that is there is left out: see `takes_over` and `kept`.
+
         Raises:
             StopRunError: they could not be written; the file is as it was before.
         """
@@ -248,12 +283,19 @@ class CaptionJournal:
         for record in records:
             record.at = record.at or now
         with self._mutex:
-            self._append(b"".join(record.line() for record in records))
+            records = [record for record in records if self._may_be_written(record)]
+            if not records:
+                return
+            for record in records:
+                if record.rel_path in self.kept:
+                    record.redo = self._redo_mark
+            self._file.append(b"".join(record.line() for record in records))
             for record in records:
                 rel_path = record.rel_path
                 self.repeated += self.is_known(rel_path)
                 self.redo.pop(rel_path, None)
                 self._not_counted.pop(rel_path, None)
+                self.kept.discard(rel_path)
                 self.records.pop(rel_path, None)  # taken out first: the order is that of the last records
                 self.records[rel_path] = entry_of(cast("Fields", record.__dict__), {})
 
@@ -262,10 +304,21 @@ class CaptionJournal:
         return tally(self.records.values()).summary()
 
     def set_aside(self) -> Path | None:
-        """Rename the file to a backup and start an empty journal; return the backup, None if there was no file."""
+        """Let a backup take the file's name away, and start a journal of what people wrote; return the backup.
+
+        None if there was no file. `records` must be as `load` or `forget_machines` leave them.
+        """
         self.close()
         if not self.path.exists():
             return None
+        people = {name for name, entry in self.records.items() if is_by_person(entry)}
+        if people:
+            backup = self._backup_path()
+            self._file.rewrite(
+                {line for name, line in self._last_lines()[1].items() if name in people}, backup
+            )
+            self.forget_machines()
+            return backup
         backup = self._backup_path()
         try:
             self.path.rename(backup)
@@ -284,8 +337,8 @@ class CaptionJournal:
             raise StopRunError(write_problem(self.path, error)) from None
         self._forget()
 
-    def compact(self) -> tuple[int, int, Path] | None:
-        """Rewrite the file to the last line of every photo; return (lines before, lines after, backup).
+    def compact(self, without: Container[str] = frozenset()) -> tuple[int, int, Path] | None:
+        """Rewrite the file to the last line of every photo that is not in `without`; return (lines before, lines after, backup).
 
         Lines are copied byte for byte, in their order. At every moment the file is either the whole old one or the whole
         new one. None if there is nothing to do.
@@ -296,51 +349,36 @@ class CaptionJournal:
         """
         self.close()  # otherwise a later write would go to the backup
         self.load()
-        if not self.malformed and not self.repeated and not self._blank:
+        leaves_out = any(name in without for name in self.records)
+        if not self.malformed and not self.repeated and not self._blank and not leaves_out:
             return None
-        last = {}
+        count, last = self._last_lines()
+        keep = {number for name, number in last.items() if name not in without}
+        backup = self._backup_path()
+        self._file.rewrite(keep, backup)
+        return count, len(keep), backup
+
+    def _last_lines(self) -> tuple[int, dict[str, int]]:
+        """Return how many lines there are, and the number, from 0, of the one that counts, of each photo."""
+        last: dict[str, int] = {}
+        people = set()
         count = 0
-        for number, line in enumerate(self._lines()):
+        for number, line in enumerate(self._file.lines()):
             count += 1
             record = parse_line(line)
-            if record is not None:
+            if record is not None and (is_by_person(record) or record["rel_path"] not in people):
                 last[record["rel_path"]] = number
-        keep = set(last.values())
-        backup = self._backup_path()
-        new = self.path.with_name(self.path.name + ".compact.tmp")
-        try:
-            with new.open("wb") as file:
-                for number, line in enumerate(self._lines()):
-                    if number in keep:
-                        file.write(line if line.endswith(b"\n") else line + b"\n")
-                file.flush()
-                sync(file.fileno())
-            shutil.copymode(self.path, new)
-            second_name(self.path, backup)
-            os.replace(new, self.path)
-        except OSError as error:
-            with suppress(OSError):
-                new.unlink(missing_ok=True)
-            with suppress(OSError):
-                backup.unlink(missing_ok=True)  # a second name of the journal, not a backup of it
-            raise StopRunError(write_problem(self.path, error)) from None
-        try:
-            sync_folder(self.path.parent)
-        except OSError as error:  # the new file is in place, and the backup is beside it
-            raise StopRunError(
-                f"{self.path} is compacted, but a power cut could undo that ({reason(error)}): keep {backup.name} until you "
-                "have checked the disk."
-            ) from None
-        return count, len(keep), backup
+                if is_by_person(record):
+                    people.add(record["rel_path"])
+        return count, last
 
     def close(self) -> None:
         """Close the file; a later write opens it again."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        self._file.close()
 
     def _forget(self) -> None:
         self.records, self.redo, self._not_counted = {}, {}, {}
+        self.kept, self.remade = set(), set()
         self.malformed, self.repeated, self.newest = [], 0, None
         self.stamps, self.times = {}, {}
         self._blank = 0
@@ -365,7 +403,7 @@ class CaptionJournal:
         beyond_ascii = is_known
         others = OtherLines()
         try:
-            for number, line in enumerate(self._lines() if lines is None else lines, 1):
+            for number, line in enumerate(self._file.lines() if lines is None else lines, 1):
                 record = parse_line(line)
                 if record is not None:
                     good += 1
@@ -385,47 +423,11 @@ class CaptionJournal:
         if refusal := others.refusal(self.path, good=good, beyond_ascii=beyond_ascii):
             raise StopRunError(refusal)
 
-    def _lines(self, start: int = 0) -> Iterator[bytes]:
-        try:
-            with self.path.open("rb") as file:
-                file.seek(start)
-                yield from file
-        except FileNotFoundError:
-            return
-
-    def _lines_after(self, start: int) -> Iterator[bytes]:
-        self.end = start
-        for line in self._lines(start):
-            self.end += len(line) if line.endswith(b"\n") else 0
-            yield line
-
-    def _append(self, data: bytes) -> None:
-        start = None
-        try:
-            if self._fd is None:
-                self._fd = self._open()
-            start = os.lseek(self._fd, 0, os.SEEK_END)
-            if start and os.pread(self._fd, 1, start - 1) != b"\n":
-                data = b"\n" + data  # end a torn line first, so that it spoils no good record
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._fd, view) :]
-            sync(self._fd)
-        except OSError as error:
-            if self._fd is not None and start is not None:
-                with suppress(OSError):  # if this fails too, a torn line stays, which every reader skips
-                    os.ftruncate(self._fd, start)
-            self.close()
-            raise StopRunError(write_problem(self.path, error)) from None
-
-    def _open(self) -> int:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
-        try:
-            return os.open(self.path, flags)
-        except FileNotFoundError:
-            descriptor = os.open(self.path, flags | os.O_CREAT, 0o666)
-            sync_folder(self.path.parent)
-            return descriptor
+    def _may_be_written(self, record: CaptionRecord) -> bool:
+        """Tell whether a record may take the place of the one that is there."""
+        if record.status != "success" and record.rel_path in self.kept:
+            return False
+        return takes_over(record.__dict__, self.entry(record.rel_path))
 
     def _backup_path(self) -> Path:
         stamp = _now().strftime("%Y%m%dT%H%M%SZ")

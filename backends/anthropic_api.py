@@ -6,8 +6,8 @@ from datetime import date
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from backends.base import INSTRUCTION, Caption, for_model
-from backends.cloud import THINKING_TOKENS, CloudBackend, base64
+from backends.base import Caption, for_model
+from backends.cloud import THINKING_TOKENS, CloudBackend, Question, base64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,19 +58,16 @@ class AnthropicBackend(CloudBackend):
         thinking = for_model(_THINKING, self.model) or {}
         if thinking is _LITTLE:
             self.max_output_tokens = THINKING_TOKENS
-        self._options = {
-            "model": self.model,
-            "max_tokens": self.max_output_tokens,
-            "system": INSTRUCTION,
-            **thinking,
-        }
+        self._options = {"model": self.model, "max_tokens": self.max_output_tokens, **thinking}
 
-    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:
-        content = [
-            {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": base64(jpeg)}},
-            {"type": "text", "text": self.prompt},
-        ]
-        body = {**self._options, **sampling, "messages": [{"role": "user", "content": content}]}
+    def _request(self, question: Question, **sampling: Any) -> Caption:
+        content: list[dict[str, Any]] = [{"type": "text", "text": question.text}]
+        if question.jpeg is not None:
+            data = base64(question.jpeg)
+            source = {"type": "base64", "media_type": "image/jpeg", "data": data}
+            content.insert(0, {"type": "image", "source": source})
+        asked = {"system": question.system, "messages": [{"role": "user", "content": content}]}
+        body = {**self._options, **sampling, **asked}
         message = self._client.post(self.request_path, cast_to=self._answer_type, body=body)
         blocks = getattr(message, "content", None)
         if blocks is None:

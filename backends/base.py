@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INSTRUCTION",
+    "PLAIN",
     "APIError",
     "Caption",
     "CaptionBackend",
@@ -49,6 +50,8 @@ INSTRUCTION = (
     "Answer with the caption alone: no preamble, no quotation marks around it, no markup, no closing remark."
 )
 """The system line that every chat model gets in addition to the user's prompt."""
+PLAIN = "Answer with what is asked for alone: no preamble, no markup, no closing remark."
+"""The same for questions without a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,18 @@ class CaptionBackend(ABC):
             Exception: anything else; the engine then tries the images one by one.
         """
         return [self.caption(image) for image in images]
+
+    def answer(self, text: str) -> Caption | str:
+        """Return the answer to a question without a picture; only a backend with a chat model has one.
+
+        Raises:
+            APIError: as `caption` does.
+            StopRunError: it answers no such question.
+        """
+        del text
+        raise StopRunError(
+            f"{self.model} answers no questions without a picture: choose another model for that."
+        )
 
     def recaption(self, image: Image) -> Caption | str:
         """Try again after an unusable answer; a backend that samples does it here with other sampling."""

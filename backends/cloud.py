@@ -19,11 +19,11 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from backends.base import Caption, CaptionBackend, for_model
+from backends.base import INSTRUCTION, PLAIN, Caption, CaptionBackend, for_model
 from errors import (
     OUT_OF_FILES,
     APIError,
@@ -76,6 +76,14 @@ _FILTERED = {"content_policy_violation", "content_filter", "refusal"}
 _KEYS = re.compile(r"\S{0,99}(?:\*{2,}|…|\.{3})\S{0,99}|\b(?:sk|xai|AIza)[-\w]{8,}")
 
 
+class Question(NamedTuple):
+    """What is asked: a system line, the text, and what it is about, if it is about a picture."""
+
+    system: str
+    text: str
+    jpeg: bytes | None = None
+
+
 class CloudBackend(CaptionBackend):
     """A backend that sends pixels to a server.
 
@@ -117,9 +125,14 @@ class CloudBackend(CaptionBackend):
         self._connect(key or "none")  # an SDK wants some key even for a server that wants none
 
     def caption(self, image: Image, **sampling: Any) -> Caption:
-        jpeg = encode(image)
+        return self._answered(Question(INSTRUCTION, self.prompt, encode(image)), **sampling)
+
+    def answer(self, text: str) -> Caption:
+        return self._answered(Question(PLAIN, text))
+
+    def _answered(self, question: Question, **sampling: Any) -> Caption:
         try:
-            caption = self._request(jpeg, **sampling)
+            caption = self._request(question, **sampling)
         except (APIError, StopRunError):
             raise
         except Exception as error:
@@ -158,7 +171,7 @@ class CloudBackend(CaptionBackend):
         """Import the SDK and make its client, with its retries off and with `self._http`."""
 
     @abstractmethod
-    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:
+    def _request(self, question: Question, **sampling: Any) -> Caption:
         """Send one request; the SDK's errors are let through."""
 
     def _translate_error(self, error: Exception) -> Exception | Caption | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from backends.base import INSTRUCTION, Caption, for_model
-from backends.cloud import THINKING_TOKENS, CloudBackend
+from backends.base import Caption, for_model
+from backends.cloud import THINKING_TOKENS, CloudBackend, Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,22 +77,19 @@ class GeminiBackend(CloudBackend):
             self.max_output_tokens = THINKING_TOKENS
         self._config = types.GenerateContentConfig(
             max_output_tokens=self.max_output_tokens,
-            system_instruction=INSTRUCTION,
             media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{_resolution(self.model)}"),
             thinking_config=types.ThinkingConfig(**thinking) if thinking else None,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
         self._types = types
 
-    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:  # noqa: ARG002 - Gemini samples every time
-        request = self._types.Content(
-            role="user",
-            parts=[
-                self._types.Part.from_bytes(data=jpeg, mime_type="image/jpeg"),
-                self._types.Part.from_text(text=self.prompt),
-            ],
-        )
-        answer = self._client.models.generate_content(model=self.model, contents=request, config=self._config)
+    def _request(self, question: Question, **sampling: Any) -> Caption:  # noqa: ARG002 - Gemini samples every time
+        parts = [self._types.Part.from_text(text=question.text)]
+        if question.jpeg is not None:
+            parts.insert(0, self._types.Part.from_bytes(data=question.jpeg, mime_type="image/jpeg"))
+        request = self._types.Content(role="user", parts=parts)
+        config = self._config.model_copy(update={"system_instruction": question.system})
+        answer = self._client.models.generate_content(model=self.model, contents=request, config=config)
         return self._read(answer)
 
     def _read(self, answer: GenerateContentResponse) -> Caption:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
-from backends.base import INSTRUCTION, Caption, CaptionBackend
+from backends.base import INSTRUCTION, PLAIN, Caption, CaptionBackend
 from backends.hub import SMALL, snapshot
 from backends.precision import (
     choose_precision,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 MAX_NEW_TOKENS = 128
 """Two sentences take 30 to 60; in a batch all wait for the longest."""
+ANSWER_TOKENS = 300
+"""Of an answer to a question without a picture."""
 CPU_BATCH = 4
 
 _THOUGHT = re.compile(r"think|thought|reason|channel|message", re.IGNORECASE)
@@ -200,9 +202,10 @@ class LocalHFBackend(CaptionBackend):
         return self._templated(f"{INSTRUCTION}\n{self.prompt}")
 
     def _templated(self, prompt: str, system: object = None) -> str:
-        messages: list[dict[str, object]] = [
-            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}
-        ]
+        return self._chat([{"type": "image"}, {"type": "text", "text": prompt}], system)
+
+    def _chat(self, content: list[dict[str, str]], system: object = None) -> str:
+        messages: list[dict[str, object]] = [{"role": "user", "content": content}]
         if system:
             messages.insert(0, {"role": "system", "content": system})
         # A model that can think would spend all its tokens on that.
@@ -217,6 +220,13 @@ class LocalHFBackend(CaptionBackend):
 
     def caption_batch(self, images: Sequence[Image.Image]) -> list[Caption]:
         return self._generate(images, do_sample=False)
+
+    def answer(self, text: str) -> Caption:
+        if not getattr(self._processor, "chat_template", None):
+            return super().answer(text)  # type: ignore[return-value]  # which raises
+        asked = self._chat([{"type": "text", "text": f"{PLAIN}\n{text}"}])
+        inputs = self._processor(text=[asked], add_special_tokens=not self._begun, return_tensors="pt")
+        return self._generated(inputs, do_sample=False, max_new_tokens=ANSWER_TOKENS)[0]
 
     def recaption(self, image: Image.Image) -> Caption:
         """Sample: the same greedy decoding would run into the same loop."""
@@ -237,7 +247,9 @@ class LocalHFBackend(CaptionBackend):
         return inputs.to(self._model.dtype)  # halves what goes over the bus
 
     def _generate(self, images: Sequence[Image.Image], **options: Any) -> list[Caption]:
-        inputs = self._inputs(images)
+        return self._generated(self._inputs(images), **options)
+
+    def _generated(self, inputs: Any, **options: Any) -> list[Caption]:
         # An encoder-decoder's output begins with a start token, the others' with the whole prompt.
         start = 1 if self._model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
         taken = inputs["attention_mask"].sum(dim=1).tolist()
@@ -252,7 +264,7 @@ class LocalHFBackend(CaptionBackend):
             del inputs
             if output is None:
                 self._torch.cuda.empty_cache()
-                raise MemoryError(f"{len(images)} photos do not fit into the memory of {self.device.name}")
+                raise MemoryError(f"{len(taken)} photos do not fit into the memory of {self.device.name}")
         return [self._answer(row, tokens) for row, tokens in zip(output, taken, strict=True)]
 
     def _answer(self, tokens: list[int], input_tokens: int) -> Caption:

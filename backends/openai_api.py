@@ -10,8 +10,8 @@ from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from backends.base import INSTRUCTION, Caption, for_model
-from backends.cloud import CONNECT_SECONDS, THINKING_TOKENS, CloudBackend, base64, joined
+from backends.base import Caption, for_model
+from backends.cloud import CONNECT_SECONDS, THINKING_TOKENS, CloudBackend, Question, base64, joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,15 +129,13 @@ class OpenAIBackend(CloudBackend):
         # The providers always sample; other servers often decode greedily and would say the same again.
         return self.caption(image, **({"temperature": 1} if self.own_server else {}))
 
-    def _request(self, jpeg: bytes, **sampling: Any) -> Caption:
-        url = f"data:image/jpeg;base64,{base64(jpeg)}"
-        picture = {"type": "image_url", "image_url": {"url": url, "detail": detail(self.model)}}
+    def _request(self, question: Question, **sampling: Any) -> Caption:
         while True:
             limit, has_system = self._limit, self._has_system
-            text = self.prompt if has_system else f"{INSTRUCTION}\n{self.prompt}"
-            messages = [{"role": "user", "content": [picture, {"type": "text", "text": text}]}]
+            text = question.text if has_system else f"{question.system}\n{question.text}"
+            messages: list[dict[str, Any]] = [{"role": "user", "content": self._content(text, question.jpeg)}]
             if has_system:
-                messages.insert(0, {"role": "system", "content": INSTRUCTION})
+                messages.insert(0, {"role": "system", "content": question.system})
             body = {**self._options, limit: self.max_output_tokens, **sampling, "messages": messages}
             try:
                 # Not `chat.completions.create`, which spends twice the time on walking through its arguments.
@@ -145,6 +143,13 @@ class OpenAIBackend(CloudBackend):
             except Exception as error:
                 if not self._adapt(error, limit, has_system=has_system):
                     raise
+
+    def _content(self, text: str, jpeg: bytes | None) -> str | list[dict[str, Any]]:
+        if jpeg is None:
+            return text  # servers of text models take nothing else
+        url = f"data:image/jpeg;base64,{base64(jpeg)}"
+        picture = {"type": "image_url", "image_url": {"url": url, "detail": detail(self.model)}}
+        return [picture, {"type": "text", "text": text}]
 
     def _adapt(self, error: Exception, limit: str, *, has_system: bool) -> bool:
         """Change what the server has refused by name, once for the run; tell whether to ask again."""

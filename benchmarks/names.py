@@ -139,7 +139,7 @@ def main() -> None:
             *(["--embedder", "pixels"] if options.cluster_by != "caption" else []), "--text-model", model, "--out-dir", folder,
         ]  # fmt: skip
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        with Path(folder, "cluster_export.csv").open(newline="", encoding="utf-8") as file:
+        with Path(folder, "cluster_export.csv").open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     groups: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:

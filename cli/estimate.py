@@ -9,6 +9,7 @@ from backends import BACKENDS
 from cli.exit import ExitCode
 from cli.log import log
 from cli.options import REPLACED
+from cli.redo import Redoing
 from cli.selection import (
     done_records,
     keep_shard,
@@ -50,10 +51,19 @@ def print_estimate(options: Options) -> ExitCode:
     redo_mock, videos = options.backend != MOCK, options.videos
     if videos:
         open_videos(found)
+    redoing = Redoing(options.redo, options, journal.path) if options.redo else None
     load_records(
-        journal, found, folder, options.retry_statuses, redo_mock=redo_mock, videos=videos, with_stamps=True
+        journal,
+        found,
+        folder,
+        options.retry_statuses,
+        redo_mock=redo_mock,
+        videos=videos,
+        with_stamps=True,
+        redo_mark=redoing.mark if redoing else None,
     )
     keep_shard(found, options.shard)
+    again = redoing.choose(journal, found) if redoing else []
     leave_out_stand_ins(found, journal.records)
     if REPLACED in options.retry_statuses:
         journal.do_again(replaced(journal, found.photos))
@@ -61,6 +71,8 @@ def print_estimate(options: Options) -> ExitCode:
     names = [options.backend] if options.backend else [name for name in BACKENDS if is_priced(name)]
     rows = [_row(name, options, journal, known) for name in names]
     _print_photos(options, journal, found, rows)
+    for line in again:
+        print(line)
     if options.backend:
         _print_one(rows[0].estimate)
     else:

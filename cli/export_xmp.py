@@ -21,7 +21,7 @@ from journal import MOCK, CaptionJournal, Entry
 from library.disk import reason
 from library.photo_programs import LIBRARIES
 from library.walk import RAW_EXTENSIONS, extension, folded, walk
-from report.files.table import plain, read_rows
+from report.files.spreadsheet import read_cells
 from sidecars.files import (
     Made,
     Sidecar,
@@ -142,8 +142,7 @@ def export(options: ExportOptions) -> ExitCode:
 def _targets(options: ExportOptions, photos_dir: Path, outcome: _Outcome) -> list[_Target]:
     """Return the sidecars of all captioned photos, a sidecar once."""
     journal = CaptionJournal(options.captions_jsonl)
-    rows = read_rows(options.groups, "--groups") if options.groups else ()
-    tags = {plain(row["rel_path"]): tuple(_tags(row)) for row in rows}
+    tags = _read_tags(options.groups) if options.groups else {}
     targets: dict[str, _Target] = {}
     photos = list(_captioned(journal, photos_dir, outcome))
     # Camera raw first: where two photos share a sidecar, Lightroom reads it for the raw one only.
@@ -254,11 +253,30 @@ def _summary(counts: Counter[str]) -> list[str]:
     return lines
 
 
-def _tags(row: Mapping[str, str | None]) -> Iterator[tuple[str, ...]]:
+def _read_tags(path: Path) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Return the tags of each photo, from the report's table.
+
+    Raises:
+        StopRunError: it is no such table, or cannot be read.
+    """
+    try:
+        cells = read_cells(path.read_bytes())
+        if not {"rel_path", "cluster_id", "cluster_label"} <= set(cells.known):
+            raise ValueError("it has no such columns")
+    except OSError as error:
+        raise StopRunError(f"{path} cannot be read ({reason(error)}): check --groups.") from None
+    except ValueError as error:
+        raise StopRunError(
+            f"{path} is no table of a report, because {error}: give --groups a cluster_export.csv."
+        ) from None
+    return {row["rel_path"]: tuple(_tags(row)) for row in cells.records()}
+
+
+def _tags(row: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     for number, names, kind in _TAGS:
         title = next((row[name] for name in names if row.get(name)), None)
         # Below zero are reasons why a photo is in no group or event. A slash would be a further level.
-        text = " ".join(re.split(r"[/|\s]+", clean(plain(title or ""))))
+        text = " ".join(re.split(r"[/|\s]+", clean(title or "")))
         if text and re.fullmatch(r"\d+", row.get(number) or ""):
             yield kind, text
 

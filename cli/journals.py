@@ -1,10 +1,11 @@
-"""Owns the commands that look at journals: stats, compare, compact. Opens no photo, reads no settings.
+"""Owns the commands that look at journals: stats, compare, compact. Opens no photo.
 
 Each raises StopRunError where there is no journal, or it is not as it must be.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,12 +16,18 @@ from cli.selection import (
     done_records,
     first_numbers,
     gone_and_left_out,
+    gone_names,
     leave_out_stand_ins,
+    load_records,
+    pending_photos,
+    photos_folder,
     spell_as_recorded,
 )
 from cli.words import command
+from config import load_settings
+from engines.known import find_copies
 from errors import StopRunError
-from journal import STATUSES, CaptionJournal, Entry, tally
+from journal import STATUSES, CaptionJournal, Entry, is_by_person, tally
 from library.walk import walk
 
 if TYPE_CHECKING:
@@ -29,8 +36,13 @@ if TYPE_CHECKING:
     from library.exclusion import Exclusion
 
 
-def print_stats(path: Path, photos_dir: Path | None, exclude: Exclusion | None = None) -> ExitCode:
-    """Print counts by status and model, the share done, the last run and the malformed lines."""
+def print_stats(
+    path: Path, photos_dir: Path | None, exclude: Exclusion | None = None, default: str = ""
+) -> ExitCode:
+    """Print counts by status, model, person and prompt, the share done, the last run and the malformed lines.
+
+    `default` is the mark of the default prompt.
+    """
     journal = _existing(path)
     records = journal.load()
     counted = tally(records.values())
@@ -44,6 +56,14 @@ def print_stats(path: Path, photos_dir: Path | None, exclude: Exclusion | None =
         lines.append("By model:")
         width = max(14, *(len(model) + 1 for model in models))
         lines += [f"  {model:<{width}}{count:>10,}" for model, count in models.most_common()]
+    people = sum(map(is_by_person, records.values()))
+    if people:
+        lines.append(f"By a person: {people:,}")
+    prompts = Counter(entry["prompt"] for entry in records.values() if "prompt" in entry)
+    if prompts:
+        lines.append("By prompt:")
+        told = {default: f"{default} (the default)"}
+        lines += [f"  {told.get(mark, mark):<22}{number:>10,}" for mark, number in prompts.most_common()]
     if photos_dir is not None:
         found = walk(photos_dir, exclude)
         for warning in found.warnings:
@@ -84,11 +104,14 @@ def print_comparison(paths: list[Path]) -> ExitCode:
     return ExitCode.DONE
 
 
-def rewrite(path: Path) -> ExitCode:
-    """Compact the journal and print the result."""
+def rewrite(path: Path, *, drop_gone: bool = False, photos_dir: Path | None = None) -> ExitCode:
+    """Compact the journal, without the records of photos that are gone if that is asked for, and print the result."""
     journal = _existing(path)
     with journal.lock():
-        outcome = journal.compact()
+        gone = _gone(journal, photos_folder(photos_dir, load_settings())) if drop_gone else set()
+        if gone:
+            print(f"Photos that are gone: {len(gone):,}, such as {min(gone)!r}.")
+        outcome = journal.compact(gone)
     if outcome is None:
         print(f"{journal.name} has one line per photo already ({len(journal.records):,} photos).")
     else:
@@ -97,6 +120,39 @@ def rewrite(path: Path) -> ExitCode:
             f"{journal.name}: {before:,} lines are now {after:,}, one per photo. The old file is {backup.name}."
         )
     return ExitCode.DONE
+
+
+def _gone(journal: CaptionJournal, photos_dir: Path) -> set[str]:
+    """Return the photos that are gone; not those that are there under a new name, whose caption is still needed.
+
+    Raises:
+        StopRunError: the folder is not as it must be for that: photos may only be out of sight.
+    """
+    found = walk(photos_dir)
+    if found.unreadable:
+        raise StopRunError(
+            f"{found.unreadable[0]}: its photos may be there, so the journal stays as it is. See to the disk first."
+        )
+    load_records(journal, found, photos_dir, frozenset(), redo_mock=False, videos=False)
+    gone = gone_names(journal.records, found, photos_dir)
+    for folder in {os.path.dirname(name) for name in gone}:
+        if empty := _empty_above(photos_dir, folder):
+            raise StopRunError(
+                f"{empty} is empty, as where a disk is not mounted, so the journal stays as it is: mount the disk, or remove that "
+                "folder if its photos are gone."
+            )
+    known = find_copies(pending_photos(journal, found), journal, found.photos)
+    needed = {photo.content for photo in known.photos if photo.content}
+    return {name for name in gone if journal.records[name].get("content") not in needed}
+
+
+def _empty_above(photos_dir: Path, folder: str) -> str | None:
+    """Return the nearest folder that is still there, if it is an empty one."""
+    path = os.path.join(photos_dir, folder)
+    while folder and not os.path.isdir(path):
+        folder = os.path.dirname(folder)
+        path = os.path.join(photos_dir, folder)
+    return path if folder and not os.listdir(path) else None
 
 
 def _existing(path: Path) -> CaptionJournal:

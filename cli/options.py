@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.doors import Shard
+    from cli.redo import Redo
     from library.exclusion import Exclusion
 
 REPLACED = "replaced"
@@ -34,6 +35,7 @@ class Options:
     videos: bool
     shard: Shard | None
     exclude: Exclusion | None
+    redo: Redo | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

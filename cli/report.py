@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from cli.exit import ExitCode
 from cli.log import log, start_log
+from cli.name_with import AskedModel
 from cli.open_files import allow_open_files
 from cli.report_input import (
     StoppedError,
@@ -66,8 +67,11 @@ def make_report(options: ReportOptions) -> ExitCode:
             return stopper.code or ExitCode.INTERRUPTED
         stopper.graceful = False
 
-        grouping = Grouping(options.min_cluster_size, options.seed, options.fast)
+        asker = AskedModel(options.name_with) if options.name_with else None
+        grouping = Grouping(options.min_cluster_size, options.seed, options.fast, asker)
         report = build(library, vectors, pictures, grouping, options.out_dir, log.info)
+        if asker:
+            asker.end()
         for write in WRITERS.values():
             write(report, options.out_dir)
         write_last(report, options.out_dir)

@@ -26,7 +26,7 @@ from cli.selection import (
 from cli.words import count, extra
 from config import load_settings
 from errors import StopRunError, UnavailableImageError
-from journal import CaptionJournal, is_video
+from journal import CaptionJournal, is_video, takes_over
 from library.video import can_open_videos
 from library.walk import VIDEO_EXTENSIONS, Photo, extension, walk
 from report.build import Library, Vectors
@@ -39,6 +39,7 @@ from report.vectors.embed import embed_photos, embed_texts, unit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from cli.name_with import NameWith
     from cli.signals import Stopper
     from journal import Entry
     from library.exclusion import Exclusion
@@ -64,6 +65,7 @@ class ReportOptions:
     seed: int
     fast: bool
     export_albums: Path | None
+    name_with: NameWith | None = None
 
 
 class StoppedError(Exception):
@@ -113,7 +115,9 @@ def _records(options: ReportOptions) -> dict[str, Entry]:
                 raise StopRunError(f"{path} does not exist: check --captions-jsonl.")
             log.info(f"There is no {path}: no photo has a caption.")
             continue
-        records |= journal.load()
+        for name, entry in journal.load().items():
+            if takes_over(entry, records.get(name)):
+                records[name] = entry
         if warning := malformed_warning(journal):
             log.warning(warning)
     outside = [name for name in records if name.startswith("/") or ".." in name.split("/")]

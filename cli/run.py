@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from backends import BACKENDS, load_backend
 from cli.copies import copies_warning
 from cli.exit import ExitCode
+from cli.keeping import keep_dry_run, keep_records
 from cli.log import log, start_log
 from cli.money import ends_soon, spending_of, spent, used
 from cli.open_files import allow_open_files
 from cli.options import REPLACED
 from cli.progress import Progress
+from cli.redo import Redoing
 from cli.selection import (
     done_records,
     keep_shard,
@@ -30,7 +32,7 @@ from cli.words import again, command, count
 from config import load_settings
 from engines.captioning import Captioner
 from engines.checks import SameAnswerWatch
-from engines.driver import Result, drive, record
+from engines.driver import Result, drive
 from engines.known import Known, find_copies, replaced
 from engines.ray.session import LOCAL, ray_cluster
 from engines.threads import caption_photos, local_decoders
@@ -42,7 +44,7 @@ from library.video import check_packages
 from library.walk import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -68,6 +70,7 @@ class _Task:
     known: Known
     turns: Turns
     prompt: str | None
+    redoing: Redoing | None
     carried: int = 0
 
     @property
@@ -116,11 +119,25 @@ def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Ta
         log.warning(warning)
     if options.videos:
         open_videos(found)
-    if not options.force:
-        redo_mock, videos = options.backend != MOCK, options.videos
-        load_records(journal, found, photos_dir, options.retry_statuses, redo_mock=redo_mock, videos=videos)
+    redoing = Redoing(options.redo, options, journal.path) if options.redo else None
+    if options.force:
+        _keep_what_people_wrote(journal)
+    else:
+        redo_mock, videos, mark = options.backend != MOCK, options.videos, redoing.mark if redoing else None
+        load_records(
+            journal,
+            found,
+            photos_dir,
+            options.retry_statuses,
+            redo_mock=redo_mock,
+            videos=videos,
+            redo_mark=mark,
+        )
     if sentence := keep_shard(found, options.shard):
         log.info(sentence)
+    if redoing:
+        for line in redoing.choose(journal, found):
+            log.info(line)
     leave_out_stand_ins(found, () if options.dry_run else journal.records)
     prompt = None if options.backend == MOCK else prompt_mark(options.prompt)
     if not options.dry_run:
@@ -128,7 +145,14 @@ def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Ta
         _say_what_is_done(journal, found, prompt)
     known = find_copies(pending_photos(journal, found), journal, found.photos)
     turns = Turns(found.photos if options.dry_run else known.photos, _most(options))
-    return _Task(options, photos_dir, journal, found, known, turns, prompt)
+    return _Task(options, photos_dir, journal, found, known, turns, prompt, redoing)
+
+
+def _keep_what_people_wrote(journal: CaptionJournal) -> None:
+    """Load only that: of all other records a forced run knows nothing."""
+    with suppress(StopRunError):  # it is no journal, and is set aside as it is
+        journal.load()
+    journal.forget_machines()
 
 
 def _look_for_replaced(options: RunOptions, journal: CaptionJournal, found: Walk) -> None:
@@ -190,9 +214,9 @@ def _caption(
     with Progress(task.total, done=done, quota=task.turns.quota, spent=spent(spending)) as progress:
         result = drive(
             batches(),
-            _keep_dry_run(journal)
+            keep_dry_run(journal)
             if options.dry_run
-            else _keep(journal, task.prompt, task.turns, progress.carried),
+            else keep_records(journal, task.prompt, task.turns, task.redoing, progress.carried),
             stop=stopper.event,
             photos_dir=task.photos_dir,
             redone=frozenset(journal.redo),
@@ -236,8 +260,8 @@ def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) 
     entries = done_records(journal, found) if prompt else []
     if others := sum(e["status"] == "success" and e.get("prompt", prompt) != prompt for e in entries):
         log.info(
-            f"{count(others, 'caption')} made with another prompt will stay. To make all captions again with this one, "
-            "add --force; the old journal is kept beside the new one."
+            f"{count(others, 'caption')} made with another prompt will stay. To make them again with this one, add "
+            "--redo prompt."
         )
 
 
@@ -263,41 +287,6 @@ def _workers(options: RunOptions, backend: CaptionBackend) -> int:
     return 1
 
 
-def _keep(
-    journal: CaptionJournal,
-    prompt: str | None = None,
-    turns: Turns | None = None,
-    carried: Callable[[int], None] = lambda _: None,
-) -> Callable[[list[Outcome]], int]:
-    """Write records, and with a new caption those of the photos with the same content; tell `carried` how many."""
-
-    def keep(outcomes: list[Outcome]) -> int:
-        records = [record(outcome, prompt) for outcome in outcomes]
-        copies = [copy for made in records for copy in turns.copies_of(made)] if turns else []
-        journal.write_many(records + copies)
-        carried(len(copies))
-        return len(copies)
-
-    return keep
-
-
-def _keep_dry_run(journal: CaptionJournal) -> Callable[[list[Outcome]], int]:
-    """Write everything to the dry run's own journal; to the real one only broken photos without a record."""
-    path = journal.path
-    rehearsal = CaptionJournal(path.with_name(f"{path.stem}.dry-run{path.suffix}"))
-    rehearsal.clear()
-
-    def keep(outcomes: list[Outcome]) -> int:
-        records = [record(outcome) for outcome in outcomes]
-        rehearsal.write_many(records)
-        journal.write_many(
-            [r for r in records if r.status == "error_corrupt" and not journal.is_known(r.rel_path)]
-        )
-        return 0
-
-    return keep
-
-
 def _summarise(task: _Task, result: Result) -> None:
     counted = Tally(result.statuses, result.videos)
     text = f"{'Opened' if task.options.dry_run else 'Captioned'} {count(counted.done, 'photo')}"
@@ -311,6 +300,11 @@ def _summarise(task: _Task, result: Result) -> None:
     log.info(text + ".")
     if sentence := _carried(task, result):
         log.info(sentence)
+    if task.redoing and task.redoing.failures:
+        log.info(
+            f"{count(task.redoing.failures, 'caption')} could not be made again: the old ones stay. When all others are done, "
+            "the same command tries these once more."
+        )
     if result.unread:
         log.info(
             f"{count(result.unread, 'photo')} could not be read or captioned this time: still to be done."
@@ -360,6 +354,8 @@ def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
     else:
         code = ExitCode.DONE
         log.info(_next_step(task))
+        if task.redoing and not turns.left and not options.dry_run:
+            task.redoing.end()
     _mention_compact(options, task.journal)
     return code
 

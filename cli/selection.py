@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,7 @@ def load_records(
     redo_mock: bool,
     videos: bool,
     with_stamps: bool = False,
+    redo_mark: str | None = None,
 ) -> None:
     """Load the journal and check that it belongs to this library. With `videos` a record that says only "video" does not count.
 
@@ -70,7 +72,12 @@ def load_records(
         StopRunError: none of its photos is in the folder, under whatever name.
     """
     journal.load(
-        retry_statuses, redo_mock=redo_mock, redo_videos=videos, with_stamps=with_stamps, with_times=True
+        retry_statuses,
+        redo_mock=redo_mock,
+        redo_videos=videos,
+        with_stamps=with_stamps,
+        with_times=True,
+        redo_mark=redo_mark,
     )
     if warning := malformed_warning(journal):
         log.warning(warning)
@@ -159,8 +166,26 @@ def gone_and_left_out(recorded: Iterable[str], found: Walk, photos_dir: Path) ->
     """Count the records of no photo in `found`: those whose file is gone, and those whose file is left out now."""
     listed = {photo.rel_path for photo in found.photos}
     others = [name for name in recorded if name not in listed]
-    left_out = sum(name in found.away or os.path.lexists(os.path.join(photos_dir, name)) for name in others)
-    return len(others) - left_out, left_out
+    gone = len(gone_names(others, found, photos_dir))
+    return gone, len(others) - gone
+
+
+def gone_names(recorded: Iterable[str], found: Walk, photos_dir: Path) -> set[str]:
+    """Return the names whose file is gone; what may not be looked at is none of them."""
+    listed = {photo.rel_path for photo in found.photos} | found.away.keys()
+    return {name for name in recorded if name not in listed and _is_gone(os.path.join(photos_dir, name))}
+
+
+def _is_gone(path: str) -> bool:
+    for form in ("NFC", "NFD"):  # as the journal spells names, and as macOS has stored them
+        try:
+            os.lstat(unicodedata.normalize(form, path))
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: a null byte
+            continue
+        except OSError:
+            return False
+        return False
+    return True
 
 
 def keep_shard(found: Walk, shard: Shard | None) -> str | None:

@@ -31,8 +31,13 @@ class Spending:
     """
 
     def __init__(
-        self, price: Price | None = None, budget: Decimal | None = None, most: Decimal = Decimal(0)
+        self,
+        price: Price | None = None,
+        budget: Decimal | None = None,
+        most: Decimal = Decimal(0),
+        thing: str = "photo",
     ) -> None:
+        """`thing` is what a call is about, in messages."""
         self.price = price
         self.input_tokens = 0
         self.output_tokens = 0
@@ -41,6 +46,7 @@ class Spending:
         self.lost = 0
         self._budget = budget
         self._most = most
+        self._thing = thing
         self._in_flight = 0
         self._answers = 0
         self._changed = threading.Condition()
@@ -78,13 +84,13 @@ class Spending:
                 if not self._in_flight:
                     if not self._answers and not self.lost:
                         raise StopRunError(
-                            f"The budget of ${budget:f} is less than one photo may cost ({dollars(self._most)}): "
+                            f"The budget of ${budget:f} is less than one {self._thing} may cost ({dollars(self._most)}): "
                             "give a larger --budget."
                         )
                     lost = f"{self.lost:,} request{'' if self.lost == 1 else 's'} without an answer"
                     counted = f"; {lost} counted at the most they can cost" if self.lost else ""
                     raise StopRunError(
-                        f"The budget of ${budget:f} has no room for another photo (spent: {dollars(self.cost)}"
+                        f"The budget of ${budget:f} has no room for another {self._thing} (spent: {dollars(self.cost)}"
                         f"{counted}). Run the same command again to spend as much again, or give another --budget."
                     )
                 self._changed.wait(0.2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import (
     Retrying,
@@ -58,6 +58,7 @@ _LONG_WAIT = 10.0
 """Seconds. A wait as long as this or longer is logged."""
 
 _log = logging.getLogger("captioner.engine")
+_T = TypeVar("_T")
 _backoff = wait_exponential_jitter(initial=1, max=60, jitter=1)
 
 
@@ -129,6 +130,16 @@ class Captioner:
         """Return the photo's outcome; None if the run stops in the middle, and the photo stays open."""
         return self._outcome(photo, image, None)
 
+    def answer(self, text: str) -> str:
+        """Return the backend's answer to a question without a picture.
+
+        Raises:
+            APIError: there is none; every further one may have an answer.
+            StopRunError: there will be none.
+        """
+        answer = self._ask(self.backend.answer, text)
+        return answer.text if isinstance(answer, Caption) else answer
+
     def _outcome(self, photo: Photo, image: Image, answer: Caption | str | None) -> Outcome | None:
         """Check the answer, or ask for one if there is none yet. Every failure is mapped to an Outcome (errors.py)."""
         try:
@@ -175,7 +186,7 @@ class Captioner:
             return text, None if text else "empty caption"
         return judged(said, finish, self.backend.prompt)
 
-    def _ask(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
+    def _ask(self, call: Callable[[_T], Caption | str], asked: _T) -> Caption | str:
         """Call the backend until it answers or the attempts are used up.
 
         Refusals because of too many requests (429) do not count as attempts while other requests get through, nor does a
@@ -184,7 +195,7 @@ class Captioner:
         before = self._admitted
         while True:
             try:
-                return self._retrying()(self._attempt, call, image)
+                return self._retrying()(self._attempt, call, asked)
             except (RateLimitError, NotReadyError):
                 if self.stop.is_set():
                     raise
@@ -202,13 +213,13 @@ class Captioner:
             reraise=True,
         )
 
-    def _attempt(self, call: Callable[[Image], Caption | str], image: Image) -> Caption | str:
+    def _attempt(self, call: Callable[[_T], Caption | str], asked: _T) -> Caption | str:
         with self._spending.call(self.stop.is_set) as book:
             sent = self._pacer.turn()
             if self.stop.is_set():
                 raise TransientAPIError("stopped before it was sent")
             try:
-                answer = call(image)
+                answer = call(asked)
             except TransientAPIError as error:
                 self._note(error, sent)
                 raise

@@ -8,13 +8,14 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from journal import CaptionRecord
+from journal import CaptionRecord, is_by_person
 from library.identity import content_of, size_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from journal import CaptionJournal, Entry
     from library.walk import Photo
@@ -39,6 +40,7 @@ class Copy(NamedTuple):
 
     def record(self) -> CaptionRecord:
         """Return the record of the photo: the other's caption, and who made it."""
+        asked = self.entry.get("copy_of", self.rel_path)  # of a copy's copy, the one that was asked
         return CaptionRecord(
             rel_path=self.photo.rel_path,
             caption=self.entry["caption"],
@@ -46,32 +48,58 @@ class Copy(NamedTuple):
             model=self.entry.get("model"),
             prompt=self.entry.get("prompt"),
             content=self.photo.content,
-            copy_of=self.entry.get("copy_of", self.rel_path),  # of a copy's copy, the one that was asked
+            copy_of=asked if asked != self.photo.rel_path else self.rel_path,
+            by=self.entry.get("by"),
         )
 
 
 class Known:
     """The photos to do, `photos`, each with its content if another photo may have the same."""
 
-    def __init__(self, photos: list[Photo], captioned: Mapping[str, list[tuple[str, Entry]]]) -> None:
-        """`captioned` are names and records of photos that have a caption, by content."""
+    def __init__(
+        self,
+        photos: list[Photo],
+        captioned: Mapping[str, list[tuple[str, Entry]]],
+        kept: Mapping[str, Entry] = MappingProxyType({}),
+        remade: Container[str] = (),
+    ) -> None:
+        """Keep what is known.
+
+        `captioned` are names and records of photos that have a caption, by content; `kept` the records of those photos that
+        are to be captioned again, and `remade` the names of those that were.
+        """
         self.photos = photos
         self._captioned = captioned
+        self._kept = kept
+        self._remade = remade
 
     def split(self, model: str, prompt: str | None) -> tuple[list[Copy], list[Photo]]:
         """Return the photos that `model` has captioned under another name with this prompt, and the other ones.
 
-        A record without a prompt's mark counts as this prompt's, as it does everywhere (0.1 wrote none).
+        A record without a prompt's mark counts as this prompt's, as it does everywhere (0.1 wrote none). What a person wrote
+        about a photo goes before all.
         """
         copies, others = [], []
         for photo in self.photos:
-            for rel_path, entry in self._captioned.get(photo.content or "", ()):
-                if entry.get("model") == model and entry.get("prompt", prompt) == prompt:
-                    copies.append(Copy(photo, rel_path, entry))
-                    break
+            source = self._source(photo, model, prompt)
+            if source:
+                copies.append(Copy(photo, *source))
             else:
                 others.append(photo)
         return copies, others
+
+    def _source(self, photo: Photo, model: str, prompt: str | None) -> tuple[str, Entry] | None:
+        """Return the name and the record of the photo that has the caption for this one."""
+
+        def is_made(entry: Entry) -> bool:
+            return entry.get("model") == model and entry.get("prompt", prompt) == prompt
+
+        sources = self._captioned.get(photo.content or "", ())
+        own = self._kept.get(photo.rel_path)
+        # What is to be made again although model and prompt are the same would get its own old caption from a copy.
+        only_new = own is not None and is_made(own)
+        fit = (one for one in sources if is_made(one[1]) and (not only_new or one[0] in self._remade))
+        return next((one for one in sources if is_by_person(one[1])), None) or next(fit, None)
 
     def carry_over(
         self, journal: CaptionJournal, model: str, prompt: str | None, most: int | None = None
@@ -81,7 +109,9 @@ class Known:
         Raises:
             StopRunError: the journal cannot be written.
         """
-        copies, others = Known(self.photos[:most], self._captioned).split(model, prompt)
+        copies, others = Known(self.photos[:most], self._captioned, self._kept, self._remade).split(
+            model, prompt
+        )
         others += self.photos[len(copies) + len(others) :]
         for start in range(0, len(copies), _TOGETHER):
             journal.write_many([copy.record() for copy in copies[start : start + _TOGETHER]])
@@ -113,7 +143,11 @@ def find_copies(pending: Sequence[Photo], journal: CaptionJournal, library: Sequ
     found = set(contents.values())
     captioned: dict[str, list[tuple[str, Entry]]] = {}
     for rel_path, entry in journal.captioned():
-        if (content := entry.get("content")) in found and content is not None:
+        if (
+            rel_path not in journal.kept
+            and (content := entry.get("content")) in found
+            and content is not None
+        ):
             captioned.setdefault(content, []).append((rel_path, entry))
     for rel_path, content in _contents(photo for photo, _ in old).items():
         captioned.setdefault(content, []).append((rel_path, journal.records[rel_path]))
@@ -121,19 +155,24 @@ def find_copies(pending: Sequence[Photo], journal: CaptionJournal, library: Sequ
         replace(photo, content=contents[photo.rel_path]) if photo.rel_path in contents else photo
         for photo in pending
     ]
-    return Known(photos, captioned)
+    kept = {name: own for name in journal.kept if (own := journal.entry(name))}
+    return Known(photos, captioned, kept, journal.remade)
 
 
 def replaced(journal: CaptionJournal, photos: Iterable[Photo]) -> list[str]:
     """Return the photos that are done, but whose file is no longer the one that was read, by rel_path.
 
+    What a person wrote about a photo stays, whatever the file becomes.
     A file of the same size is read only if it is newer than its record. A journal loaded without times shows none of these.
     """
     records = journal.records
     changed, newer = [], []
-    for photo, status in _with_stat(
-        photo for photo in photos if "content" in records.get(photo.rel_path, ())
-    ):
+
+    def is_told(photo: Photo) -> bool:
+        entry = records.get(photo.rel_path)
+        return entry is not None and "content" in entry and not is_by_person(entry)
+
+    for photo, status in _with_stat(filter(is_told, photos)):
         same_size = status.st_size == size_in(records[photo.rel_path]["content"])
         if same_size:
             made = journal.time_of(photo.rel_path)

@@ -20,7 +20,7 @@ from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic t
 from library.identity import is_content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 Status = Literal["success", "error_corrupt", "error_api", "error_model"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -28,6 +28,8 @@ VIDEO = "video"
 """The `error` of a record for a video. Videos are counted apart, because nothing is wrong with them."""
 MOCK = "mock"
 """The `model` of a record that the mock made. A run with a real backend never counts it as done."""
+PERSON = "person"
+"""The `by` of a caption that a person wrote. No record of another kind ever takes its place."""
 _MARK = 8
 """How many letters of the prompt's hash a record keeps."""
 
@@ -44,6 +46,8 @@ class CaptionRecord(BaseModel):
     prompt: str | None = None
     content: str | None = None
     copy_of: str | None = None
+    by: str | None = None
+    redo: str | None = None
 
     @model_validator(mode="after")
     def _success_has_caption(self) -> CaptionRecord:
@@ -73,6 +77,8 @@ class Fields(TypedDict):
     prompt: NotRequired[object]
     content: NotRequired[object]
     copy_of: NotRequired[object]
+    by: NotRequired[object]
+    redo: NotRequired[object]
 
 
 class Entry(TypedDict):
@@ -85,6 +91,7 @@ class Entry(TypedDict):
     prompt: NotRequired[str]
     content: NotRequired[str]
     copy_of: NotRequired[str]
+    by: NotRequired[str]
 
 
 _validate_line = TypeAdapter(Fields).validator.validate_json
@@ -119,7 +126,19 @@ def entry_of(record: Fields, shared: dict[str, str]) -> Entry:
         entry["content"] = cast("str", content)
         if isinstance(copy_of := record.get("copy_of"), str):
             entry["copy_of"] = copy_of
+    if record.get("by") == PERSON and status == "success":
+        entry["by"] = PERSON
     return entry
+
+
+def takes_over(new: Mapping[str, object], old: Mapping[str, object] | None) -> bool:
+    """Tell whether a record takes the place of an older one of the same photo; both may be lines or what is kept of them."""
+    return old is None or not is_by_person(old) or is_by_person(new)
+
+
+def is_by_person(record: Mapping[str, object]) -> bool:
+    """Tell whether a person wrote this caption."""
+    return record.get("by") == PERSON and record["status"] == "success"
 
 
 def seconds_of(at: str | None) -> int | None:

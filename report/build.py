@@ -15,8 +15,10 @@ from report.files.given_names import read_names
 from report.files.last_report import LAST, read_previous
 from report.files.table import make_rows
 from report.groups.clustering import cluster
+from report.groups.neighbours import nearest_groups
+from report.naming.asked import NamesByModel
 from report.naming.inheritance import inherit
-from report.naming.names import name_events_shortly, name_shortly
+from report.naming.names import Told, name_events_shortly, name_shortly
 from report.naming.naming import count, counted, label_photos, name_groups
 from report.naming.short import said
 from report.naming.sight import Sight
@@ -36,11 +38,17 @@ if TYPE_CHECKING:
     from report.files.thumbnails import Picture
     from report.groups.clustering import Clusters
     from report.groups.stability import Earlier
+    from report.naming.asked import Asker, Kept
+    from report.naming.inheritance import Previous
     from report.naming.naming import Group, Label, Theme
     from report.naming.short import Mentions
     from report.people import Obeyed
     from report.vectors.base import Embedder
     from report.vectors.embed import Floats
+
+
+_NEAR = 4
+"""Groups near one that a language model is told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +89,12 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How groups are asked for; without `min_cluster_size` it is by the library's size."""
+    """How groups are asked for; without `min_cluster_size` it is by the library's size. `asker` names them, if there is one."""
 
     min_cluster_size: int | None
     seed: int
     fast: bool
+    asker: Asker | None = None
 
     def line(self) -> str:
         """Spell out what was asked for; not what came of it, such as a size that grows with the library."""
@@ -114,6 +123,7 @@ class Report:
         alike: (files, m) the rows most like each, nearest first; itself where there are fewer. None where no photo has a vector.
         names: the table in which people name groups; None where it must be left alone.
         alone: what the next report must know of photos whose groups people put together.
+        told: names by a language model, for the next report.
         start: the address in the page, from its #, that it opens at; empty for the groups.
     """
 
@@ -133,6 +143,7 @@ class Report:
     alike: NDArray[np.int64] | None = None
     names: NamesTable | None = None
     alone: Mapping[str, tuple[int, float | None]] = field(default_factory=dict)
+    told: Sequence[Kept] = ()
     start: str = ""
 
 
@@ -174,10 +185,17 @@ def build(
     file = read_names(folder)
     people = obey(file, previous, placed, clusters, vectors.rows, heirs)
     things = said(list(labels.values()))
+    told = _told(labels, things, previous, grouping.asker)
     groups, themes = _named(
-        placed, labels, [things[place] for place in vectors.places], people, sight, previous.names
+        placed,
+        labels,
+        [things[place] for place in vectors.places],
+        people,
+        sight,
+        previous.names,
+        _told_of(told, vectors, people.clusters, asked=grouping.asker is not None),
     )
-    timeline = _timeline(library, vectors, pictures, labels, things)
+    timeline = _timeline(library, vectors, pictures, labels, things, told)
     return Report(
         make_rows(labels, placed, people.clusters, groups, timeline),
         groups,
@@ -195,7 +213,30 @@ def build(
         alike=_alike(len(rel_paths), vectors.places, clusters.near),
         names=people.table(file, groups),
         alone=people.alone,
+        told=told.names.made if told else (),
     )
+
+
+def _told(
+    labels: Mapping[str, Label],
+    things: Sequence[Mentions | None],
+    previous: Previous,
+    asker: Asker | None,
+) -> Told | None:
+    """Return what a language model says, by file; None where none was ever asked."""
+    if asker is None and not previous.told:
+        return None
+    real = ["" if some is None else label.text for label, some in zip(labels.values(), things, strict=True)]
+    return Told(NamesByModel(previous.told, asker), real)
+
+
+def _told_of(told: Told | None, vectors: Vectors, clusters: Clusters, *, asked: bool) -> Told | None:
+    """Return the same by the rows that were clustered; to be asked, with the groups that are near each."""
+    if told is None:
+        return None
+    is_grouped = (clusters.labels >= 0).any()
+    near = nearest_groups(vectors.rows, clusters.labels, _NEAR) if asked and is_grouped else ()
+    return replace(told, captions=[told.captions[place] for place in vectors.places], near=near)
 
 
 def _errors(labels: Mapping[str, Label], records: Mapping[str, Entry]) -> dict[str, str]:
@@ -256,6 +297,7 @@ def _named(
     people: Obeyed,
     sight: Sight | None,
     kept: Mapping[int, str],
+    told: Told | None,
 ) -> tuple[list[Group], list[Theme]]:
     """Return the groups with headings and names, and the themes; the model is asked only where captions are missing."""
     clusters = people.clusters
@@ -269,6 +311,7 @@ def _named(
         seen=sight.of_groups(clusters.labels) if sight and uncaptioned else None,
         kept=kept,
         given=people.names,
+        told=told,
     )
     return [replace(group, hidden=group.id in people.hidden) for group in groups], themes
 
@@ -279,12 +322,13 @@ def _timeline(
     pictures: Sequence[Picture],
     labels: Mapping[str, Label],
     things: Sequence[Mentions | None],
+    told: Told | None,
 ) -> Timeline:
     moments = [picture.moment for picture in pictures]
     events = name_events(cut(moments), moments, list(labels), labels) if library.photos_dir else []
     return Timeline(
         moments,
-        name_events_shortly(events, things),
+        name_events_shortly(events, things, told),
         ()
         if vectors.images is None
         else bursts(moments, np.array(vectors.places, np.int64), vectors.images).tolist(),

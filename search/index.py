@@ -20,6 +20,7 @@ from zlib import crc32
 
 from errors import StopRunError
 from library.disk import reason
+from library.records import is_by_person
 from library.walk import extension
 from report.files.table import plain, read_rows
 from search.query import Span, span
@@ -41,7 +42,7 @@ _TAKEN = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
 _SCHEMA = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value);
 CREATE TABLE photos(id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, caption TEXT, names TEXT NOT NULL DEFAULT '',
-                    first INTEGER, last INTEGER, listed INTEGER NOT NULL DEFAULT 0, indexed INTEGER NOT NULL, checksum INTEGER NOT NULL, picture INTEGER);
+                    first INTEGER, last INTEGER, listed INTEGER NOT NULL, by_person INTEGER NOT NULL, indexed INTEGER NOT NULL, checksum INTEGER NOT NULL, picture INTEGER);
 CREATE INDEX unindexed ON photos(id) WHERE indexed = 0;
 CREATE INDEX taken ON photos(first, last, picture);
 CREATE INDEX pictured ON photos(picture) WHERE picture IS NOT NULL;
@@ -64,13 +65,17 @@ class Shown(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """What the journal and the report's table say of a photo; `listed` numbers the reading of the table that had it."""
+    """What the journal and the report's table say of a photo; `listed` numbers the reading of the table that had it.
+
+    What is `by_person` only a person's caption replaces.
+    """
 
     caption: str | None = None
     names: str = ""
     first: int | None = None
     last: int | None = None
     listed: int = 0
+    by_person: int = 0
 
 
 class Index:
@@ -124,7 +129,8 @@ class Index:
             for number, record in enumerate(journal.news(end), 1):
                 # Only what is finished can be found: the last record of a photo counts, and it may be an error.
                 caption = record["caption"] if record["status"] == "success" else None
-                self._put(record["rel_path"], caption=caption and _storable(caption))
+                by_person = int(is_by_person(record))
+                self._put(record["rel_path"], caption=caption and _storable(caption), by_person=by_person)
                 if number % _BATCH == 0:
                     checksum = journal.checksum(end, journal.end, checksum)
                     end = journal.end
@@ -164,15 +170,15 @@ class Index:
         path = _storable(path)
         if path.startswith("/") or ".." in path.split("/"):  # outside the library
             return
-        columns = "caption, names, first, last, listed, id, indexed"
+        columns = "caption, names, first, last, listed, by_person, id, indexed"
         found = run(f"SELECT {columns} FROM photos WHERE path = ?", (path,)).fetchone()  # noqa: S608 - ours
-        before = _Said(*found[:5]) if found else _Said()
+        before = _Said(*found[:6]) if found else _Said()
         now = before._replace(**said)  # type: ignore[arg-type]
-        if now == before:
+        if now == before or now.by_person < before.by_person:
             return
         is_kept = now.caption is not None or now.listed
         is_same = (now.caption, now.names) == (before.caption, before.names)
-        number, indexed = found[5:] if found else (None, 0)
+        number, indexed = found[6:] if found else (None, 0)
         if indexed and not (is_kept and is_same):
             entry = (number, *_words(before.caption, path, before.names))
             run("INSERT INTO words(words, rowid, caption, path, names) VALUES('delete', ?, ?, ?, ?)", entry)
@@ -182,13 +188,13 @@ class Index:
             run("DELETE FROM photos WHERE id = ?", (number,))
         elif found:
             run(
-                "UPDATE photos SET caption=?, names=?, first=?, last=?, listed=?, indexed=?, checksum=? WHERE id=?",
+                "UPDATE photos SET caption=?, names=?, first=?, last=?, listed=?, by_person=?, indexed=?, checksum=? WHERE id=?",
                 (*values, number),
             )
         else:
             run(
-                "INSERT INTO photos(caption, names, first, last, listed, indexed, checksum, path, picture) "
-                "VALUES(?, ?, ?, ?, ?, ?, ?, ?, (SELECT row FROM pictures WHERE path = ?))",
+                "INSERT INTO photos(caption, names, first, last, listed, by_person, indexed, checksum, path, picture) "
+                "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT row FROM pictures WHERE path = ?))",
                 (*values, path, path),
             )
 

@@ -105,8 +105,9 @@ def test_copies_to_do_are_asked_about_once(library: Product, provider: Provider)
     lines = library.lines()
     assert len(lines) == 6
     (asked,) = [line for line in lines if line["rel_path"].endswith(".jpg") and "copy_of" not in line]
-    place = lines.index(asked)
-    assert {line["copy_of"] for line in lines[place + 1 : place + 4]} == {asked["rel_path"]}
+    copies = [place for place, line in enumerate(lines) if line.get("copy_of") == asked["rel_path"]]
+    assert len(copies) == 3
+    assert min(copies) > lines.index(asked)
     # With --force nothing is taken from the old journal, and copies still ask once.
     assert f"3 captions {FREE}." in ask(library, provider, "--force")
     assert len(provider.requests) == 6

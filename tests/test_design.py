@@ -19,7 +19,7 @@ from tests.conftest import ROOT, Product
 
 ARROWS = {
     "caption": {"backends", "cli", "cluster_report", "journal"},
-    "cluster_report": {"cli", "errors", "report"},
+    "cluster_report": {"backends", "cli", "errors", "report"},
     "cli": {
         "backends",
         "config",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backends.base import APIError, Caption, CaptionBackend, StopRunError
-from cli.run import _keep  # the very function that a run writes with
+from cli.keeping import keep_records  # the very function that a run writes with
 from config import Settings
 from engines.captioning import Captioner
 from engines.driver import Result, drive
@@ -115,7 +115,7 @@ class Library:
         with self.journal.lock():
             return drive(
                 engine,
-                _keep(self.journal),
+                keep_records(self.journal),
                 stop=self.stop,
                 photos_dir=self.photos_dir,
                 redone=frozenset(),

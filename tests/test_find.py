@@ -163,6 +163,12 @@ def test_the_newest_record_of_a_photo_counts(lake: Product) -> None:
     write(lake, "2019/IMG_0001.jpg", "A tent by a lake")
     assert find(lake, "tent") == ["2019/IMG_0001.jpg"]
     with lake.journal.open("a") as file:
+        said = {"rel_path": "2019/IMG_0001.jpg", "caption": "Anna's tent", "status": "success", "by": "person"}
+        file.write(json.dumps(said) + "\n")
+    write(lake, "2019/IMG_0001.jpg", "A box")
+    write(lake, "2019/IMG_0001.jpg", None, "error_api")
+    assert find(lake, "anna") == ["2019/IMG_0001.jpg"], "a person's caption stays"
+    with lake.journal.open("a") as file:
         file.write('{"rel_path": "torn')
     assert find(lake, "tent") == ["2019/IMG_0001.jpg"]
     with lake.journal.open("a") as file:

@@ -24,7 +24,7 @@ from pydantic import SecretStr
 
 from backends import BACKENDS, BackendInfo, load_backend
 from backends.base import CaptionBackend
-from cli.run import _keep
+from cli.keeping import keep_records
 from config import Settings
 from costs.prices import Price, price_of
 from costs.spending import Spending
@@ -103,7 +103,7 @@ class Run:
         with self.journal.lock():
             return drive(
                 engine,
-                _keep(self.journal),
+                keep_records(self.journal),
                 stop=self.stop,
                 photos_dir=self.photos_dir,
                 redone=frozenset(),

@@ -141,7 +141,7 @@ def test_the_csv_gives_back_what_was_written_and_is_the_same_again(
     first = path.read_bytes()
     write_csv(Report(rows), path.parent)
     assert path.read_bytes() == first
-    cells = list(csv.reader(io.StringIO(first.decode(), newline=""), strict=True))
+    cells = list(csv.reader(io.StringIO(first.decode("utf-8-sig"), newline=""), strict=True))
     assert cells[0] == list(COLUMNS)
     assert [[plain(cell) for cell in line] for line in cells[1:]] == [spelled(row) for row in rows]
     for line in cells[1:]:
@@ -161,7 +161,7 @@ def test_every_file_has_a_row_with_a_place_where_it_has_one(tmp_path: Path) -> N
     )
     path = tmp_path / "cluster_export.csv"
     write_csv(Report(rows), path.parent)
-    lines = path.read_text().splitlines()
+    lines = path.read_text("utf-8-sig").splitlines()
     assert lines[0] == (
         "rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y,"
         "taken_at,taken_from,event_id,event_label,burst_of,taken_precision,"

@@ -10,12 +10,12 @@ something, whether it could be read or not.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from report.files.spreadsheet import read_cells
 from report.files.table import guarded, plain, replaced
 from report.naming.given import SEPARATOR, Line, sample
 from report.naming.naming import one_line
@@ -57,22 +57,11 @@ def read_names(folder: Path) -> NamesFile:
         return NamesFile()
     except OSError as error:
         return _unread(f"it cannot be read ({error.strerror or error}): see to the file")
-    encoding = "utf-8-sig" if content.startswith(codecs.BOM_UTF8) else "utf-8"
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
     try:
-        text = content.decode(encoding)
-        csv.field_size_limit(1 << 30)
-        head, _, _ = text.lstrip("\r\n").partition("\n")
-        delimiter = max(",;\t", key=head.count)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        numbered = [(reader.line_num, row) for row in reader if any(row)] or [(1, [])]
-    except UnicodeDecodeError:
-        return _unread("it is not in UTF-8: save it as \u201cCSV UTF-8\u201d")
-    except csv.Error as error:
-        return _unread(f"it is no table ({error}): save it as CSV")
-    (_, columns), *rows = numbered
-    known = [column.strip().casefold() for column in columns]
+        cells = read_cells(content)
+    except ValueError as error:
+        return _unread(str(error))
+    columns, rows, known = cells.columns, cells.rows, cells.known
     if YOURS not in known or not {GROUP, OF} & set(known):
         return _unread(f'its first line has no "{GROUP}" and "{YOURS}": give it the line {",".join(COLUMNS)}')
     lines, notes = {}, []
@@ -86,7 +75,7 @@ def read_names(folder: Path) -> NamesFile:
         except ValueError as error:
             notes.append(f"line {number} was not used: {error}.")
     notes = [f"{NAMES}: {note}" for note in notes]
-    return NamesFile(columns, [row for _, row in rows], lines, delimiter, encoding, notes=notes)
+    return NamesFile(columns, [row for _, row in rows], lines, cells.delimiter, cells.encoding, notes=notes)
 
 
 def _unread(why: str) -> NamesFile:

@@ -1,10 +1,10 @@
 """Owns last_report.json: what a report leaves for the next one, so that photos stay in their groups and groups keep their names.
 
     {"version": 1, "grouped_by": "Grouped by ...", "headings": {"7": "A dog on a beach"}, "names": {"7": "Dogs"},
-     "photos": {"2019/a.jpg": [7, 0.25, true]}}
+     "photos": {"2019/a.jpg": [7, 0.25, true]}, "told": [["group", "Sports cars", ["0a1b2c3d"], "local"]]}
 
 `photos` holds every photo that had a vector: the id of its group (-1 for none), its distance to a centroid (null without
-any group), and whether its label was a caption. Groups that people put together are apart here, so that they can take it back.
+any group), and whether its label was a caption. `told` are the names by a language model and the captions behind each, as hashes. Groups that people put together are apart here, so that they can take it back.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, Field
 
 from report.files.table import PARQUET, Row, encodable, replaced
+from report.naming.asked import Kept
 from report.naming.inheritance import Previous
 from report.naming.naming import one_line, shorten
 
@@ -35,6 +36,7 @@ class _Said(BaseModel):
     headings: dict[_Id, str]
     names: dict[_Id, str] = {}
     photos: dict[str, tuple[_Id, float | None, bool]]
+    told: list[tuple[str, str, list[str], str]] = []
 
 
 def read_previous(folder: Path) -> tuple[Previous, str | None]:
@@ -60,6 +62,7 @@ def read_previous(folder: Path) -> tuple[Previous, str | None]:
         {name: math.nan if distance is None else distance for name, (_, distance, _) in photos.items()},
         said.grouped_by,
         said.names,
+        tuple(Kept(kind, name, tuple(marks), model) for kind, name, marks, model in said.told),
     ), None
 
 
@@ -94,6 +97,7 @@ def write_last(report: Report, folder: Path) -> None:
     """Write what the next report reads, as the writers of `report/files` do."""
     last = _said(report.rows, report.grouped_by)
     last.names = {group.id: encodable(group.short) for group in report.groups if group.short}
+    last.told = [(one.kind, encodable(one.name), list(one.marks), one.model) for one in report.told]
     for rel_path, (group_id, away) in report.alone.items():
         captioned = last.photos[encodable(rel_path)][2]
         last.photos[encodable(rel_path)] = (group_id, None if away is None else round(away, 6), captioned)

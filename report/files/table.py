@@ -1,6 +1,7 @@
 """Owns cluster_export.csv and cluster_export.parquet: one row per file. Decides no name and no group.
 
-The CSV is RFC 4180 (commas, CRLF, quotes doubled) in UTF-8 without a byte order mark. A spreadsheet takes a cell that
+The CSV is RFC 4180 (commas, CRLF, quotes doubled) in UTF-8 with a byte order mark, without which Excel shows wrong umlauts.
+A spreadsheet takes a cell that
 begins with `=`, `+`, `-`, `@`, a tab or a line break for a formula, so such a text gets an apostrophe before it: it is read
 as text, and shows at worst that apostrophe. A text that has apostrophes before such a character gets one more, so that a
 program can get back exactly what was written. Numbers are left as they are: -1 is a number and no formula. Labels and
@@ -123,7 +124,7 @@ def _later_cells(
 def write_csv(report: Report, folder: Path) -> None:
     with (
         replaced(folder / CSV) as new,
-        new.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+        new.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file,
     ):
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -219,7 +220,11 @@ def read_rows(path: Path, flag: str) -> Iterator[dict[str, str]]:
     no_table = f"{path} is no table of a report: give {flag} a {CSV}."
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
+            head = file.readline()
+            file.seek(0)
+            rows = csv.DictReader(
+                file, delimiter=max(",;\t", key=head.count)
+            )  # a spreadsheet may have saved it
             if not {"rel_path", "cluster_id", "cluster_label"} <= set(rows.fieldnames or ()):
                 raise StopRunError(no_table)
             yield from rows

@@ -36,6 +36,17 @@ def distinct_rows(vectors: Floats) -> tuple[Ints, Ints]:
     return np.array(first, np.int64), of
 
 
+def nearest_groups(vectors: Floats, clusters: Ints, count: int) -> list[list[int]]:
+    """Return the groups whose centres are nearest to that of each, nearest first; of (n, d) unit vectors."""
+    centres = np.stack(
+        [vectors[clusters == number].mean(axis=0) for number in range(int(clusters.max()) + 1)]
+    )
+    likeness = centres @ centres.T
+    np.fill_diagonal(likeness, -np.inf)
+    order: Ints = np.argsort(-likeness, axis=1, kind="stable")
+    return [row[: min(count, len(centres) - 1)].tolist() for row in order]
+
+
 def neighbour_graph(vectors: Floats, neighbours: int, seed: int, umap: ModuleType) -> Graph:
     """Return the graph of (n, d) unit vectors: exact for a small library, else by a seeded NN-descent."""
     neighbours = min(neighbours, len(vectors))

@@ -30,6 +30,7 @@ from report.naming.vocabulary import VOCABULARY
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from report.naming.asked import Kept
     from report.naming.naming import Label
 
 _LONGEST_HEADING = 200
@@ -48,6 +49,7 @@ class Previous:
         distances: to a centroid, of every photo that had a vector; NaN without any group.
         grouped_by: how its groups were asked for.
         names: the short names of each id.
+        told: the names that a language model gave.
     """
 
     groups: Mapping[str, int] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Previous:
     distances: Mapping[str, float] = field(default_factory=dict)
     grouped_by: str = ""
     names: Mapping[int, str] = field(default_factory=dict)
+    told: Sequence[Kept] = ()
 
     def of(self, rel_paths: Sequence[str]) -> Earlier:
         """Return what it said of these photos, a row each."""

@@ -261,6 +261,20 @@ def force(path, photos, batch, tell):
             journal.write(name, caption(name), "success", model="mock")
             tell(f"{name}\n")
 
+def people(path, photos, batch, tell):
+    journal = CaptionJournal(path)
+    with journal.lock():
+        journal.load()
+        for name in photos:  # what a person says, and at once a machine
+            said = CaptionRecord(rel_path=name, caption=caption(name), status="success", by="person")
+            journal.write_many([said])
+            tell(f"{name}\n")
+            journal.write(name, "a machine's", "success", model="mock")
+        journal.compact()
+        journal.forget_machines()
+        journal.set_aside()
+        journal.write("new.jpg", "a machine's", "success", model="mock")
+
 for order in sys.stdin:
     order = json.loads(order)
     ours, theirs = os.pipe()
@@ -268,7 +282,7 @@ for order in sys.stdin:
     if not pid:
         try:
             sitecustomize.arm(order["path"], order["step"], order["mode"], order["no_links"])
-            work = {"write": write, "compact": compact, "force": force}[order["job"]]
+            work = {"write": write, "compact": compact, "force": force, "people": people}[order["job"]]
             work(order["path"], order["photos"], order["batch"], lambda text: os.write(theirs, text.encode()))
             sitecustomize.count("end", lambda: None)  # the power may fail when all has been said
             os.write(theirs, ("calls " + " ".join(sorted(sitecustomize.seen)) + "\n").encode())

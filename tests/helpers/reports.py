@@ -36,7 +36,7 @@ class Report(Product):
         assert process.returncode == 0, said
 
     def rows(self) -> dict[str, dict[str, str]]:
-        with (self.folder / FILES[0]).open(newline="", encoding="utf-8") as file:
+        with (self.folder / FILES[0]).open(newline="", encoding="utf-8-sig") as file:
             return {row["rel_path"]: row for row in csv.DictReader(file)}
 
     def text(self) -> str:
