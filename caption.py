@@ -5,7 +5,6 @@ What a command needs is imported when it runs, so that `--help` and a wrong flag
 
 from __future__ import annotations
 
-import re
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -22,19 +21,23 @@ except ModuleNotFoundError:
     sys.exit(f"The packages are missing. Start it with uv: {command('--help')}")
 
 import cluster_report
-from backends import BACKENDS
+from backends import BACKENDS, backend_class
 from cli.doors import (
+    ANY_TAGS,
+    RAY_HERE,
     ExcludeOption,
     PhotosOption,
     Shard,
     VersionOption,
     WrongUseError,
+    cluster,
     dollars,
     exclusion,
     home_expanded,
     photos_folder,
     server,
     shard_of,
+    vocabulary,
 )
 
 if TYPE_CHECKING:
@@ -43,8 +46,6 @@ if TYPE_CHECKING:
 DEFAULT_PROMPT = (
     "Describe this photo in one or two sentences. Focus on the main subject, setting, and activity."
 )
-RAY_HERE = "local"
-"""What `--ray` alone means, in Ray's own word: a Ray that is started for this run on this machine."""
 
 
 app = typer.Typer(
@@ -91,6 +92,18 @@ BudgetOption = Annotated[
         parser=dollars, metavar="DOLLARS", help="Stop before this run has cost more dollars, as in 5.00."
     ),
 ]
+TierOption = Annotated[
+    Literal["flex"] | None,
+    typer.Option(help="flex: half the price, slower. openai and gemini have it; estimate shows both prices."),
+]
+TagsOption = Annotated[
+    Any,
+    typer.Option(
+        parser=vocabulary,
+        metavar="[FILE]",
+        help="Ask for keywords too, in the same request; with FILE (one a line, `Animals > Dog`, or a Lightroom export) only for those.",
+    ),
+]
 ShardOption = Annotated[
     Shard | None,
     typer.Option(
@@ -102,13 +115,14 @@ ShardOption = Annotated[
 
 
 class RunCommand(TyperCommand):
-    """A command in which `--ray` needs no value, which typer's own options always do."""
+    """A command in which `--ray` and `--tags` need no value, which typer's own options always do."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's is private
-        """Give a `--ray` that stands alone the value that it means."""
+        """Give a flag that stands alone the value that it means."""
+        alone = {"--ray": RAY_HERE, "--tags": ANY_TAGS}
         for place, word in enumerate(args):
-            if word == "--ray" and "".join(args[place + 1 : place + 2] or "-").startswith("-"):
-                args[place] = f"--ray={RAY_HERE}"
+            if word in alone and "".join(args[place + 1 : place + 2] or "-").startswith("-"):
+                args[place] = f"{word}={alone[word]}"
         return super().parse_args(ctx, args)
 
 
@@ -124,10 +138,12 @@ def run_command(
     photos_dir: PhotosOption = None,
     captions_jsonl: JournalOption = Path("captions.jsonl"),
     prompt: PromptOption = DEFAULT_PROMPT,
+    tags: TagsOption = None,
     base_url: BaseUrlOption = None,
     max_workers: WorkersOption = None,
     limit: LimitOption = None,
     budget: BudgetOption = None,
+    tier: TierOption = None,
     retry_status: RetryOption = None,
     redo: RedoOption = None,
     videos: VideosOption = False,
@@ -175,8 +191,10 @@ def run_command(
         photos_dir=photos_dir,
         captions_jsonl=captions_jsonl,
         prompt=prompt,
+        tags=tags,
         base_url=base_url,
         budget=budget,
+        tier=tier,
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
@@ -187,12 +205,12 @@ def run_command(
         restart_every=restart_every,
         shard=shard,
         exclude=exclusion(exclude),
-        ray=_cluster(ray, engine, ray_address),
+        ray=cluster(ray, engine, ray_address),
         quantize=quantize,
         trust_remote_code=trust_remote_code,
         mock_options={name: value for name, value in mock_flags.items() if value is not None},
     )
-    _check_flags_for_cloud(backend, base_url, budget)
+    _check_flags_for_cloud(backend, base_url, budget, tier)
     if not prompt.strip():
         raise WrongUseError("--prompt is empty: leave it out for the default.")
     if force and (retry_status or redo):
@@ -210,13 +228,14 @@ def run_command(
     leave(lambda: run(options))
 
 
-@app.command()
+@app.command(cls=RunCommand)
 def estimate(
     backend: BackendOption = None,
     model: ModelOption = None,
     photos_dir: PhotosOption = None,
     captions_jsonl: JournalOption = Path("captions.jsonl"),
     prompt: PromptOption = DEFAULT_PROMPT,
+    tags: TagsOption = None,
     base_url: BaseUrlOption = None,
     max_workers: WorkersOption = None,
     limit: LimitOption = None,
@@ -241,6 +260,7 @@ def estimate(
         photos_dir=photos_dir,
         captions_jsonl=captions_jsonl,
         prompt=prompt,
+        tags=tags,
         base_url=base_url,
         max_workers=max_workers,
         limit=limit,
@@ -456,33 +476,20 @@ def _known_backend(name: str | None) -> str:
     raise WrongUseError("\n".join([f"{trouble}. Choose one of:", *lines]))
 
 
-def _check_flags_for_cloud(backend: str | None, base_url: str | None, budget: Decimal | None = None) -> None:
+def _check_flags_for_cloud(
+    backend: str | None, base_url: str | None, budget: Decimal | None = None, tier: str | None = None
+) -> None:
+    sellers = [name for name in BACKENDS if tier in backend_class(name).tiers] if tier else []
+    if tier and backend not in sellers:
+        raise WrongUseError(
+            f"{backend} has no --tier {tier} ({' and '.join(sellers)} have it): leave it out."
+        )
     if backend in BACKENDS and BACKENDS[backend].key:
         return
     if base_url is not None:
         raise WrongUseError("--base-url is for backends with an API, such as openai: leave it out.")
     if budget is not None:
         raise WrongUseError("--budget is for cloud backends with known prices: leave it out here.")
-
-
-def _cluster(ray: str | None, engine: str | None, address: str | None) -> str | None:
-    if engine is not None or address is not None:  # the flags of version 0.1, for one version more
-        if ray is not None or engine not in {"threads", "ray"} or (address is not None and engine != "ray"):
-            raise WrongUseError(
-                "--engine and --ray-address have become one flag: give --ray, or --ray ADDRESS."
-            )
-        given = RAY_HERE if address is None else address
-        ray = given if engine == "ray" else None
-        new = ("give --ray" if address is None else f"give --ray {address}") if ray else "leave it out"
-        typer.echo(f"--engine and --ray-address will be gone in the next version: {new}.", err=True)
-    if ray is not None and not re.fullmatch(
-        rf"{RAY_HERE}|auto|[\w.-]+:[0-9]{{1,5}}|\[[0-9a-fA-F:]+\]:[0-9]{{1,5}}", ray
-    ):
-        raise WrongUseError(
-            f"--ray {ray!r} is not the address of a cluster: give auto, or what `ray start --head` has printed, such as "
-            "10.0.0.5:6379."
-        )
-    return ray
 
 
 def _redo(text: str | None) -> Redo | None:

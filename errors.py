@@ -7,6 +7,7 @@ From the photo's own fault to the whole run's:
     APIError                    a request failed for good               -> error_api
      └─ TransientAPIError       it may succeed if it is tried again     -> tried again, then as `exhausted` says
          ├─ RateLimitError      too many requests (HTTP 429)            -> everybody waits; the photo's turn comes again
+         │   └─ NoRoomError     a cheap tier is full for now            -> the same, longer, then no record, stays open
          └─ NotReadyError       the server is still loading (HTTP 503)  -> everybody waits; the photo's turn comes again
     SidecarError                a sidecar must be left alone            -> a sentence about it
     any other exception         the model failed                        -> error_model
@@ -103,6 +104,13 @@ class TransientAPIError(APIError):
 
 class RateLimitError(TransientAPIError):
     """The server admits no more requests for now (HTTP 429): no fault of the photo, and a wait for all."""
+
+
+class NoRoomError(RateLimitError):
+    """The service tier that was asked for has no room now, whatever the rate: nothing is paid, and a wait for all.
+
+    `billed`: the server took the request and did not answer in time, so the photo is not asked about again in this run.
+    """
 
 
 class NotReadyError(TransientAPIError):

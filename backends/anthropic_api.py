@@ -6,7 +6,7 @@ from datetime import date
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from backends.base import Caption, for_model
+from backends.base import ANSWER_SCHEMA, Caption, for_model
 from backends.cloud import THINKING_TOKENS, CloudBackend, Question, base64
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ class AnthropicBackend(CloudBackend):
         if thinking is _LITTLE:
             self.max_output_tokens = THINKING_TOKENS
         self._options = {"model": self.model, "max_tokens": self.max_output_tokens, **thinking}
+        if self.tags:
+            form = {"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}}
+            self._options["output_config"] = thinking.get("output_config", {}) | form
 
     def _request(self, question: Question, **sampling: Any) -> Caption:
         content: list[dict[str, Any]] = [{"type": "text", "text": question.text}]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from errors import (
     APIError,
     CorruptImageError,
+    NoRoomError,
     NotReadyError,
     RateLimitError,
     StopRunError,
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "ANSWER_SCHEMA",
     "INSTRUCTION",
     "PLAIN",
     "APIError",
     "Caption",
     "CaptionBackend",
     "CorruptImageError",
+    "NoRoomError",
     "NotReadyError",
     "RateLimitError",
     "StopRunError",
@@ -50,6 +53,19 @@ INSTRUCTION = (
     "Answer with the caption alone: no preamble, no quotation marks around it, no markup, no closing remark."
 )
 """The system line that every chat model gets in addition to the user's prompt."""
+TAGS_INSTRUCTION = (
+    'Answer with one JSON object alone, in this form: {"caption": "...", "tags": ["...", "..."]}. The caption is your answer '
+    "to the request, as plain text. The tags are 3 to 12 keywords for what the photo shows, the most important first: each one "
+    "to three words in the language of the caption, in the singular, none twice."
+)
+"""The same where tags are asked for too."""
+ANSWER_SCHEMA: Mapping[str, object] = {
+    "type": "object",
+    "properties": {"caption": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}}},
+    "required": ["caption", "tags"],
+    "additionalProperties": False,
+}
+"""That form as a JSON schema, with what all providers take. The caption comes first, so that a cut answer has it."""
 PLAIN = "Answer with what is asked for alone: no preamble, no markup, no closing remark."
 """The same for questions without a picture."""
 
@@ -60,6 +76,7 @@ class Caption:
 
     `finish_reason` is the provider's word for why the answer ended; engines/checks.py knows them all. `only_thoughts`:
     the model has thought and not answered. `answered_by` is the model that answered, if it is not the one asked for.
+    `tier` is the service tier that the server says it has answered at; None if it does not say.
     """
 
     text: str
@@ -69,6 +86,7 @@ class Caption:
     cost: Decimal | None = None  # US dollars
     only_thoughts: bool = False
     answered_by: str | None = None
+    tier: str | None = None
 
 
 class CaptionBackend(ABC):
@@ -82,10 +100,15 @@ class CaptionBackend(ABC):
         checked: whether its captions are judged (engines/checks.py) before they count.
         price_provider: the provider's id in the package genai-prices; None when nothing is billed by a price list.
         ends: the days on which the provider switches models off, by how their names begin; None: no such day is known.
+        tiers: the cheaper service tiers that the provider sells.
+        untiered: how the names of models begin that are known not to have them.
         host: where it sends pixels to, as in `api.openai.com`; None when they stay on this machine.
         prompt: what the model is asked with every picture.
         max_output_tokens: the most that one caption may take, thinking included; 0 where nothing is billed.
         end_date: the day on which the provider switches the model off; None if no such day is known.
+        tags: whether it is asked for tags too, in the form of `ANSWER_SCHEMA`.
+        tier: the one of `tiers` that is asked for; None: the provider's standard.
+        grace: seconds that calls in flight, which are paid for, have to finish when the run stops by itself.
     """
 
     max_workers: ClassVar[int] = 1
@@ -93,14 +116,19 @@ class CaptionBackend(ABC):
     checked: ClassVar[bool] = True
     price_provider: ClassVar[str | None] = None
     ends: ClassVar[Mapping[str, date | None]] = {}
+    tiers: ClassVar[tuple[str, ...]] = ()
+    untiered: ClassVar[tuple[str, ...]] = ()
     copies: int = 1
     batch_size: int = 1
     model: str
     host: str | None = None
     prompt: str = ""
     max_output_tokens: int = 0
+    tags: bool = False
+    tier: str | None = None
+    grace: float = 60.0
 
-    def __init__(self, model: str, settings: Settings, prompt: str) -> None:
+    def __init__(self, model: str, settings: Settings, prompt: str, *, tags: bool = False) -> None:
         """Make the client or load the model.
 
         Raises:
@@ -109,6 +137,12 @@ class CaptionBackend(ABC):
         self.model = model
         self.settings = settings
         self.prompt = prompt
+        self.tags = tags
+
+    @property
+    def instruction(self) -> str:
+        """The system line."""
+        return TAGS_INSTRUCTION if self.tags else INSTRUCTION
 
     @classmethod
     def picture_tokens(cls, model: str, width: int, height: int) -> int | None:

@@ -7,26 +7,24 @@ goes into records and messages, without anything that looks like a key.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import threading
-import time
 import zlib
 from abc import abstractmethod
 from base64 import b64encode
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from backends.base import INSTRUCTION, PLAIN, Caption, CaptionBackend, for_model
+from backends.base import PLAIN, Caption, CaptionBackend, for_model
+from backends.replies import retry_after, texts, values
 from errors import (
     OUT_OF_FILES,
     APIError,
+    NoRoomError,
     NotReadyError,
     RateLimitError,
     StopRunError,
@@ -36,7 +34,7 @@ from errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import date
 
     import httpx2
@@ -46,9 +44,13 @@ if TYPE_CHECKING:
 
 OUTPUT_TOKENS = 300
 """Most tokens of an answer: ten sentences. What is cut off there is not a caption."""
+TAGS_TOKENS = 200
+"""Those of twelve tags in any language, and of what stands around them."""
 THINKING_TOKENS = 2000
 """The same for models whose thinking, which counts as output, cannot be switched off."""
 CONNECT_SECONDS, READ_SECONDS, OWN_SERVER_READ_SECONDS = 10.0, 120.0, 600.0
+TIER_READ_SECONDS = 900.0
+"""How long a cheap tier may take, as both providers that have one advise."""
 
 _BAD_KEY = {"invalid_api_key", "authentication_error", "API_KEY_INVALID"}
 _SPENT = {
@@ -65,13 +67,12 @@ _SPENT = {
 }
 _NOT_SERVED = "FAILED_PRECONDITION"
 """Gemini's code both for billing that is off and for a country that it does not serve."""
-_EPOCH = 1e9
-"""From this many seconds on, a wait is a time since 1970; from a thousand times as many, one in milliseconds."""
-_NO_WAIT = 31 * 86400.0
-"""A longer wait is a mistake of the server."""
 _SNAPSHOT = re.compile(r"[-@](?:v\d|\d{3}|latest|preview|exp\b)")
 """What begins the name of a dated or numbered version of a model."""
 _CODE_FIELDS = ("code", "type", "status", "reason", "error_code", "quotaId")
+_TOO_FAST = re.compile(r"rate_?limit|per_?(?:minute|second)|requests|tokens", re.IGNORECASE)
+"""In the code of a 429: the account's own limits. Without it, a cheap tier's 429 says that the server is full."""
+_THE_TIER = re.compile(r"service_?tier|\bflex\b", re.IGNORECASE)
 _FILTERED = {"content_policy_violation", "content_filter", "refusal"}
 _KEYS = re.compile(r"\S{0,99}(?:\*{2,}|…|\.{3})\S{0,99}|\b(?:sk|xai|AIza)[-\w]{8,}")
 
@@ -100,8 +101,18 @@ class CloudBackend(CaptionBackend):
     variables: ClassVar[tuple[str, ...]]
     """How the environment variables begin that its SDK reads."""
 
-    def __init__(self, model: str, settings: Settings, prompt: str, *, base_url: str | None = None) -> None:
-        super().__init__(model, settings, prompt)
+    def __init__(
+        self,
+        model: str,
+        settings: Settings,
+        prompt: str,
+        *,
+        base_url: str | None = None,
+        tier: str | None = None,
+        tags: bool = False,
+    ) -> None:
+        super().__init__(model, settings, prompt, tags=tags)
+        self.tier = tier
         key = getattr(settings, self.key).get_secret_value().strip()
         if not key and not base_url:
             raise StopRunError(f"{self.key} is not set: add the line {self.key}=... to config.env.")
@@ -113,8 +124,10 @@ class CloudBackend(CaptionBackend):
         self.own_server = base_url is not None
         self.base_url = (base_url or self.url).rstrip("/")
         self.host = urlsplit(self.base_url).netloc.rpartition("@")[2]
-        self.max_output_tokens = OUTPUT_TOKENS
+        self.max_output_tokens = OUTPUT_TOKENS + (TAGS_TOKENS if tags else 0)
         self.read_seconds = OWN_SERVER_READ_SECONDS if base_url else READ_SECONDS
+        if tier:
+            self.read_seconds = self.grace = TIER_READ_SECONDS
         self._key = key
         self._forbidden: int | None = None  # answers of 403 in a row; None before the first good answer
         self._http = httpx2.Client(
@@ -125,7 +138,7 @@ class CloudBackend(CaptionBackend):
         self._connect(key or "none")  # an SDK wants some key even for a server that wants none
 
     def caption(self, image: Image, **sampling: Any) -> Caption:
-        return self._answered(Question(INSTRUCTION, self.prompt, encode(image)), **sampling)
+        return self._answered(Question(self.instruction, self.prompt, encode(image)), **sampling)
 
     def answer(self, text: str) -> Caption:
         return self._answered(Question(PLAIN, text))
@@ -201,7 +214,7 @@ class CloudBackend(CaptionBackend):
             body = response.json()
         except ValueError:
             body = response.text
-        filtered = _FILTERED.intersection(_values(body, _CODE_FIELDS))
+        filtered = _FILTERED.intersection(values(body, _CODE_FIELDS))
         if filtered or "SAFETY_CHECK_TYPE_" in response.text[:5000]:  # xAI's codes stand in its text
             return Caption("", "content_filter")
         return self._error_for_status(response.status_code, body, response.headers)
@@ -219,6 +232,8 @@ class CloudBackend(CaptionBackend):
             error, httpx2.PoolTimeout | httpx2.ProxyError | httpx2.UnsupportedProtocol
         )
         reason = self._clean(str(error))
+        if self.tier and isinstance(error, httpx2.ReadTimeout):  # more attempts could be paid for each
+            return NoRoomError(f"no answer within {self.read_seconds / 60:.0f} minutes", billed=True)
         return TransientAPIError(
             f"{type(error).__name__}: {reason}".rstrip(": "),
             exhausted=StopRunError(
@@ -249,18 +264,25 @@ class CloudBackend(CaptionBackend):
 
     def _error_for_status(self, status: int, body: object, headers: Mapping[str, str]) -> Exception:
         """Return what an answer that is an error means: for the photo, for all, or for the run."""
-        codes = set(_values(body, _CODE_FIELDS))
-        reason = f"HTTP {status}: {self._clean(next(iter(_texts(body)), ''))}".rstrip(": ")
+        codes = set(values(body, _CODE_FIELDS))
+        reason = f"HTTP {status}: {self._clean(next(iter(texts(body)), ''))}".rstrip(": ")
         if sentence := self._reason_to_stop(status, codes, reason):
             return StopRunError(sentence)
-        retry_after = _retry_after(headers, body)
+        if self.tier and status in {400, 422} and _THE_TIER.search(str(body)[:5000]):
+            return StopRunError(
+                f"{self.host} has no {self.model} at --tier {self.tier} ({reason}): choose another --model, or leave out --tier "
+                "to pay the full price."
+            )
+        asked = retry_after(headers, body)
+        if self.tier and status in {429, 503} and not any(map(_TOO_FAST.search, codes)):
+            return NoRoomError(reason, retry_after=asked)
         if status == 429:
-            return RateLimitError(reason, retry_after=retry_after)
+            return RateLimitError(reason, retry_after=asked)
         if status in {408, 409} or status >= 500:
             # Before the first good answer a proxy's word for a server that is still loading counts as well.
             loading = status == 503 or (status in {502, 504} and self._forbidden is None)
             kind = NotReadyError if loading else TransientAPIError
-            return kind(reason, retry_after=retry_after, billed=status >= 500)
+            return kind(reason, retry_after=asked, billed=status >= 500)
         return APIError(reason)
 
     def _reason_to_stop(self, status: int, codes: set[str], reason: str) -> str | None:
@@ -293,7 +315,7 @@ class CloudBackend(CaptionBackend):
         status = error.get("code") if isinstance(error, dict) else None
         if isinstance(status, int) and 400 <= status < 600:
             return self._error_for_status(status, {"error": error}, {})
-        text = next(_texts({"error": error} if error else str(answer)), "")
+        text = next(texts({"error": error} if error else str(answer)), "")
         return APIError(f"HTTP 200 without an answer: {self._clean(text)}", billed=True)
 
     def _clean(self, text: str) -> str:
@@ -360,6 +382,12 @@ def joined(content: object) -> str:
     return text if isinstance(text, str) else ""
 
 
+def tier_name(said: object) -> str | None:
+    """Return the service tier that a server says it has answered at, in one spelling; None if it does not say."""
+    name = said.strip().lower() if isinstance(said, str) else ""
+    return "standard" if name in {"default", "auto", "unspecified"} else name or None
+
+
 def base64(jpeg: bytes) -> str:
     """Return the JPEG in the alphabet that JSON bodies carry pictures in."""
     return b64encode(jpeg).decode("ascii")
@@ -369,54 +397,3 @@ def _check_text(response: httpx2.Response) -> None:
     """Raise for a good answer that is not UTF-8: some SDKs would put other letters in place of what is damaged."""
     if response.status_code == 200:
         response.read().decode()
-
-
-def _retry_after(headers: Mapping[str, str], body: object) -> float | None:
-    """Return the seconds that the server asks to wait; it may say them in five ways. Nonsense counts as none."""
-    try:
-        if (milliseconds := headers.get("retry-after-ms")) is not None:
-            return _bounded(float(milliseconds) / 1000)
-        gemini = next(_values(body, ("retryDelay",)), "").removesuffix("s")  # as in "19s"
-        value = headers.get("retry-after", gemini)
-        try:
-            return _bounded(float(value))
-        except ValueError:
-            moment = parsedate_to_datetime(value)
-            return _bounded((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
-        return None
-
-
-def _bounded(seconds: float) -> float | None:
-    """Return seconds from now, where `seconds` may be meant as a time; None if that makes no sense."""
-    if seconds >= _EPOCH * 1000:
-        seconds /= 1000
-    if seconds >= _EPOCH:
-        seconds = max(0.0, seconds - time.time())
-    return seconds if math.isfinite(seconds) and 0 <= seconds <= _NO_WAIT else None
-
-
-def _values(body: object, fields: tuple[str, ...]) -> Iterator[str]:
-    """Yield the values of these fields, wherever in the body they stand."""
-    if isinstance(body, list):
-        for item in body:
-            yield from _values(item, fields)
-    elif isinstance(body, dict):
-        for name, value in body.items():
-            if name in fields and isinstance(value, str | int):
-                yield str(value)
-            yield from _values(value, fields)
-
-
-def _texts(body: object) -> Iterator[str]:
-    """Yield the body's texts for people, the most useful first."""
-    if isinstance(body, str):
-        yield body
-    elif isinstance(body, dict):
-        yield from (
-            text for name in ("message", "error", "detail") if isinstance(text := body.get(name), str)
-        )
-        yield from _texts(body.get("error"))
-    elif isinstance(body, list):
-        for item in body:
-            yield from _texts(item)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from backends.base import Caption, for_model
-from backends.cloud import THINKING_TOKENS, CloudBackend, Question
+from backends.base import ANSWER_SCHEMA, Caption, for_model
+from backends.cloud import THINKING_TOKENS, CloudBackend, Question, tier_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,8 @@ class GeminiBackend(CloudBackend):
     families = ("gemini-",)
     variables = ("GOOGLE_", "GEMINI_")
     price_provider = "google"
+    tiers = ("flex",)
+    untiered = ("gemini-1", "gemini-2.0")
     ends: ClassVar[Mapping[str, date | None]] = {
         "gemini-2.0": date(2026, 6, 1),
         "gemini-2.5-flash": date(2026, 12, 1),
@@ -77,8 +79,11 @@ class GeminiBackend(CloudBackend):
             self.max_output_tokens = THINKING_TOKENS
         self._config = types.GenerateContentConfig(
             max_output_tokens=self.max_output_tokens,
+            response_mime_type="application/json" if self.tags else None,
+            response_json_schema=dict(ANSWER_SCHEMA) if self.tags else None,
             media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{_resolution(self.model)}"),
             thinking_config=types.ThinkingConfig(**thinking) if thinking else None,
+            service_tier=types.ServiceTier(self.tier) if self.tier else None,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
         self._types = types
@@ -107,7 +112,11 @@ class GeminiBackend(CloudBackend):
         return Caption(text, reason, only_thoughts=thoughts, **counted)
 
     def _counted(self, answer: GenerateContentResponse) -> dict[str, Any]:
-        counted: dict[str, Any] = {"answered_by": self._other(getattr(answer, "model_version", None))}
+        headers = (answer.sdk_http_response and answer.sdk_http_response.headers) or {}
+        counted: dict[str, Any] = {
+            "answered_by": self._other(getattr(answer, "model_version", None)),
+            "tier": tier_name(headers.get("x-gemini-service-tier")),
+        }
         if usage := answer.usage_metadata:
             counted["input_tokens"] = usage.prompt_token_count
             counted["output_tokens"] = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
-from backends.base import INSTRUCTION, PLAIN, Caption, CaptionBackend
+from backends.base import PLAIN, Caption, CaptionBackend
 from backends.hub import SMALL, snapshot
 from backends.precision import (
     choose_precision,
@@ -70,6 +70,7 @@ class LocalHFBackend(CaptionBackend):
         *,
         quantize: str | None = None,
         trust_remote_code: bool = False,
+        tags: bool = False,
     ) -> None:
         """Load the model, from the Hub if needed; `quantize` is none, int8, int4 or None for what suits the device."""
         if model:
@@ -84,6 +85,7 @@ class LocalHFBackend(CaptionBackend):
             transformers.logging.disable_progress_bar()
         self._torch = torch
         self._lock = threading.Lock()
+        self._most_tokens = MAX_NEW_TOKENS * (2 if tags else 1)
         trust = {"trust_remote_code": trust_remote_code}
         try:
             self.device = find_device()
@@ -91,7 +93,8 @@ class LocalHFBackend(CaptionBackend):
             folder = _files(model)
             # A folder's own name: where it lies on this machine is nothing for a journal that travels.
             is_folder = Path(model).expanduser().is_dir()
-            super().__init__(folder.resolve().name if is_folder else model, settings, prompt)
+            name = folder.resolve().name if is_folder else model
+            super().__init__(name, settings, prompt, tags=tags)
             _check_code(folder, model, trusted=trust_remote_code)
             self._load(folder, model, quantize, trust)
         except (StopRunError, ImportError):
@@ -190,16 +193,20 @@ class LocalHFBackend(CaptionBackend):
         if kind == "florence2":
             if self.prompt.startswith("<"):
                 return self.prompt
+            if self.tags:
+                raise StopRunError(
+                    f"{self.model} can give no tags: choose another --model, or leave out --tags."
+                )
             _log.info(f"{self.model} knows tasks, not prompts: its task here is {_FLORENCE_TASK}.")
             return _FLORENCE_TASK
         if not getattr(self._processor, "chat_template", None):
-            return self.prompt
-        for system in ([{"type": "text", "text": INSTRUCTION}], INSTRUCTION):
+            return f"{self.instruction}\n{self.prompt}" if self.tags else self.prompt
+        for system in ([{"type": "text", "text": self.instruction}], self.instruction):
             with suppress(Exception):  # templates of some models know no system role, or only one form of it
                 text = self._templated(self.prompt, system)
-                if INSTRUCTION in text:
+                if self.instruction in text:
                     return text
-        return self._templated(f"{INSTRUCTION}\n{self.prompt}")
+        return self._templated(f"{self.instruction}\n{self.prompt}")
 
     def _templated(self, prompt: str, system: object = None) -> str:
         return self._chat([{"type": "image"}, {"type": "text", "text": prompt}], system)
@@ -253,7 +260,7 @@ class LocalHFBackend(CaptionBackend):
         # An encoder-decoder's output begins with a start token, the others' with the whole prompt.
         start = 1 if self._model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
         taken = inputs["attention_mask"].sum(dim=1).tolist()
-        limits = {"max_new_tokens": MAX_NEW_TOKENS, "num_beams": 1}
+        limits = {"max_new_tokens": self._most_tokens, "num_beams": 1}
         output = None
         with self._lock:
             try:
@@ -270,7 +277,7 @@ class LocalHFBackend(CaptionBackend):
     def _answer(self, tokens: list[int], input_tokens: int) -> Caption:
         end = next((i for i, token in enumerate(tokens) if token in self._ends), None)
         # An encoder-decoder ends with that token at its limit too.
-        cut = end is None or (self._model.config.is_encoder_decoder and end + 1 >= MAX_NEW_TOKENS)
+        cut = end is None or (self._model.config.is_encoder_decoder and end + 1 >= self._most_tokens)
         text = self._processor.decode([token for token in tokens[:end] if token not in self._special])
         return Caption(
             (self._thinks + text).strip(),

@@ -10,8 +10,16 @@ from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from backends.base import Caption, for_model
-from backends.cloud import CONNECT_SECONDS, THINKING_TOKENS, CloudBackend, Question, base64, joined
+from backends.base import ANSWER_SCHEMA, Caption, for_model
+from backends.cloud import (
+    CONNECT_SECONDS,
+    THINKING_TOKENS,
+    CloudBackend,
+    Question,
+    base64,
+    joined,
+    tier_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +78,8 @@ class OpenAIBackend(CloudBackend):
     families: ClassVar[tuple[str, ...]] = ("gpt-", "chatgpt-", "o1", "o3", "o4")
     variables: ClassVar[tuple[str, ...]] = ("OPENAI_",)
     price_provider = "openai"
+    tiers: ClassVar[tuple[str, ...]] = ("flex",)
+    untiered: ClassVar[tuple[str, ...]] = ("gpt-4", "chatgpt-", "o1")
     ends: ClassVar[Mapping[str, date | None]] = {
         "gpt-5": date(2026, 12, 11),
         "gpt-5.": None,
@@ -105,7 +115,15 @@ class OpenAIBackend(CloudBackend):
         self._has_system = True
         self._changed: set[str] = set()
         self._changing = threading.Lock()
-        self._options = {"model": self.model, **({"reasoning_effort": effort} if effort else {})}
+        self._options: dict[str, Any] = {
+            "model": self.model,
+            **({"reasoning_effort": effort} if effort else {}),
+        }
+        if self.tier:
+            self._options["service_tier"] = self.tier
+        if self.tags:
+            form = {"name": "caption_and_tags", "strict": True, "schema": ANSWER_SCHEMA}
+            self._options["response_format"] = {"type": "json_schema", "json_schema": form}
 
     @cached_property
     def end_date(self) -> date | None:
@@ -141,7 +159,7 @@ class OpenAIBackend(CloudBackend):
                 # Not `chat.completions.create`, which spends twice the time on walking through its arguments.
                 return self._read(self._client.post(self.request_path, cast_to=self._answer_type, body=body))
             except Exception as error:
-                if not self._adapt(error, limit, has_system=has_system):
+                if not self._adapt(error, (limit, has_system, body.get("response_format"))):
                     raise
 
     def _content(self, text: str, jpeg: bytes | None) -> str | list[dict[str, Any]]:
@@ -151,18 +169,23 @@ class OpenAIBackend(CloudBackend):
         picture = {"type": "image_url", "image_url": {"url": url, "detail": detail(self.model)}}
         return [picture, {"type": "text", "text": text}]
 
-    def _adapt(self, error: Exception, limit: str, *, has_system: bool) -> bool:
+    def _adapt(self, error: Exception, asked: tuple[str, bool, object]) -> bool:
         """Change what the server has refused by name, once for the run; tell whether to ask again."""
+        limit, has_system, form = asked
         response = getattr(error, "response", None)
         if getattr(response, "status_code", None) not in {400, 422}:
             return False
         words = str(getattr(error, "body", "") or "") + str(getattr(error, "message", ""))
         with self._changing:
-            if (limit, has_system) != (self._limit, self._has_system):
+            if asked != (self._limit, self._has_system, self._options.get("response_format")):
                 return True  # another thread has changed it already
             if re.search(rf"\b{limit}\b", words) and "limit" not in self._changed:
                 self._changed.add("limit")
                 self._limit = "max_completion_tokens" if limit == "max_tokens" else "max_tokens"
+                return True
+            # The system line asks for the same form in words.
+            if form and "response_format" in words:
+                del self._options["response_format"]
                 return True
             # The templates of some models know no system role.
             if has_system and self.own_server and re.search(r"\bsystem\b", words, re.IGNORECASE):
@@ -184,6 +207,7 @@ class OpenAIBackend(CloudBackend):
                 "cost": Decimal(ticks).scaleb(-10) if isinstance(ticks, int) else None,
             }
         counted["answered_by"] = self._other(getattr(completion, "model", None))
+        counted["tier"] = tier_name(getattr(completion, "service_tier", None))
         if not choices:
             return Caption("", **counted)
         message, finish = choices[0].message, choices[0].finish_reason
@@ -210,6 +234,7 @@ class XAIBackend(OpenAIBackend):
     families: ClassVar[tuple[str, ...]] = ("grok-",)
     variables: ClassVar[tuple[str, ...]] = ("OPENAI_", "XAI_")  # the SDK is OpenAI's
     price_provider = "x-ai"
+    tiers = ()
     # Names that still answer, but with grok-4.3 and at its price (docs.x.ai, retirement of 2026-05-15).
     ends: ClassVar[Mapping[str, date | None]] = dict.fromkeys(
         ("grok-4-1-fast", "grok-4-fast", "grok-4-0709", "grok-code-fast", "grok-3"), date(2026, 5, 15)

@@ -85,7 +85,7 @@ async (text) => {
 _OPENED = """
 () => new Promise((done) => {
   const look = () => {
-    const image = document.querySelector(".card img");
+    const image = document.querySelector(".card img, .flow img");
     if (!(image && image.complete && image.naturalWidth)) return requestAnimationFrame(look);
     find("beach", null, null);
     requestAnimationFrame(() => setTimeout(() => done(performance.now())));

@@ -132,7 +132,12 @@ class _Library:
                 return None
             content = content_of(path)
         return CaptionRecord(
-            rel_path=name, caption=_one_line(caption), status="success", content=content, by=PERSON
+            rel_path=name,
+            caption=_one_line(caption),
+            status="success",
+            content=content,
+            by=PERSON,
+            tags=list(old["tags"]) if old and "tags" in old else None,
         )
 
     def _path_of(self, name: str) -> str | None:

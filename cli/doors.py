@@ -14,6 +14,7 @@ import typer
 
 from cli import VERSION
 from cli.exit import ExitCode
+from engines.vocabulary import Vocabulary
 from library.exclusion import Exclusion
 
 # Typer's own exit code for a wrong flag is 2, which means "more to do" to run_loop.sh.
@@ -67,6 +68,32 @@ def shard_of(text: str) -> Shard:
     return Shard(int(parts[1]), int(parts[2]))
 
 
+RAY_HERE = "local"
+"""What `--ray` alone means, in Ray's own word: a Ray that is started for this run on this machine."""
+ANY_TAGS = "*"
+"""What `--tags` means where no FILE follows."""
+
+
+def vocabulary(file: str) -> Vocabulary:
+    """Return which tags are asked for: those of a file, or any."""
+    if file == ANY_TAGS:
+        return Vocabulary()
+    path = home_expanded(file)
+    try:
+        words = Vocabulary(path.read_text("utf-8-sig").splitlines())
+    except OSError as error:
+        raise WrongUseError(
+            f"--tags {path} cannot be read ({error.strerror}): give a list, one tag a line."
+        ) from None
+    except UnicodeDecodeError:
+        raise WrongUseError(f"--tags {path} is no text in UTF-8: save it so, or give another list.") from None
+    if not words.is_strict:
+        raise WrongUseError(
+            f"--tags {path} holds no tag: give a list, one tag a line, or no file for any tags."
+        )
+    return words
+
+
 def server(text: str) -> str:
     """Return the address of a server, which holds no password."""
     if not re.match(r"https?://[^/\s@]+(/\S*)?$", text):
@@ -114,3 +141,24 @@ PhotosOption = Annotated[
         help="The library; without it PHOTOS_DIR of config.env.",
     ),
 ]
+
+
+def cluster(ray: str | None, engine: str | None, address: str | None) -> str | None:
+    """Return the address that `--ray` gives; None where it is not given."""
+    if engine is not None or address is not None:  # the flags of version 0.1, for one version more
+        if ray is not None or engine not in {"threads", "ray"} or (address is not None and engine != "ray"):
+            raise WrongUseError(
+                "--engine and --ray-address have become one flag: give --ray, or --ray ADDRESS."
+            )
+        given = RAY_HERE if address is None else address
+        ray = given if engine == "ray" else None
+        new = ("give --ray" if address is None else f"give --ray {address}") if ray else "leave it out"
+        typer.echo(f"--engine and --ray-address will be gone in the next version: {new}.", err=True)
+    if ray is not None and not re.fullmatch(
+        rf"{RAY_HERE}|auto|[\w.-]+:[0-9]{{1,5}}|\[[0-9a-fA-F:]+\]:[0-9]{{1,5}}", ray
+    ):
+        raise WrongUseError(
+            f"--ray {ray!r} is not the address of a cluster: give auto, or what `ray start --head` has printed, such as "
+            "10.0.0.5:6379."
+        )
+    return ray

@@ -95,10 +95,12 @@ class _Row:
 
 def _row(name: str, options: Options, journal: CaptionJournal, known: Known) -> _Row:
     label = model_label(name, options.model) or last_label(journal, name) or ""
-    copies, others = known.split(label, None if name == MOCK else prompt_mark(options.prompt))
+    copies, others = known.split(
+        label, None if name == MOCK else prompt_mark(options.prompt), tags=bool(options.tags)
+    )
     turns = Turns(others)
     sample = sample_sizes(next(turns.rounds(), []), _size)
-    work = Work(*sample, options.prompt, options.max_workers, options.base_url)
+    work = Work(*sample, options.asked, options.max_workers, options.base_url, bool(options.tags))
     # The journal does not say with how many workers its pace was measured.
     measured = pace(journal.stamps.get(label, ())) if options.max_workers is None else None
     made = estimate(name, label.partition("/")[2], work, measured)
@@ -133,6 +135,8 @@ def _print_one(row: Estimate) -> None:
             f"Estimated cost:    ~{dollars(row.input_cost)}  (input) + ~{dollars(row.output_cost)}  (output) "
             f"= ~{dollars(row.cost)}"
         )
+        for tier in row.tiers:
+            print(f"With --tier {tier + ':':<7}~{dollars(row.cost_at(tier))}, slower")
     workers = count(row.workers, "worker")
     print(f"Estimated time:    ~{_duration(row.seconds)} at {workers} ({_measure(row)})")
     if row.end_date is not None:
@@ -142,11 +146,12 @@ def _print_one(row: Estimate) -> None:
 
 
 def _print_all(rows: list[Estimate]) -> None:
-    print(f"{'Backend':<38}{'tokens/image':>12}{'cost':>12}{'time':>14}")
+    print(f"{'Backend':<38}{'tokens/image':>12}{'cost':>12}{'--tier flex':>13}{'time':>14}")
     for row in rows:
         average = round((row.input_tokens or 0) / row.photos) if row.photos else 0
+        flex = f"~{dollars(row.cost_at('flex'))}" if "flex" in row.tiers else "-"
         print(
-            f"{f'{row.backend} / {row.model}':<38}{average:>12,}{f'~{dollars(row.cost)}':>12}"
+            f"{f'{row.backend} / {row.model}':<38}{average:>12,}{f'~{dollars(row.cost)}':>12}{flex:>13}"
             f"{f'~{_duration(row.seconds)}':>14}"
         )
     print(f"Prices: {source()}. Time: {', '.join(sorted({_measure(row) for row in rows}))}.")

@@ -150,7 +150,7 @@ def _targets(options: ExportOptions, photos_dir: Path, outcome: _Outcome) -> lis
     for photo, entry in photos:
         at = journal.times.get(photo.rel_path, "")
         caption, model = clean(entry["caption"] or ""), clean(entry.get("model", ""))
-        words = Words(caption, model, clean(at), tags.get(photo.rel_path, ()))
+        words = Words(caption, model, clean(at), tags.get(photo.rel_path, ()), _keywords(entry))
         target = _target(options, photos_dir, photo, words)
         first = targets.setdefault(folded(target.path), target)
         if first is not target:
@@ -279,6 +279,15 @@ def _tags(row: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
         text = " ".join(re.split(r"[/|\s]+", clean(title or "")))
         if text and re.fullmatch(r"\d+", row.get(number) or ""):
             yield kind, text
+
+
+def _keywords(entry: Entry) -> tuple[tuple[str, ...], ...]:
+    """Return the keywords of a record as their levels; one that would be another level in a photo program is spelled otherwise."""
+    levels = (
+        [re.sub(r"[/|\s]+", " ", clean(one)).strip() for one in tag.split(" > ")]
+        for tag in entry.get("tags", ())
+    )
+    return tuple(tuple(filter(None, names)) for names in levels if any(names))
 
 
 def undo(journal: Path, *, dry_run: bool) -> ExitCode:

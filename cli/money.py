@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from backends import backend_class
+from cli.words import count
 from costs.estimate import text_tokens
 from costs.prices import dollars, price_of, source
 from costs.spending import Spending
@@ -35,7 +36,7 @@ def spending_of(options: RunOptions, backend: CaptionBackend) -> Spending:
             raise
         return Spending()
     tokens = backend_class(options.backend).picture_tokens(backend.model, MAX_SIDE, MAX_SIDE) or 0
-    most = price.of(tokens + text_tokens(options.prompt), backend.max_output_tokens)
+    most = price.of(tokens + text_tokens(options.asked, tags=backend.tags), backend.max_output_tokens)
     return Spending(price, options.budget, most)
 
 
@@ -57,8 +58,15 @@ def spent(spending: Spending) -> Callable[[], Decimal | None]:
 
 def used(spending: Spending) -> str:
     """Say which tokens were used and what they cost."""
+    tiers = ""
+    if spending.price and set(spending.tiers) - {"standard"}:
+        paid = (
+            f"{count(n, 'answer')} at {tier}, {dollars(cost)}"
+            for tier, (n, cost) in sorted(spending.tiers.items())
+        )
+        tiers = f" ({'; '.join(paid)})"
     lost = f"; {spending.lost:,} requests brought no answer and may be billed too" if spending.lost else ""
-    return _used_tokens(spending).removesuffix(".") + f"{lost}."
+    return _used_tokens(spending).removesuffix(".") + f"{tiers}{lost}."
 
 
 def _used_tokens(spending: Spending) -> str:

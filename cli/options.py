@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cli.doors import Shard
     from cli.redo import Redo
+    from engines.vocabulary import Vocabulary
     from library.exclusion import Exclusion
 
 REPLACED = "replaced"
@@ -35,7 +36,13 @@ class Options:
     videos: bool
     shard: Shard | None
     exclude: Exclusion | None
+    tags: Vocabulary | None  # which tags are asked for; None: captions alone
     redo: Redo | None
+
+    @property
+    def asked(self) -> str:
+        """What a model is asked: the prompt, with the words for tags."""
+        return self.tags.asked(self.prompt) if self.tags else self.prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,7 @@ class RunOptions(Options):
     force: bool
     dry_run: bool
     restart_every: int
+    tier: str | None
     ray: str | None  # the cluster's address, or `local` for a Ray of this run alone
     quantize: str | None
     trust_remote_code: bool
@@ -59,8 +67,10 @@ class RunOptions(Options):
     @property
     def backend_options(self) -> dict[str, Any]:
         """The further arguments of the backend, after model, settings and prompt."""
+        tags = {"tags": True} if self.tags else {}
         if self.mock:
-            return self.mock_options
+            return self.mock_options | tags
         if self.backend == "local":
-            return {"quantize": self.quantize, "trust_remote_code": self.trust_remote_code}
-        return {"base_url": self.base_url} if self.base_url else {}
+            return {"quantize": self.quantize, "trust_remote_code": self.trust_remote_code} | tags
+        given = {"base_url": self.base_url, "tier": self.tier}
+        return {name: value for name, value in given.items() if value} | tags

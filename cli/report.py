@@ -29,6 +29,7 @@ from report.files import WRITERS
 from report.files.albums import export_albums
 from report.files.last_report import write_last
 from report.groups.clustering import check_fast
+from report.naming.naming import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,14 +80,19 @@ def make_report(options: ReportOptions) -> ExitCode:
             log.info(line)
         unclustered = sum(row.cluster_id == -1 for row in report.rows)
         events = sum(event.id > 0 for event in report.events)
+        themes = f" in {counted(len(report.themes), 'theme')}" if report.themes else ""
         log.info(
-            f"{len(report.rows):,} files, {len(report.groups):,} groups in {len(report.themes):,} themes, "
-            f"{unclustered:,} unclustered; {events:,} events in time."
+            f"{counted(len(report.rows), 'file')}, {counted(len(report.groups), 'group')}{themes}, "
+            f"{unclustered:,} unclustered; {counted(events, 'event')}, {counted(len(report.trips), 'trip')}."
         )
         log.info(report.summary)
         if options.export_albums:
             paths = {photo.rel_path: os.path.abspath(photo.path) for photo in library.photos}
-            log.info(export_albums(options.export_albums, report.rows, paths, report.events).line())
+            hidden = {group.id for group in report.groups if group.hidden}
+            albums = export_albums(
+                options.export_albums, report.rows, paths, report.events, report.trips, hidden=hidden
+            )
+            log.info(albums.line())
         log.info(f"Written to {options.out_dir}: {', '.join(WRITERS)}.")
         return ExitCode.DONE
 

@@ -105,7 +105,7 @@ def run(options: RunOptions) -> ExitCode:
         cluster = stack.enter_context(_ray(options, stopper)) if options.ray else None
         load = cluster.load_backend if cluster else load_backend
         name = MOCK if options.mock else options.backend
-        backend = load(name, options.model, settings, options.prompt, **options.backend_options)
+        backend = load(name, options.model, settings, options.asked, **options.backend_options)
         if not label:
             task = _carry_over(task, f"{options.backend}/{backend.model}")
         result = _caption(task, backend, cluster.decoders if cluster else None, stopper)
@@ -142,7 +142,7 @@ def _task(options: RunOptions, photos_dir: Path, journal: CaptionJournal) -> _Ta
     prompt = None if options.backend == MOCK else prompt_mark(options.prompt)
     if not options.dry_run:
         _look_for_replaced(options, journal, found)
-        _say_what_is_done(journal, found, prompt)
+        _say_what_is_done(journal, found, prompt, tags=bool(options.tags))
     known = find_copies(pending_photos(journal, found), journal, found.photos)
     turns = Turns(found.photos if options.dry_run else known.photos, _most(options))
     return _Task(options, photos_dir, journal, found, known, turns, prompt, redoing)
@@ -178,7 +178,9 @@ def _carry_over(task: _Task, model: str) -> _Task:
     if task.options.dry_run:
         return task
     most = _most(task.options)
-    carried, left = task.known.carry_over(task.journal, model, task.prompt, most)
+    carried, left = task.known.carry_over(
+        task.journal, model, task.prompt, most, tags=bool(task.options.tags)
+    )
     return replace(task, turns=Turns(left, None if most is None else most - carried), carried=carried)
 
 
@@ -201,7 +203,7 @@ def _caption(
         if backend.checked and (warning := watch.see(outcome)):
             log.warning(warning)
 
-    captioner = Captioner(backend, label, stop=stopper.event, spending=spending)
+    captioner = Captioner(backend, label, stop=stopper.event, spending=spending, vocabulary=options.tags)
 
     def batches() -> Generator[list[Outcome], None, None]:
         for photos in task.turns.rounds():
@@ -252,8 +254,10 @@ def _begin(journal: CaptionJournal) -> None:
         log.warning(warning)
 
 
-def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) -> None:
-    """Say how many photos are skipped, and how many of their captions were made with another prompt."""
+def _say_what_is_done(
+    journal: CaptionJournal, found: Walk, prompt: str | None, *, tags: bool = False
+) -> None:
+    """Say how many photos are skipped, and how many of their captions are otherwise than this run would make them."""
     done = [photo.rel_path for photo in found.photos if journal.is_done(photo.rel_path)]
     if done:
         log.info(tally(done_records(journal, found)).summary())
@@ -262,6 +266,12 @@ def _say_what_is_done(journal: CaptionJournal, found: Walk, prompt: str | None) 
         log.info(
             f"{count(others, 'caption')} made with another prompt will stay. To make them again with this one, add "
             "--redo prompt."
+        )
+    if tags and (
+        bare := sum(e["status"] == "success" and "tags" not in e for e in done_records(journal, found))
+    ):
+        log.info(
+            f"{count(bare, 'caption')} without tags will stay. To make them again with tags, add --force."
         )
 
 
@@ -309,6 +319,10 @@ def _summarise(task: _Task, result: Result) -> None:
         log.info(
             f"{count(result.unread, 'photo')} could not be read or captioned this time: still to be done."
         )
+    if result.no_room:
+        log.info(
+            f"{count(result.no_room, 'photo')} found no room at --tier {task.options.tier}: still to be done."
+        )
     if result.gone:
         log.info(f"{count(result.gone, 'photo')} vanished before their turn came.")
     for line in task.found.left_out(() if task.options.dry_run else task.journal.records):
@@ -320,7 +334,7 @@ def _carried(task: _Task, result: Result) -> str | None:
     options, number, would = task.options, result.carried, ""
     if options.dry_run:
         label = model_label(options.backend, options.model) or last_label(task.journal, options.backend)
-        copies, others = task.known.split(label or "", task.prompt)
+        copies, others = task.known.split(label or "", task.prompt, tags=bool(options.tags))
         number, would = len(copies) + Turns(others).alike, "would be "
     return f"{count(number, 'caption')} {would}carried over from moved or copied photos." if number else None
 
@@ -339,6 +353,10 @@ def _end(task: _Task, result: Result, signalled: ExitCode | None) -> ExitCode:
         return signalled
     turns = task.turns
     batch_ended = turns.left and task.carried + turns.size == options.restart_every != options.limit
+    if result.no_room and not (batch_ended and result.progress):
+        raise StopRunError(
+            f"Not all photos found room at --tier {options.tier}. Later, or without --tier at the full price: {_again(options)}"
+        )
     if (result.unread or task.found.unreadable) and not (batch_ended and result.progress):
         raise StopRunError(
             f"Not everything could be read or captioned this time; fix the cause, then try the rest with: {_again(options)}"

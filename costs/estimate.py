@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from backends import backend_class
-from backends.base import INSTRUCTION, for_model
-from costs.prices import is_priced, price_of
+from backends.base import INSTRUCTION, TAGS_INSTRUCTION, for_model
+from costs.prices import is_priced, price_of, share_of
 from errors import StopRunError
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ SAMPLE = 500
 """Photos whose headers are read; their mean is within a few percent of that of all photos."""
 CAPTION_TOKENS = 60
 """Output tokens of one or two sentences."""
+TAGS_TOKENS = 60
+"""Those of eight tags and of the object around them."""
 FRAME_SIZE = (1024, 576)
 """Of most videos' frames as they are sent. Estimates open no video: that needs an extra."""
 SECONDS_PER_PHOTO = {"mock": 0.05, "local": 0.7}
@@ -39,6 +41,7 @@ class Work:
     prompt: str
     workers: int | None
     base_url: str | None
+    tags: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Estimate:
 
     Attributes:
         photos: pictures that would be sent; videos and files without a readable header cost nothing.
+        tiers: the provider's cheaper service tiers.
         input_tokens, input_cost, output_cost: None where nothing is billed by tokens.
         seconds: from start to end with `workers` calls in flight.
         measured: whether the journal's own pace was the measure.
@@ -63,10 +67,15 @@ class Estimate:
     workers: int
     measured: bool
     end_date: date | None = None
+    tiers: tuple[str, ...] = ()
 
     @property
     def cost(self) -> Decimal:
         return (self.input_cost or Decimal(0)) + (self.output_cost or Decimal(0))
+
+    def cost_at(self, tier: str) -> Decimal:
+        """Return the dollars at a service tier."""
+        return self.cost * share_of(tier)
 
 
 def sample_sizes(
@@ -79,9 +88,9 @@ def sample_sizes(
     return round(len(pictures) * len(sizes) / max(1, len(chosen))), sizes
 
 
-def text_tokens(text: str) -> int:
+def text_tokens(text: str, *, tags: bool = False) -> int:
     """Return about how many tokens a prompt has: four characters each, the system line and what wraps them."""
-    return (len(INSTRUCTION) + len(text)) // 4 + 10
+    return (len(TAGS_INSTRUCTION if tags else INSTRUCTION) + len(text)) // 4 + 10
 
 
 def estimate(backend: str, model: str, work: Work, pace: float | None) -> Estimate:
@@ -104,9 +113,10 @@ def estimate(backend: str, model: str, work: Work, pace: float | None) -> Estima
                 "caption a few photos with --limit and look at the tokens used."
             )
         mean = sum(each) / len(each) if each else 0  # type: ignore[arg-type]  # no None is left
-        tokens = round(photos * (mean + text_tokens(work.prompt)))
+        text = text_tokens(work.prompt, tags=work.tags)
+        tokens = round(photos * (mean + text))
         # One request's price times their number: tiers count by the request.
-        one = price.parts(round(mean) + text_tokens(work.prompt), CAPTION_TOKENS)
+        one = price.parts(round(mean) + text, CAPTION_TOKENS + TAGS_TOKENS * work.tags)
         input_cost, output_cost = (part * photos for part in one)
     return Estimate(
         backend=backend,
@@ -119,4 +129,5 @@ def estimate(backend: str, model: str, work: Work, pace: float | None) -> Estima
         workers=workers,
         measured=pace is not None,
         end_date=None if work.base_url else for_model(kind.ends, model),
+        tiers=() if work.base_url or model.startswith(kind.untiered) else kind.tiers,
     )

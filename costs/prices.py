@@ -22,6 +22,10 @@ _RELEASED = {"0.2.3": "2026-11-10"}
 """When releases of genai-prices came out; the package itself does not say."""
 
 
+_TIERS = {"flex": Decimal("0.5"), "priority": Decimal(2)}
+"""What service tiers cost, as shares of the list price; others cost the list price. Sources: docs/api_providers.md."""
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """What one model's tokens cost at its own provider, as of now."""
@@ -40,9 +44,9 @@ class Price:
         )
         return cost.input_price, cost.output_price
 
-    def of(self, input_tokens: int, output_tokens: int) -> Decimal:
-        """Return the dollars of one request."""
-        return sum(self.parts(input_tokens, output_tokens), Decimal(0))
+    def of(self, input_tokens: int, output_tokens: int, tier: str | None = None) -> Decimal:
+        """Return the dollars of one request that was answered at this service tier; None: the standard one."""
+        return sum(self.parts(input_tokens, output_tokens), Decimal(0)) * share_of(tier)
 
 
 def price_of(backend: str, model: str) -> Price:
@@ -65,6 +69,11 @@ def price_of(backend: str, model: str) -> Price:
         f"the default is {BACKENDS[backend].default_model}), or get newer prices.",
         package="genai-prices",
     )
+
+
+def share_of(tier: str | None) -> Decimal:
+    """Return what a service tier costs, as a share of the list price."""
+    return _TIERS.get(tier or "", Decimal(1))
 
 
 def is_priced(backend: str) -> bool:

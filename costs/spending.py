@@ -27,6 +27,7 @@ class Spending:
         input_tokens, output_tokens: as the server counts them.
         cost: US dollars.
         billed: whether the server itself has said what its answers cost.
+        tiers: how many answers came at each service tier that a server has named, and what they cost.
         lost: requests that went out and brought no answer. They may be billed, so a budget counts each as the dearest.
     """
 
@@ -43,6 +44,7 @@ class Spending:
         self.output_tokens = 0
         self.cost = Decimal(0)
         self.billed = False
+        self.tiers: dict[str, tuple[int, Decimal]] = {}
         self.lost = 0
         self._budget = budget
         self._most = most
@@ -106,10 +108,12 @@ class Spending:
                 cost = usage.cost
                 self.billed = True
             elif self.price and usage.input_tokens is not None and usage.output_tokens is not None:
-                cost = self.price.of(usage.input_tokens, usage.output_tokens)
+                cost = self.price.of(usage.input_tokens, usage.output_tokens, usage.tier)
             else:
                 cost = self._most if self._budget is not None else Decimal(0)  # it may have cost that much
             self.cost += cost
+            answers, paid = self.tiers.get(usage.tier or "standard", (0, Decimal(0)))
+            self.tiers[usage.tier or "standard"] = (answers + 1, paid + cost)
             self._most = max(self._most, cost)
 
 

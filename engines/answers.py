@@ -134,7 +134,7 @@ _FRAME = re.compile(rf"^{_ORNAMENT}(?=\S)|(?<=[.!?…。！？*\"”])\s*{_ORNAM
 _CHARACTERS = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff].{7}")  # scripts without spaces
 _QUOTES = {pair[0]: pair[1:] for pair in "\"\" “” „“” «» »« 「」 『』 ‘’ '' ‹› 《》 ””".split()}
 """Opening quotation marks, and what closes them."""
-_KEYS = re.compile(
+KEYS = re.compile(
     rf"(?:{_NOUN}|photo_?description|image_?description|alt_?text|alt|short_?description|caption_?text|"
     r"caption_?\w{2}|detailed_?caption)",
     re.IGNORECASE,
@@ -145,7 +145,7 @@ _OTHER_KEYS = (
 ).split()
 _ERROR_KEYS = "error errors detail exception traceback code promptfeedback".split()
 _PAIR = _of(
-    rf"[\{{\[,]\s*[\"']?(?:{_KEYS.pattern})[\"']?\s*:\s*"
+    rf"[\{{\[,]\s*[\"']?(?:{KEYS.pattern})[\"']?\s*:\s*"
     r"(?P<quote>[\"'])(?P<value>(?:\\.|(?!(?P=quote)\s*[,}\]]).)+)"
 )
 
@@ -231,6 +231,20 @@ def unwrapped(text: str, prompt: str = "") -> str:
     If the model repeats `prompt`, it is cut off. An answer whose thought never ended comes back beginning with `<think>`.
     An answer that was nothing but wrapping comes back empty.
     """
+    text = spoken(text, prompt)
+    if text.startswith(_OPENED) or len(text) > _LONGEST:
+        return text
+    for _ in range(8):  # wraps lie in each other: a fence around JSON around quotes
+        before = text
+        for peel in (_framed, _announced, _fenced, _tagged, _closed, _parsed, _marked, _quoted):
+            text = peel(text).strip()
+        if text == before:
+            break
+    return text
+
+
+def spoken(text: str, prompt: str = "") -> str:
+    """Return the answer as `unwrapped` begins with it: without thoughts, other turns and the repeated `prompt`."""
     text = re.sub(r"[^\S\n]+", " ", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = re.sub(r"(?: ?\n ?){2,}", "\n\n", text)
     text = _ENTITY.sub(lambda found: html.unescape(found[0]), _BOX.sub(" ", text.strip("\ufeff\u200b")))
@@ -247,16 +261,7 @@ def unwrapped(text: str, prompt: str = "") -> str:
         return text
     text = _after_the_question(text, again)
     text = _MARKS_AROUND.sub("", text).strip()
-    text = text[: _turn(text, again)].strip()
-    if len(text) > _LONGEST:
-        return text
-    for _ in range(8):  # wraps lie in each other: a fence around JSON around quotes
-        before = text
-        for peel in (_framed, _announced, _fenced, _tagged, _closed, _parsed, _marked, _quoted):
-            text = peel(text).strip()
-        if text == before:
-            break
-    return text
+    return text[: _turn(text, again)].strip()
 
 
 def is_nothing(text: str) -> bool:
@@ -492,7 +497,7 @@ def _text_in(value: object) -> str:
     if not isinstance(value, dict):
         return ""
     names = {str(key).lower(): item for key, item in value.items()}
-    wanted = [item for key, item in names.items() if _KEYS.fullmatch(key)]
+    wanted = [item for key, item in names.items() if KEYS.fullmatch(key)]
     if not any(map(names.get, _ERROR_KEYS)) and names.get("object") != "error":
         wanted += _less_certain(names)
     return next(filter(None, map(_text_in, wanted)), "")

@@ -21,13 +21,16 @@ from tenacity.nap import sleep_using_event
 
 from backends.base import Caption
 from costs.spending import Spending
-from engines.checks import judged, one_line
+from engines.checks import Judgement, judged, one_line
 from engines.outcome import Outcome
-from engines.pacing import Pacer
+from engines.pacing import ROOM_PAUSES, Pacer
+from engines.tags import judged_with_tags, parted
+from engines.vocabulary import LEAST, Vocabulary
 from errors import (
     OUT_OF_FILES,
     APIError,
     CorruptImageError,
+    NoRoomError,
     NotReadyError,
     RateLimitError,
     StopRunError,
@@ -44,8 +47,10 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
     from backends.base import CaptionBackend
+    from journal import Status
     from library.walk import Photo
 
+Tags = tuple[str, ...] | None
 ATTEMPTS = 5
 LONGEST_WAIT = 300.0
 """Seconds. A server that asks for a longer wait stops the run."""
@@ -72,14 +77,21 @@ class Captioner:
         *,
         stop: threading.Event,
         spending: Spending | None = None,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
-        """`model` is the name that outcomes carry; `spending` counts what is used; after `stop` no call begins."""
+        """`model` is the name that outcomes carry; `spending` counts what is used; after `stop` no call begins.
+
+        `vocabulary`: which tags count, if the backend gives any.
+        """
         self.backend = backend
         self.stop = stop
         self._model = model
         self._spending = spending or Spending()
         self._pacer = Pacer(stop.wait)
+        self._vocabulary = vocabulary or Vocabulary()
         self._admitted = 0
+        self._served = False  # at the tier asked for
+        self._dearer: StopRunError | None = None
         self.batch_size = backend.batch_size
 
     def caption_batch(self, batch: Sequence[tuple[Photo, Image]]) -> Iterator[Outcome | None]:
@@ -145,9 +157,9 @@ class Captioner:
         try:
             if answer is None:
                 answer = self._ask(self.backend.caption, image)
-            text, reason = self._judged(answer)
-            if reason and self.backend.checked and reason not in {"content filter", ONLY_THOUGHTS}:
-                text, reason = self._judged(self._ask(self.backend.recaption, image))
+            (text, reason), tags = self._judged(answer)
+            if self.backend.checked and self._is_worth_another(reason, tags):
+                (text, reason), tags = self._second(image, (Judgement(text, reason), tags))
         except StopRunError as error:
             return Outcome(photo, None, stop=error)
         except (MemoryError, UnavailableImageError) as error:  # unavailable: lost with its machine
@@ -158,7 +170,9 @@ class Captioner:
         except APIError as error:
             if isinstance(error, TransientAPIError) and self.stop.is_set():
                 return None
-            return Outcome(photo, "error_api", error=one_line(str(error)), model=self._model)
+            full = isinstance(error, NoRoomError)
+            status: Status | None = None if full else "error_api"
+            return Outcome(photo, status, error=one_line(str(error)), model=self._model, no_room=full)
         except Exception as error:  # noqa: BLE001 - a model can raise anything
             reason = one_line(f"{type(error).__name__}: {error}")
             return (
@@ -171,20 +185,51 @@ class Captioner:
             return Outcome(photo, None, stop=StopRunError(reason))
         if reason:
             # A model that only thinks does so for every photo: let the streak stop the run.
-            answered = reason != ONLY_THOUGHTS
-            return Outcome(photo, "error_model", error=reason, model=self._model, answered=answered)
-        return Outcome(photo, "success", caption=text, model=self._model)
+            answered, stop = reason != ONLY_THOUGHTS, self._dearer
+            return Outcome(
+                photo, "error_model", error=reason, model=self._model, answered=answered, stop=stop
+            )
+        return Outcome(
+            photo, "success", caption=text, tags=tags or None, model=self._model, stop=self._dearer
+        )
 
-    def _judged(self, answer: Caption | str) -> tuple[str, str | None]:
-        """Return the caption, and what is wrong with it or None."""
+    def _is_worth_another(self, reason: str | None, tags: Tags) -> bool:
+        """Tell whether to ask for the photo once more: its caption is of no use, or it has too few tags.
+
+        Of a list a photo may well show nothing.
+        """
+        if reason:
+            return reason not in {"content filter", ONLY_THOUGHTS}
+        few = tags is None if self._vocabulary.is_strict else len(tags or ()) < LEAST
+        return self.backend.tags and few
+
+    def _second(self, image: Image, first: tuple[Judgement, Tags]) -> tuple[Judgement, Tags]:
+        """Ask once more; a good caption of the first time stays if that brings nothing better."""
+        try:
+            second = self._judged(self._ask(self.backend.recaption, image))
+        except Exception:
+            if first[0].problem:
+                raise
+            return first
+        better = len(second[1] or ()) > len(first[1] or ())
+        return second if first[0].problem or (better and not second[0].problem) else first
+
+    def _judged(self, answer: Caption | str) -> tuple[Judgement, Tags]:
+        """Return the caption, and what is wrong with it or None; and the tags that count, None without a list of any."""
         if isinstance(answer, Caption) and answer.only_thoughts:
-            return "", ONLY_THOUGHTS
+            return Judgement("", ONLY_THOUGHTS), None
         finish = answer.finish_reason if isinstance(answer, Caption) else None
         said = (answer.text if isinstance(answer, Caption) else answer) or ""  # some SDKs answer with None
+        words = None
         if not self.backend.checked:
-            text = one_line(said)
-            return text, None if text else "empty caption"
-        return judged(said, finish, self.backend.prompt)
+            parts = parted(said) if self.backend.tags else None
+            text, words = (one_line(parts.caption), parts.tags) if parts else (one_line(said), None)
+            made = Judgement(text, None if text else "empty caption")
+        elif self.backend.tags:
+            made, words = judged_with_tags(said, finish, self.backend.prompt)
+        else:
+            made = judged(said, finish, self.backend.prompt)
+        return made, None if words is None else self._vocabulary.chosen(words)
 
     def _ask(self, call: Callable[[_T], Caption | str], asked: _T) -> Caption | str:
         """Call the backend until it answers or the attempts are used up.
@@ -196,8 +241,8 @@ class Captioner:
         while True:
             try:
                 return self._retrying()(self._attempt, call, asked)
-            except (RateLimitError, NotReadyError):
-                if self.stop.is_set():
+            except (RateLimitError, NotReadyError) as error:
+                if self.stop.is_set() or (isinstance(error, NoRoomError) and error.billed):
                     raise
             except TransientAPIError as error:
                 if error.exhausted and self._admitted == before and not self.stop.is_set():
@@ -220,20 +265,31 @@ class Captioner:
                 raise TransientAPIError("stopped before it was sent")
             try:
                 answer = call(asked)
-            except TransientAPIError as error:
-                self._note(error, sent)
-                raise
-            except APIError:
                 self._note(None, sent)
+            except APIError as error:
+                self._note(error if isinstance(error, TransientAPIError) else None, sent)
                 raise
-            self._note(None, sent)
+            finally:
+                self._pacer.ended()
             book(answer)
             if isinstance(answer, Caption) and answer.answered_by:
                 raise StopRunError(
                     f"{answer.answered_by} answered instead of {self.backend.model}: the provider no longer has that model, and "
                     f"the price may be another. Choose a current --model (--model {answer.answered_by} goes on with this one)."
                 )
+            self._note_tier(answer)
             return answer
+
+    def _note_tier(self, answer: Caption | str) -> None:
+        """Note a server that serves nothing at the tier asked for: the run keeps the answer, which is paid, and stops."""
+        said = answer.tier if isinstance(answer, Caption) else None
+        if self.backend.tier and said == self.backend.tier:
+            self._served = True
+        elif self.backend.tier and said and not self._served:
+            self._dearer = StopRunError(
+                f"The server answers at its {said} price, although --tier {self.backend.tier} is asked for: run the same command "
+                "again later, with another --model, or without --tier to pay that price."
+            )
 
     def _note(self, error: TransientAPIError | None, sent: float) -> None:
         """Tell the pacer, and so all workers, what this request showed about the server."""
@@ -258,6 +314,9 @@ class Captioner:
                     f"The server is not ready yet ({error}); all workers wait for it, {LONGEST_OUTAGE / 60:.0f} minutes at most."
                 )
             return
+        if isinstance(error, NoRoomError):
+            self._wait_for_room(error, sent)
+            return
         if isinstance(error, RateLimitError):
             refusals, wait = self._pacer.refused(sent, asked)
             if refusals >= ATTEMPTS:
@@ -275,6 +334,21 @@ class Captioner:
         if error is None:
             self._admitted += 1
             self._pacer.admitted()
+
+    def _wait_for_room(self, error: NoRoomError, sent: float) -> None:
+        """Let all workers wait until the cheap tier has room again.
+
+        Raises:
+            StopRunError: it has had none for all that time.
+        """
+        times, wait = self._pacer.no_room(sent, error.retry_after)
+        if times > len(ROOM_PAUSES):
+            raise StopRunError(
+                f"There is no room at --tier {self.backend.tier} for now ({error}). The photos that are left stay open: run the "
+                "same command again later, or without --tier to pay the full price."
+            )
+        if wait >= _LONG_WAIT:
+            _log.info(f"No room at --tier {self.backend.tier} for now; all workers wait {wait:,.0f} s.")
 
 
 def _passes(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ import re
 import zlib
 from collections import deque
 from operator import eq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engines.answers import is_nothing, unwrapped
 from engines.refusals import QUOTED, is_refusal
@@ -58,13 +58,20 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def judged(said: str, finish_reason: str | None = None, prompt: str = "") -> tuple[str, str | None]:
-    """Return the caption in a model's answer, as one line, and what is wrong with it or None."""
+class Judgement(NamedTuple):
+    """The caption in a model's answer, as one line, and what is wrong with it or None."""
+
+    caption: str
+    problem: str | None
+
+
+def judged(said: str, finish_reason: str | None = None, prompt: str = "") -> Judgement:
+    """Return the caption in a model's answer and what is wrong with it."""
     text = one_line(unwrapped(said, prompt))
     reason = problem(text, finish_reason)
     if reason is None and is_nothing(text):
         reason = f"no caption: the answer was {text[:60]!r}"
-    return text, reason
+    return Judgement(text, reason)
 
 
 def problem(text: str, finish_reason: str | None = None) -> str | None:

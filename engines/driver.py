@@ -35,6 +35,7 @@ class Result:
         videos: how many of them are videos.
         unread: photos that stay open because they could not be read.
         gone: photos that do not exist any more.
+        no_room: photos that stay open because the service tier had no room for them.
         carried: captions of other photos with the same content, written for photos about which no one was asked.
         progress: records for photos that had none, and successes, carried ones too.
         stopped: why the run stopped before its end, or None.
@@ -44,6 +45,7 @@ class Result:
     videos: int = 0
     unread: int = 0
     gone: int = 0
+    no_room: int = 0
     carried: int = 0
     progress: int = 0
     seconds: float = 0.0
@@ -112,6 +114,7 @@ class _Run:
         if outcome.status is None:
             self._leave_open(outcome)
             return []
+        self.result.stopped = self.result.stopped or outcome.stop
         if outcome.error != VIDEO:  # a video is not read, so it says nothing about the disk
             self._unread_streak = 0
         if outcome.status in {"error_api", "error_model"} and not outcome.answered:
@@ -128,7 +131,8 @@ class _Run:
     def _leave_open(self, outcome: Outcome) -> None:
         self._unread_streak += 1
         self.result.gone += outcome.gone
-        self.result.unread += not outcome.gone and not outcome.stop
+        self.result.no_room += outcome.no_room
+        self.result.unread += not (outcome.gone or outcome.stop or outcome.no_room)
         self.result.stopped = self.result.stopped or _reason_to_stop(
             outcome, self._unread_streak, self._photos_dir
         )
@@ -148,6 +152,7 @@ def record(outcome: Outcome, prompt: str | None = None) -> CaptionRecord:
     return CaptionRecord(
         rel_path=outcome.photo.rel_path,
         caption=outcome.caption,
+        tags=list(outcome.tags) if outcome.tags else None,
         status=outcome.status,
         model=outcome.model,
         error=outcome.error,

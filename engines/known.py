@@ -50,6 +50,7 @@ class Copy(NamedTuple):
             content=self.photo.content,
             copy_of=asked if asked != self.photo.rel_path else self.rel_path,
             by=self.entry.get("by"),
+            tags=list(self.entry["tags"]) if "tags" in self.entry else None,
         )
 
 
@@ -73,26 +74,30 @@ class Known:
         self._kept = kept
         self._remade = remade
 
-    def split(self, model: str, prompt: str | None) -> tuple[list[Copy], list[Photo]]:
+    def split(self, model: str, prompt: str | None, *, tags: bool = False) -> tuple[list[Copy], list[Photo]]:
         """Return the photos that `model` has captioned under another name with this prompt, and the other ones.
 
+        With `tags`, a caption without any does not count.
         A record without a prompt's mark counts as this prompt's, as it does everywhere (0.1 wrote none). What a person wrote
         about a photo goes before all.
         """
         copies, others = [], []
         for photo in self.photos:
-            source = self._source(photo, model, prompt)
+            source = self._source(photo, model, prompt, tags=tags)
             if source:
                 copies.append(Copy(photo, *source))
             else:
                 others.append(photo)
         return copies, others
 
-    def _source(self, photo: Photo, model: str, prompt: str | None) -> tuple[str, Entry] | None:
+    def _source(
+        self, photo: Photo, model: str, prompt: str | None, *, tags: bool
+    ) -> tuple[str, Entry] | None:
         """Return the name and the record of the photo that has the caption for this one."""
 
         def is_made(entry: Entry) -> bool:
-            return entry.get("model") == model and entry.get("prompt", prompt) == prompt
+            same = entry.get("model") == model and entry.get("prompt", prompt) == prompt
+            return same and ("tags" in entry or not tags)
 
         sources = self._captioned.get(photo.content or "", ())
         own = self._kept.get(photo.rel_path)
@@ -102,7 +107,13 @@ class Known:
         return next((one for one in sources if is_by_person(one[1])), None) or next(fit, None)
 
     def carry_over(
-        self, journal: CaptionJournal, model: str, prompt: str | None, most: int | None = None
+        self,
+        journal: CaptionJournal,
+        model: str,
+        prompt: str | None,
+        most: int | None = None,
+        *,
+        tags: bool = False,
     ) -> tuple[int, list[Photo]]:
         """Write the records of the copies that `split` finds among the first `most`; return how many, and the photos that are left.
 
@@ -110,7 +121,7 @@ class Known:
             StopRunError: the journal cannot be written.
         """
         copies, others = Known(self.photos[:most], self._captioned, self._kept, self._remade).split(
-            model, prompt
+            model, prompt, tags=tags
         )
         others += self.photos[len(copies) + len(others) :]
         for start in range(0, len(copies), _TOGETHER):

@@ -5,6 +5,8 @@ workers for as long as the server asks, or for 1, 4, 16, 45 seconds while nothin
 TCP's congestion control (RFC 9438, here relative to the rate): cut the refused rate, return to it quickly, stay near it,
 and only then try more. Each time the limit is found at the same rate, the cut gets smaller and the stay longer, so that
 a probe costs almost nothing.
+
+A cheap service tier refuses because the server is full, at any rate. That changes no rate: all wait, longer each time.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ _SAME = 0.15
 """Two limits count as the same if their rates differ by at most this share."""
 _PAUSES = (1.0, 4.0, 16.0, 45.0)
 """Seconds to wait while nothing is admitted. Together over a minute, the longest window that providers count in."""
+ROOM_PAUSES = (1.0, 4.0, 16.0, 45.0, 90.0, 180.0, 300.0)
+"""The same while a cheap tier has no room, over ten minutes together. The last value is repeated."""
 _PROBES = (1.0, 2.0, 4.0, 8.0)
 """Seconds between two requests while the server is not ready. The last value is repeated."""
 _ENOUGH, _LEAST_SHARE = 10, 0.1
@@ -50,6 +54,9 @@ class Pacer:
         self._since = 0.0  # when it was cut
         self._cut, self._stay = _CUT, _STAY
         self._refusals = 0  # in a row
+        self._full = 0  # times in a row that all waited for room
+        self._full_until = 0.0
+        self._open = 0  # requests on their way
         self._admitted_at = float("-inf")
         self._down_since: float | None = None  # since when the server has not been ready
         self._probes = 0  # requests since then
@@ -67,14 +74,22 @@ class Pacer:
                         if down:  # only one worker tries
                             self._resume = now + self._probe_seconds()
                         self._take(now)
+                        self._open += 1
                         return now
                 if self._wait(min(ahead, 0.5) if down else ahead):
+                    with self._lock:
+                        self._open += 1
                     return self._clock()
+
+    def ended(self) -> None:
+        """Note that a request that had its turn is no longer on its way."""
+        with self._lock:
+            self._open -= 1
 
     def admitted(self) -> None:
         """Note that the server took a request, whatever it answered."""
         with self._lock:
-            self._refusals = 0
+            self._refusals = self._full = 0
             self._good += 1
             self._admitted_at = self._clock()
             if self._down_since is not None:
@@ -132,6 +147,22 @@ class Pacer:
                 self._cut, self._stay = _CUT, _STAY
             self._limit, self._since = rate, self._resume
             return self._refusals, self._resume - now
+
+    def no_room(self, sent: float, retry_after: float | None) -> tuple[int, float]:
+        """Note that the server had no room for the request sent at `sent`: all wait, for longer each time.
+
+        Return how many times in a row all have waited for room, 0 while it has taken other requests, and the seconds that all
+        wait now. Those that were on their way together make all wait once: for the others the wait is 0.
+        """
+        with self._lock:
+            now = self._clock()
+            wait = 0.0
+            if sent >= self._full_until:
+                wait = max(retry_after or 0, ROOM_PAUSES[min(self._full, len(ROOM_PAUSES) - 1)])
+                self._full += 1
+                self._full_until = now + wait
+                self._resume = max(self._resume, self._full_until)
+            return (0 if self._open > 1 else self._full), wait
 
     def _take(self, now: float) -> None:
         if self._limit is not None:

@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from library.walk import Photo
 
 GRACE = 5.0
-"""Seconds that calls in flight have to finish after a stop. Photos without an answer by then stay undone."""
-LONG_GRACE = 60.0
-"""The same if the backend stopped the run: no one is waiting at the keyboard, and the calls are paid for."""
+"""Seconds that calls in flight have to finish after a stop. Photos without an answer by then stay undone. If the backend
+stopped the run, it is its own `grace`: no one is waiting at the keyboard, and the calls are paid for."""
 
 _Item = Outcome | BaseException | None
 
@@ -111,7 +110,7 @@ class _Threads:
         deadline = None
         while ended < self._workers:
             if self._stop.is_set() and deadline is None:
-                deadline = time.monotonic() + (LONG_GRACE if self._ended else GRACE)
+                deadline = time.monotonic() + (self._captioner.backend.grace if self._ended else GRACE)
                 self._end()
             try:
                 items = [self._outcomes.get(timeout=0.2)]

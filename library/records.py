@@ -46,6 +46,7 @@ class CaptionRecord(BaseModel):
     prompt: str | None = None
     content: str | None = None
     copy_of: str | None = None
+    tags: list[str] | None = None
     by: str | None = None
     redo: str | None = None
 
@@ -77,6 +78,7 @@ class Fields(TypedDict):
     prompt: NotRequired[object]
     content: NotRequired[object]
     copy_of: NotRequired[object]
+    tags: NotRequired[object]
     by: NotRequired[object]
     redo: NotRequired[object]
 
@@ -91,6 +93,7 @@ class Entry(TypedDict):
     prompt: NotRequired[str]
     content: NotRequired[str]
     copy_of: NotRequired[str]
+    tags: NotRequired[tuple[str, ...]]
     by: NotRequired[str]
 
 
@@ -126,6 +129,15 @@ def entry_of(record: Fields, shared: dict[str, str]) -> Entry:
         entry["content"] = cast("str", content)
         if isinstance(copy_of := record.get("copy_of"), str):
             entry["copy_of"] = copy_of
+    tags = record.get("tags")
+    # The same few words come up again and again.
+    words = (
+        [shared.setdefault(tag, tag) for tag in tags if isinstance(tag, str)]
+        if isinstance(tags, list)
+        else ()
+    )
+    if words and entry["caption"]:
+        entry["tags"] = tuple(words)
     if record.get("by") == PERSON and status == "success":
         entry["by"] = PERSON
     return entry

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from journal import is_video
-from report.events import UNSET, Timeline, bursts, cut, name_events
+from report.events import UNSET, Timeline, name_events
 from report.files.given_names import read_names
 from report.files.last_report import LAST, read_previous
 from report.files.table import make_rows
@@ -23,6 +23,11 @@ from report.naming.naming import count, counted, label_photos, name_groups
 from report.naming.short import said
 from report.naming.sight import Sight
 from report.people import obey
+from report.time.bursts import bursts
+from report.time.cut import cut
+from report.time.disputes import disputed
+from report.time.home import Whereabouts, whereabouts
+from report.time.trips import find_trips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
     from report.naming.naming import Group, Label, Theme
     from report.naming.short import Mentions
     from report.people import Obeyed
+    from report.time.places import Town
+    from report.time.trips import Trip
     from report.vectors.base import Embedder
     from report.vectors.embed import Floats
 
@@ -124,6 +131,9 @@ class Report:
         names: the table in which people name groups; None where it must be left alone.
         alone: what the next report must know of photos whose groups people put together.
         told: names by a language model, for the next report.
+        trips: in the order of time; of those events.
+        towns: where each row was taken; empty where no file was opened.
+        disputed: rows of bursts whose captions contradict each other.
         start: the address in the page, from its #, that it opens at; empty for the groups.
     """
 
@@ -144,6 +154,9 @@ class Report:
     names: NamesTable | None = None
     alone: Mapping[str, tuple[int, float | None]] = field(default_factory=dict)
     told: Sequence[Kept] = ()
+    trips: Sequence[Trip] = ()
+    towns: Sequence[Town | None] = ()
+    disputed: Sequence[int] = ()
     start: str = ""
 
 
@@ -210,6 +223,9 @@ def build(
         odd=odd_links(library.photos, library.photos_dir) if library.photos_dir else {},
         grouped_by=grouped_by,
         errors=_errors(labels, library.records),
+        trips=timeline.trips,
+        towns=timeline.towns,
+        disputed=disputed(timeline.bursts, list(labels.values())),
         alike=_alike(len(rel_paths), vectors.places, clusters.near),
         names=people.table(file, groups),
         alone=people.alone,
@@ -325,13 +341,26 @@ def _timeline(
     told: Told | None,
 ) -> Timeline:
     moments = [picture.moment for picture in pictures]
-    events = name_events(cut(moments), moments, list(labels), labels) if library.photos_dir else []
+    events: list[Event] = []
+    where = Whereabouts()
+    if library.photos_dir:
+        where = whereabouts(moments)
+        events = name_events_shortly(
+            name_events(cut(moments), moments, list(labels), labels, where), things, told
+        )
     return Timeline(
         moments,
-        name_events_shortly(events, things, told),
+        events,
         ()
         if vectors.images is None
-        else bursts(moments, np.array(vectors.places, np.int64), vectors.images).tolist(),
+        else bursts(
+            moments,
+            np.array(vectors.places, np.int64),
+            vectors.images,
+            [picture.sharpness for picture in pictures],
+        ).tolist(),
+        find_trips(events, moments, where),
+        where.towns,
     )
 
 

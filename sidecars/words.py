@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OURS = "urn:picture-captioner:xmp/1.0/"
 ROOT = "Captioner"
-"""What all our tags stand below."""
+"""What our groups and events stand below; keywords stand where a person would put them."""
 _SPACES = {
     "rdf": RDF,
     "dc": "http://purl.org/dc/elements/1.1/",
@@ -60,12 +60,15 @@ _EMPTY = (
 
 
 class Words(NamedTuple):
-    """What is to stand in a sidecar: the caption, what made it (may be empty), when, and tags as their levels below the root."""
+    """What is to stand in a sidecar: the caption, what made it (may be empty), when, tags as their levels below the root, and
+    keywords as their levels.
+    """
 
     caption: str
     model: str
     at: str
     tags: tuple[tuple[str, ...], ...] = ()
+    keywords: tuple[tuple[str, ...], ...] = ()
 
 
 class Merged(NamedTuple):
@@ -218,9 +221,11 @@ class _Mine:
         return name in _TEXTS and _hash(text) in self._hashes
 
     def _is_tag(self, text: str, levels: str) -> bool:
+        if levels and levels + text in self._added:
+            return True
         if text not in self._added:
             return False
-        return text.startswith(ROOT + levels) if levels else not re.match(rf"{ROOT}[/|]", text)
+        return text.startswith(ROOT + levels) if levels else not re.match(rf"(?:{ROOT})?[/|]", text)
 
 
 def _additions(document: Document, words: Words, there: set[str], *, foreign: bool) -> list[Edit]:
@@ -291,12 +296,15 @@ def _tag_additions(
     elements = {name: element for name, element, value in _properties(document) if value is None}
     for name, (kind, levels) in _TAGS.items():
         tags = [levels.join((ROOT, *tag)) if levels else tag[-1] for tag in words.tags]
-        tags = list(dict.fromkeys(tags))
+        keywords = [levels.join(tag) if levels else tag[-1] for tag in words.keywords]
+        tags = list(dict.fromkeys([*tags, *keywords]))
+        # In the list of what we have added, a keyword says by its beginning in which list with levels it stands.
+        marks = {keyword: levels + keyword for keyword in keywords}
         if _full(name) not in there:
             # Immich reads no lr:hierarchicalSubject where there is a digiKam:TagsList.
             if tags and not (name == "digiKam:TagsList" and _full("lr:hierarchicalSubject") in there):
                 new.append((name, kind, tags))
-                added += tags
+                added += [marks.get(tag, tag) for tag in tags]
             continue
         items = _items(elements[_full(name)]) if _full(name) in elements else []
         tags = [tag for tag in tags if items and tag not in {item.text for item in items}]
@@ -305,7 +313,7 @@ def _tag_additions(
             space = document.space_before(place)
             text = "".join(f"<{item}>{escape(tag)}</{item}>{space}" for tag in tags)
             edits.append((place, place, text))
-            added += tags
+            added += [marks.get(tag, tag) for tag in tags]
     return edits, added, new
 
 

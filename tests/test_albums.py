@@ -66,6 +66,18 @@ def paths(library: Path, rows: Sequence[Row]) -> dict[str, str]:
     return {row.rel_path: str(library / row.rel_path) for row in rows}
 
 
+def test_a_group_that_people_hid_gets_no_album(library: Path, tmp_path: Path) -> None:
+    rows = [row("a/1.jpg"), row("b/2.jpg", -1)]
+    export_albums(tmp_path / "albums", rows, paths(library, rows), EVENTS)
+    assert (tmp_path / "albums/clusters/a dog").is_dir()
+    done = export_albums(
+        tmp_path / "albums", rows, paths(library, rows), EVENTS, hidden={rows[0].cluster_id or 0}
+    )
+    assert done.removed == 1
+    assert "clusters/a dog/1.jpg" not in tree(tmp_path / "albums")
+    assert str(library / "a/1.jpg") in tree(tmp_path / "albums").values()  # its event still has the photo
+
+
 def test_an_album_for_each_cluster_and_each_event(library: Path, tmp_path: Path) -> None:
     rows = [
         row("a/1.jpg"),

@@ -30,6 +30,7 @@ from tests.conftest import ROOT
         "page",
         "thumbnails",
         "dates",
+        "events",
         "find",
     ],
 )

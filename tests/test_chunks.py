@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from library.moments import Moment
-from report.events import UNDATED, bursts, cut, name_events
+from report.events import UNDATED, name_events
 from report.naming.naming import Label
+from report.time.bursts import bursts
+from report.time.cut import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,31 +54,28 @@ def named(
 # --- the cut
 
 
-def test_a_trip_is_cut_from_home_and_where_a_night_stands_out() -> None:
+def test_three_days_on_end_are_one_event_apart_from_home() -> None:
     home = [at(0), at(31)]
-    trip = [photo for day in (10, 11, 12) for photo in every(10, 24 * day + 9, 24 * day + 18)]
-    assert sizes([*home, *trip, at(24 * 20)]) == [1, 1, 54, 54, 54, 1]
+    festival = [photo for day in (10, 11, 12) for photo in every(10, 24 * day + 9, 24 * day + 18)]
+    assert sizes([*home, *festival, at(24 * 20)]) == [2, 162, 1]
     sparse = [at(24 * day + hour) for day in (10, 11, 12) for hour in (9, 13, 17, 21)]
-    assert sizes([*home, *sparse, at(24 * 20)]) == [1, 1, 12, 1], "no night stands out"
+    assert sizes([*home, *sparse, at(24 * 20)]) == [2, 12, 1]
 
 
-def test_a_wedding_with_bursts_and_pauses_is_one_event() -> None:
+def test_a_day_is_one_event_with_its_bursts_and_pauses_and_its_night() -> None:
     day: list[Moment] = []
-    for hour in (11, 11.5, 12.1, 14, 14.3, 16.2, 18, 18.05, 20, 21.5, 23.2):
+    for hour in (11, 11.5, 12.1, 14, 14.3, 16.2, 18, 18.05, 20, 21.5, 23.2, 26.5):
         day += [at(hour + second / 3600) for second in (0, 0.2, 0.4, 1, 2, 30, 31)]
-    before, after = every(60, -80, -77), every(60, 70, 73)
-    assert sizes([*before, *day, *after]) == [3, 77, 3]
-    twice = [at(8 + 2.5 * pause + second / 3600) for pause in range(6) for second in (0, 0.2)]
-    assert sizes(twice) == [12], "the split seconds between two frames make no pause large"
+    before, after = every(60, -120, -117), every(60, 120, 123)
+    assert sizes([*before, *day, *after]) == [3, 84, 3]
+    assert sizes([*every(2, 8, 11), *every(2, 14.5, 17)]) == [165], "a lunch ends nothing"
 
 
-def test_a_morning_and_an_evening_of_many_photos_are_two_events() -> None:
-    assert sizes([*every(2, 8, 11), *every(2, 14.5, 17)]) == [90, 75]
-
-
-def test_a_day_without_photos_ends_an_event_and_daily_snaps_are_one() -> None:
-    assert sizes([at(0), at(24), at(48.01), at(73)]) == [2, 1, 1]
-    assert sizes([at(24 * day + hour) for day in range(60) for hour in (8, 13, 20)]) == [180]
+def test_days_like_all_days_are_an_event_each_and_rare_days_on_end_are_one() -> None:
+    assert sizes([at(24 * day + hour) for day in range(60) for hour in (8, 13, 20)]) == [3] * 60
+    assert sizes([at(24 * day + hour) for day in range(5) for hour in (8, 13, 20)]) == [15]
+    assert sizes([at(0), at(24), at(48.01), at(73)]) == [4]
+    assert sizes([at(0), at(24 * 4)]) == [1, 1], "three days without photos"
 
 
 def test_few_photos() -> None:
@@ -84,7 +83,7 @@ def test_few_photos() -> None:
     assert cut([Moment()]).tolist() == [-1]
     assert cut([at(1)]).tolist() == [0]
     assert cut([at(1)] * 5).tolist() == [0] * 5
-    assert cut([at(1), at(26)]).tolist() == [0, 1]
+    assert cut([at(1), at(26)]).tolist() == [0, 0]
 
 
 def test_only_dates_from_exif_count() -> None:
@@ -243,13 +242,13 @@ def test_dates_are_short(start: tuple[int, int, int], end: tuple[int, int, int],
 
 
 def test_words_are_those_that_many_captions_of_an_event_share_and_the_others_have_not() -> None:
-    moments = [*every(10, 9, 12), *every(10, 57, 60), Moment(), Moment(DAY, "file")]
+    moments = [*every(10, 9, 12), *every(10, 24 * 9 + 9, 24 * 9 + 12), Moment(), Moment(DAY, "file")]
     beach = ["a dog on a beach", "a tent at the beach", "a tent by the sea"] * 6
     party = ["a cake with candles", "a dog and a cake", "children with candles"] * 6
     events = named(moments, [*beach, *party, "a dog in the snow", ""])
     assert [event.title for event in events] == [
         "12 July 2019 \u00b7 beach, tent, sea",
-        "14 July 2019 \u00b7 cake, candles, children",
+        "21 July 2019 \u00b7 cake, candles, children",
         UNDATED,
     ]
     assert [event.id for event in events] == [1, 2, -1]
@@ -270,11 +269,11 @@ def test_a_word_of_two_photos_out_of_a_hundred_is_none_of_the_event() -> None:
 
 
 def test_twins_get_the_time_of_day() -> None:
-    moments = [*every(2, 9.2, 10), *every(2, 14.5, 15), *every(2, 60, 61)]
+    moments = [*every(2, 9.2, 10, MUNICH), *every(2, 14.5, 15, ROME), *every(2, 24 * 5, 24 * 5 + 1)]
     assert [event.title for event in named(moments)] == [
         "12 July 2019, 09:12",
         "12 July 2019, 14:30",
-        "14 July 2019",
+        "17 July 2019",
     ]
     jumps = [at(9, place=place) for place in (MUNICH, MUNICH, ROME, ROME)]
     assert [event.title for event in named(jumps)] == ["12 July 2019, 09:00", "12 July 2019, 09:00 (2)"]

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from report.naming.naming import counted
 from tests.conftest import Product, draw, wait_for
 from tests.helpers.reports import EXAMPLES, FILES, Report, clip, report, said
 
@@ -43,8 +44,8 @@ def test_the_plans_phase_3(report: Report, clip: Path) -> None:
         for source in ("error", "none")
     )
     assert len(captioned) + errors + fallbacks + unlabelled + 1 == 13
-    assert ", 1 videos" in report.text()
-    assert f"{len(captioned)} captioned, {errors} errors, {fallbacks} vocabulary fallbacks" in report.text()
+    assert ", 1 video" in report.text()
+    assert f"{len(captioned)} captioned, {counted(errors, 'error')}, {counted(fallbacks, 'vocabulary fallback')}" in report.text()
 
 
 def test_the_same_again_is_the_same_and_embeds_nothing(report: Report) -> None:
@@ -151,7 +152,7 @@ def test_what_a_journal_says_of_other_files(report: Report) -> None:
     assert "secret" not in report.text() + (report.folder / FILES[0]).read_text()
     log = (report.folder / "cluster_report.log").read_text()
     assert '"error_api"' in log
-    assert "1 captioned, 1 errors, 0 vocabulary fallbacks, 10 unlabelled, 1 videos" in report.text()
+    assert "1 captioned, 1 error, 0 vocabulary fallbacks, 10 unlabelled, 1 video" in report.text()
 
 
 def test_several_journals_the_last_wins(report: Report) -> None:

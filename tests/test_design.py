@@ -233,7 +233,7 @@ def test_the_readmes_first_command_captions_the_examples(product: Product) -> No
         "one truncated photo and one video"
     )
     assert "; 1 error (1 error_corrupt), 1 video." in done.stderr
-    assert "11 captioned, 1 errors, 0 vocabulary fallbacks, 1 videos" in done.stderr
+    assert "11 captioned, 1 error, 0 vocabulary fallbacks, 1 video" in done.stderr
     page = Path(done.stdout.splitlines()[-1].removeprefix("Open "))
     assert len((page.parent / "cluster_export.csv").read_text().splitlines()) == len(files) + 1
     assert page.exists()

@@ -35,7 +35,7 @@ class Script(CaptionBackend):
 
     def __init__(self, answer: Callable[[str], Caption | str]) -> None:
         super().__init__("script", Settings(), "prompt")
-        self.answer = answer
+        self.script = answer
         self.calls: list[
             str
         ] = []  # in their order, which two decoders make a little different from that of the names
@@ -49,7 +49,7 @@ class Script(CaptionBackend):
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            return self.answer(name)
+            return self.script(name)
         finally:
             with self.lock:
                 self.at_once -= 1

@@ -23,14 +23,14 @@ HEAD = (
 )
 TAIL = "</rdf:Description></rdf:RDF></x:xmpmeta>"
 texts = st.text().map(clean).filter(bool)
+levels = texts.filter(lambda text: not set(text) & set("/|"))
 words = st.builds(
     Words,
     caption=texts,
     model=texts,
     at=st.sampled_from(["", "2026-11-01T10:00:00Z"]),
-    tags=st.lists(
-        st.tuples(st.sampled_from(["Groups", "Events"]), texts.filter(lambda text: not set(text) & set("/|")))
-    ).map(tuple),
+    tags=st.lists(st.tuples(st.sampled_from(["Groups", "Events"]), levels)).map(tuple),
+    keywords=st.lists(st.lists(levels, min_size=1, max_size=3).map(tuple)).map(tuple),
 )
 
 

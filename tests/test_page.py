@@ -24,9 +24,7 @@ __all__ = ["browser", "library", "watched"]  # fixtures
 
 
 def test_the_headline_leaves_out_what_there_is_none_of(library: Library) -> None:
-    assert headline(library.report) == [
-        "55 photos", "2019\u20132020", "3 groups in 2 themes", "9 % unclustered", "1 error", "1 video",
-    ]  # fmt: skip
+    assert headline(library.report) == ["55 photos", "2019\u20132020"]
     assert headline(Report([])) == ["0 photos"]
 
 
@@ -37,25 +35,20 @@ def test_the_same_input_gives_the_same_bytes(library: Library) -> None:
 
 
 @needs_chromium
-def test_the_first_sight(watched: Watched, library: Library) -> None:
-    page = watched.go(library.write())
-    assert (
-        page.inner_text("h1")
-        == "55 photos · 2019\u20132020 · 3 groups in 2 themes · 9 % unclustered · 1 error · 1 video"
-    )
+def test_the_groups(watched: Watched, library: Library) -> None:
+    page = watched.go(library.write(), "#groups")
+    assert page.inner_text("h1") == "55 photos · 2019\u20132020"
     expect(page.locator(".card h3")).to_have_text(
         ["Dogs on the beach", "Birthday cakes", "Çafé at night", "Photos in no group", "Files not on the map"]
     )
     expect(page.locator(".card").first).to_contain_text("32 photos · 1 May \u2013 30 May 2019")
     expect(page.locator(".card").first.locator("img")).to_have_count(5)
     expect(page.locator("#moved")).to_be_hidden()
-    page.get_by_text("About this report").click()
-    expect(page.get_by_text("Grouped by <hand>.")).to_be_visible()
 
 
 @needs_chromium
 def test_from_the_rail_to_a_photo_and_back(watched: Watched, library: Library) -> None:
-    page = watched.go(library.write())
+    page = watched.go(library.write(), "#groups")
     page.locator("#rail a", has_text="café").click()
     expect(page.locator(".card:visible")).to_have_count(1)
     page.go_back()
@@ -81,7 +74,6 @@ def test_from_the_rail_to_a_photo_and_back(watched: Watched, library: Library) -
         "naturalWidth", 96
     )  # the photo itself, not its thumbnail
     expect(dialog).to_contain_text("Wednesday, 21 October 2020")
-    expect(dialog).to_contain_text("Captioned")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     assert "photo" not in address(page)
@@ -102,7 +94,7 @@ def test_a_photo_leads_to_its_group_event_and_file(watched: Watched, library: Li
     expect(facts.get_by_role("link", name="Open the file")).to_have_attribute(
         "href", "photos/2020/IMG_0030.jpg"
     )
-    expect(facts).to_contain_text("0.100, place 1 of 12")
+    expect(facts).to_contain_text("place 1 of 12")
     facts.get_by_role("link", name="2020: birthday cake").click()
     expect(page.locator("#photo")).to_be_hidden()
     expect(page.locator("#list-title")).to_have_text("21 Oct 2020: birthday cake")
@@ -115,7 +107,7 @@ def test_a_photo_leads_to_its_group_event_and_file(watched: Watched, library: Li
 
 @needs_chromium
 def test_the_unclustered_name_the_group_they_come_nearest_to(watched: Watched, library: Library) -> None:
-    page = watched.go(library.write())
+    page = watched.go(library.write(), "#groups")
     page.locator(".card", has_text="Photos in no group").click()
     expect(page.locator(".tile .note")).to_have_text(["near Birthday cakes"] * 5)
     page.locator(".tile a").first.click()
@@ -137,7 +129,7 @@ def test_search_needs_all_words_and_no_accents(watched: Watched, library: Librar
     page.fill("#words", "nowhere at all")
     expect(page.locator("#list-meta")).to_contain_text("Nothing found")
     page.keyboard.press("Escape")
-    expect(page.locator("#view-groups")).to_be_visible()
+    expect(page.locator("#view-memories")).to_be_visible()
     page.fill("#words", "birthday")
     expect(page.locator(".chip", has_text="Group: Birthday cakes")).to_be_visible()
     address(page)
@@ -150,26 +142,29 @@ def test_search_needs_all_words_and_no_accents(watched: Watched, library: Librar
 @needs_chromium
 def test_filters_tell_failed_photos_from_videos(watched: Watched, library: Library) -> None:
     page = watched.go(library.write())
+    page.get_by_role("link", name="About").click()
+    page.locator("#counts a", has_text="1 photo").first.click()
     for name, count, first in (
         ("Not captioned", 1, "uncaptioned.jpg"),
         ("Failed", 1, "broken.jpg"),
         ("Unclustered", 5, "Something odd 0"),
     ):
-        page.locator("#filters a", has_text=name).click()
+        if not page.locator("#filters a[aria-current]", has_text=name).count():
+            page.locator("#filters a", has_text=name).click()
         expect(page.locator(".tile")).to_have_count(count)
         assert tiles(page)[0] == first
     page.locator("#filters a", has_text="Videos").click()
     expect(page.locator(".tile .text")).to_have_text(["MVI_1.MOV"])
     page.locator("#filters a", has_text="Videos").click()
-    expect(page.locator("#view-groups")).to_be_visible()
+    expect(page.locator("#view-memories")).to_be_visible()
 
 
 @needs_chromium
 def test_events_lie_along_the_years(watched: Watched, library: Library) -> None:
-    page = watched.go(library.write())
+    page = watched.go(library.write(), "#groups")
     page.get_by_role("link", name="Events").click()
-    expect(page.locator("#rail a")).to_contain_text(["2019", "2020", "No date"])
-    expect(page.locator("#view-events h2")).to_contain_text(["2019", "2020", "Without a date"])
+    expect(page.locator("#rail a")).to_contain_text(["2020", "2019", "No date"])
+    expect(page.locator("#view-events h2")).to_contain_text(["2020", "2019", "Without a date"])
     expect(page.locator(".small-event")).to_have_count(25)  # a morning each; the one with the burst is a card
     page.locator("#rail a", has_text="2020").click()
     page.locator(".card", has_text="2020: birthday cake").click()
@@ -224,7 +219,7 @@ def test_the_map_shows_says_and_opens(watched: Watched, library: Library) -> Non
 
 @needs_chromium
 def test_all_of_it_with_the_keyboard_alone(watched: Watched, library: Library) -> None:
-    page = watched.go(library.write())
+    page = watched.go(library.write(), "#groups")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # skip to the photos
     page.keyboard.press("Tab")

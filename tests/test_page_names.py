@@ -56,7 +56,7 @@ def saved(page: Page, library: Library) -> dict[int | None, tuple[str, bool, str
 
 
 def test_a_card_has_the_short_name_and_below_it_the_heading(watched: Watched, library: Library) -> None:
-    page = watched.go(write(library))
+    page = watched.go(write(library), "#groups")
     expect(page.locator(".card h3")).to_have_text([*SHORT, "Photos in no group", "Files not on the map"])
     expect(page.locator(".card").first.locator(".meta").first).to_have_text("Dogs on the beach")
     # Not the same twice.
@@ -116,8 +116,10 @@ def test_a_hidden_group_has_no_card_but_is_found(watched: Watched, library: Libr
     assert saved(page, library)[1] == ("", True, "")
     page.get_by_role("button", name="Undo all").click()
     expect(page.locator("#changes")).to_be_hidden()
+    page.click("#tab-groups")
     page.fill("#words", "")
-    expect(page.locator(".card")).to_have_count(5)
+    page.click("#tab-groups")
+    expect(page.locator("#view-groups .card")).to_have_count(5)
 
 
 def test_groups_that_shall_go_together(watched: Watched, library: Library) -> None:

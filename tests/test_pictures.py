@@ -337,7 +337,7 @@ def test_another_format_is_not_read(indexed: tuple[Report, dict[str, Picture], b
     report, first, whole = indexed
     (report.cache / INDEX).write_bytes(whole)
     assert report.known() == first
-    (report.cache / INDEX).write_bytes(whole.replace(b"pictures 2\n", b"pictures 1\n"))
+    (report.cache / INDEX).write_bytes(whole.replace(b"pictures 3\n", b"pictures 1\n"))
     assert not report.known()
 
 

@@ -24,6 +24,7 @@ from report.files.markdown import MARKDOWN, escaped, write_markdown
 from report.files.table import COLUMNS, Row, guarded, make_rows, write_csv, write_parquet
 from report.groups.clustering import Clusters
 from report.naming.naming import UNCLUSTERED, Group, Label, Theme, one_line
+from report.time.trips import Trip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -165,12 +166,12 @@ def test_every_file_has_a_row_with_a_place_where_it_has_one(tmp_path: Path) -> N
     assert lines[0] == (
         "rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y,"
         "taken_at,taken_from,event_id,event_label,burst_of,taken_precision,"
-        "event_name,group_name"
+        "event_name,group_name,trip_id,trip_label,tags"
     )
     assert lines[1:] == [
-        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,,,,Dogs",
-        "b.mov,,,,error,,,,,,,,,,,,",
-        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,,,,",
+        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,,,,Dogs,,,",
+        "b.mov,,,,error,,,,,,,,,,,,,,,",
+        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,,,,,,,",
     ]
 
 
@@ -187,18 +188,20 @@ def test_every_file_has_its_time_its_event_and_its_burst() -> None:
         Event(1, "12 July 2019", noon, noon, (), (1, 0), name="Beach"),
         Event(-1, UNDATED, None, None, (), (2, 3)),
     ]
+    trip = Trip(1, "Rome", "Rome, 12 July 2019", noon, noon, (1,))
     rows = make_rows(
         labels,
         ["b"],
         clusters([-1], [np.nan], [-1], [[0, 0]]),
         [],
-        Timeline(moments, events, [1, 1, -1, -1]),
+        Timeline(moments, events, [1, 1, -1, -1], [trip]),
     )
-    assert [row[9:] for row in rows] == [
-        ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b", "second", "Beach", ""),
-        ("2019-07-12T12:00:00", "exif", 1, "12 July 2019", "b", "second", "Beach", ""),
-        ("2019-07-12T12:00:00", "file", -1, UNDATED, "", "second", "", ""),
-        ("", "", -1, UNDATED, "", "", "", ""),
+    its = (1, "Rome, 12 July 2019")
+    assert [row[9:-1] for row in rows] == [
+        ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b", "second", "Beach", "", *its),
+        ("2019-07-12T12:00:00", "exif", 1, "12 July 2019", "b", "second", "Beach", "", *its),
+        ("2019-07-12T12:00:00", "file", -1, UNDATED, "", "second", "", "", None, ""),
+        ("", "", -1, UNDATED, "", "", "", "", None, ""),
     ]
 
 

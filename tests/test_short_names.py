@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from library.forms import plural, singular
 from report.naming.apart import told_apart
-from report.naming.forms import plural, singular
 from report.naming.names import name_shortly
 from report.naming.naming import Group, Label, one_line
 from report.naming.phrases import mentions

@@ -1,7 +1,8 @@
-"""Owns the folders of links that show groups and events in any photo viewer. Never touches a photo, nor what is not its own.
+"""Owns the folders of links that show groups, events and trips in any photo viewer. Never touches a photo, nor what is not its own.
 
     DIR/clusters/A dog on a beach/IMG_0502.jpg -> /photos/2019/IMG_0502.jpg
     DIR/events/2019-07-12 beach, tent/IMG_0502.jpg -> /photos/2019/IMG_0502.jpg
+    DIR/trips/2019-07-10 Lisbon/IMG_0502.jpg -> /photos/2019/IMG_0502.jpg
     DIR/found/red kayak/IMG_0502.jpg -> /photos/2019/IMG_0502.jpg
 
 An album is named by its heading, without a count: it must not get another name because a photo arrives. The links are
@@ -29,15 +30,16 @@ from report.files.table import replaced
 from report.naming.naming import one_line, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from report.events import Event
     from report.files.table import Row
+    from report.time.trips import Trip
 
 MANIFEST = ".albums.json"
-_CLUSTERS, _EVENTS, _FOUND = "clusters", "events", "found"
-_TOPS = {_CLUSTERS, _EVENTS, _FOUND, "chunks"}
+_CLUSTERS, _EVENTS, _TRIPS, _FOUND = "clusters", "events", "trips", "found"
+_TOPS = {_CLUSTERS, _EVENTS, _TRIPS, _FOUND, "chunks"}
 """Folders of albums; the last is what 0.1 called events, so that its links are removed."""
 _VERSION = 1
 _FLAG = "--export-albums"
@@ -84,22 +86,31 @@ class _Made:
 
 
 def export_albums(
-    folder: Path, rows: Sequence[Row], photos: Mapping[str, str], events: Sequence[Event] = ()
+    folder: Path,
+    rows: Sequence[Row],
+    photos: Mapping[str, str],
+    events: Sequence[Event] = (),
+    trips: Sequence[Trip] = (),
+    *,
+    hidden: Container[int] = (),
 ) -> Albums:
-    """Bring the links in `folder` up to date: an album for each cluster, for the unclustered and for each event.
+    """Bring the links in `folder` up to date: an album for each cluster, for the unclustered, for each event and each trip.
 
     Args:
         folder: where to; made if its parent is there. What else is in it stays.
         rows: of all files; those without a place are in no cluster's album.
         photos: the absolute path of each file by its `rel_path`; rows of others get no link.
         events: those of the rows.
+        trips: those of the events.
+        hidden: the ids of groups that get no album, because people hid them.
 
     Raises:
         StopRunError: the folder cannot be written, its disk knows no links, or its list of links is damaged.
     """
 
     def wanted(before: _Links) -> _Links:
-        return _wanted(rows, photos, events) | _below(before, _FOUND)
+        there = [row for row in rows if row.rel_path in photos]
+        return _wanted(there, photos, events, trips, hidden) | _below(before, _FOUND)
 
     return _brought_up_to_date(folder, wanted, _FLAG)
 
@@ -174,19 +185,28 @@ def _at_most(name: str, size: int) -> str:
     return name
 
 
-def _wanted(rows: Sequence[Row], photos: Mapping[str, str], events: Sequence[Event]) -> _Links:
+def _wanted(
+    rows: Sequence[Row],
+    photos: Mapping[str, str],
+    events: Sequence[Event],
+    trips: Sequence[Trip],
+    hidden: Container[int],
+) -> _Links:
     """Return all links that there should be."""
     clusters: dict[int, list[Row]] = {}
     by_event: dict[int, list[Row]] = {event.id: [] for event in events}
     for row in rows:
-        if row.rel_path in photos:
-            if row.cluster_id is not None:
-                clusters.setdefault(row.cluster_id, []).append(row)
-            if row.event_id in by_event:
-                by_event[row.event_id].append(row)
+        if row.cluster_id is not None and row.cluster_id not in hidden:
+            clusters.setdefault(row.cluster_id, []).append(row)
+        if row.event_id in by_event:
+            by_event[row.event_id].append(row)
     albums = [(_CLUSTERS, inside[0].cluster_label, inside) for _, inside in sorted(clusters.items())]
     albums += [(_EVENTS, _dated(event), by_event[event.id]) for event in events if by_event[event.id]]
-    names = {_CLUSTERS: _Names(), _EVENTS: _Names()}
+    for trip in trips:
+        title = f"{trip.start:%Y-%m-%d} {trip.name}".rstrip()
+        inside = [row for event in trip.events for row in by_event[event]]
+        albums += [(_TRIPS, title, inside)] if inside else []
+    names = {top: _Names() for top in (_CLUSTERS, _EVENTS, _TRIPS)}
     return {
         f"{top}/{names[top].unlike(safe_name(title))}": _album(photos[row.rel_path] for row in inside)
         for top, title, inside in albums
@@ -195,7 +215,8 @@ def _wanted(rows: Sequence[Row], photos: Mapping[str, str], events: Sequence[Eve
 
 def _dated(event: Event) -> str:
     """Return the name of an event's album, which a viewer sorts by date."""
-    return f"{event.start:%Y-%m-%d} {', '.join(event.terms[:3])}" if event.start else event.title
+    words = ", ".join(filter(None, (event.place, *event.terms[:3])))
+    return f"{event.start:%Y-%m-%d} {words}" if event.start else event.title
 
 
 def _album(targets: Iterable[str]) -> dict[str, str]:

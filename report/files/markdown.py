@@ -91,6 +91,8 @@ class _Page:
             if not group.hidden:
                 yield from self.group(group)
         yield from self.unclustered()
+        if self.report.trips:
+            yield from self.trips()
         if self.report.events:
             yield from self.events()
             if self.report.themes:
@@ -131,12 +133,16 @@ class _Page:
 
     def overview(self) -> Iterator[str]:
         yield from _heading("## Groups by size")
-        yield from _head("Name", "Group", "Id", "Photos", "Share", "Theme", "Set apart by")
+        themes = ["Theme"] if self.report.themes else []
+        yield from _head("Name", "Group", "Id", "Photos", "Share", *themes, "Set apart by")
         for group in self.ordered:
             size = len(self.by_group[group.id])
-            theme, terms = self.theme_of.get(group.id, ""), ", ".join(group.terms[:5])
+            terms, theme = (
+                ", ".join(group.terms[:5]),
+                [escaped(self.theme_of.get(group.id, ""))] if themes else [],
+            )
             name, heading, share = escaped(group.name), escaped(group.heading), self.share(size)
-            yield _line(name, heading, str(group.id), f"{size:,}", share, escaped(theme), escaped(terms))
+            yield _line(name, heading, str(group.id), f"{size:,}", share, *theme, escaped(terms))
 
     def group(self, group: Group) -> Iterator[str]:
         """Show the photos nearest to the centroid and the oddest; in a small group a photo is one or the other."""
@@ -167,9 +173,20 @@ class _Page:
             nearest = self.headings.get(row.nearest_cluster, "") if row.nearest_cluster is not None else ""
             yield _line(self.photo(row, frames), _label(row), escaped(nearest), _spaced(row))
 
+    def trips(self) -> Iterator[str]:
+        yield from _heading(
+            "## Trips",
+            "Events away from home that follow one another. The names of towns are from GeoNames, CC BY 4.0.",
+        )
+        yield from _head("Trip", "Id", "Photos", "Events", "From", "To")
+        for trip in self.report.trips:
+            photos = sum(len(self.by_event[event]) for event in trip.events)
+            days = (f"{at:%Y-%m-%d}" for at in (trip.start, trip.end))
+            yield _line(escaped(trip.title), str(trip.id), f"{photos:,}", f"{len(trip.events):,}", *days)
+
     def events(self) -> Iterator[str]:
         """List the events, the oldest first as their ids count: the end of the list is where it grows."""
-        about = "Photos that follow one another without a large gap in time or place."
+        about = "A day with its night, or days on end that stand out, in one place."
         yield from _heading("## Events", about + self.cut_short(_EVENTS_SHOWN))
         yield from _head("Event", "Id", "Photos", "From", "To", "Most of them in")
         for event in self.largest_events(_EVENTS_SHOWN):

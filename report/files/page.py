@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from report.build import Report
     from report.events import Event
     from report.files.table import Row
+    from report.time.trips import Trip
 
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "cluster_report.html"
 _PROGRAM = (
-    "data.js", "format.js", "elements.js", "names.js", "address.js", "rail.js", "groups.js", "events.js", "words.js", "query.js",
-    "search.js", "list.js", "grid.js", "photo.js", "map.js", "map_view.js", "page.js",
+    "data.js", "format.js", "elements.js", "names.js", "memories.js", "address.js", "rail.js", "groups.js", "events.js", "trips.js", "words.js",
+    "query.js", "search.js", "about.js", "list.js", "grid.js", "photo.js", "map_places.js", "map_pictures.js", "map_names.js", "map.js", "map_view.js",
+    "print.js", "page.js",
 )  # fmt: skip
 """Joined in this order into one script: code that runs at once may use only what the files before it define."""
 _TERMS = 5
@@ -79,8 +81,8 @@ def write_page(report: Report, folder: Path) -> None:
     text = environment.get_template("page.html").render(
         policy=_policy(style, scripts),
         headline=headline(report),
-        about=[without_paths(line) for line in (report.summary, f"{report.method}.", *report.notes)],
         licence=_template("d3_licence.txt"),
+        has_towns=any(report.towns),
         style=Markup(style),  # noqa: S704 - ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - ours
         data=Markup(_json(_data(report))),  # noqa: S704 - escaped there
@@ -95,25 +97,11 @@ def without_paths(text: str) -> str:
 
 
 def headline(report: Report) -> list[str]:
-    """Return the parts of the page's first line; what there is none of is left out."""
-    rows, groups, themes, videos = report.rows, report.groups, report.themes, report.videos
-    errors = sum(row.label_source == "error" and row.rel_path not in videos for row in rows)
-    placed = sum(row.cluster_id is not None for row in rows)
-    loose = sum(row.cluster_id == -1 for row in rows)
-    years = sorted({row.taken_at[:4] for row in rows if row.taken_from not in {"", "file"}})
-    parts = [counted(len(rows) - len(videos), "photo")]
+    """Return the parts of the page's first line: how many photos, and of which years."""
+    years = sorted({row.taken_at[:4] for row in report.rows if row.taken_from not in {"", "file"}})
+    parts = [counted(len(report.rows) - len(report.videos), "photo")]
     if years:
         parts.append(years[0] if len(years) == 1 else f"{years[0]}\u2013{years[-1]}")
-    if groups:
-        parts.append(
-            counted(len(groups), "group") + (f" in {counted(len(themes), 'theme')}" if themes else "")
-        )
-    if loose:
-        parts.append(f"{max(1, round(100 * loose / placed))} % unclustered")
-    if errors:
-        parts.append(counted(errors, "error"))
-    if videos:
-        parts.append(counted(len(videos), "video"))
     return parts
 
 
@@ -132,13 +120,17 @@ def _data(report: Report) -> dict[str, Any]:
         "names": _names(report),
         "themes": [{"name": theme.name, "groups": theme.groups} for theme in report.themes],
         "events": [_event(event) for event in report.events],
+        "trips": [_trip(trip) for trip in report.trips],
+        "towns": [town.line() for town in dict.fromkeys(filter(None, report.towns))],
         "bursts": _bursts(rows),
+        "disputed": report.disputed,
         "errors": {
             index: without_paths(report.errors[row.rel_path])
             for index, row in enumerate(rows)
             if row.rel_path in report.errors and row.rel_path not in report.videos
         },
         "alike": _alike(report),
+        "tags": _tags(rows),
         "moving": [index for index, row in enumerate(rows) if extension(row.rel_path) in VIDEO_EXTENSIONS],
         "unlinked": [index for index, row in enumerate(rows) if _CLIMBS.search(row.rel_path)],
         "odd": {index: odd[row.rel_path] for index, row in enumerate(rows) if row.rel_path in odd},
@@ -192,9 +184,21 @@ def _event(event: Event) -> dict[str, Any]:
     }
 
 
+def _trip(trip: Trip) -> dict[str, Any]:
+    return {
+        "id": trip.id,
+        "name": trip.name,
+        "title": trip.title,
+        "start": _seconds(trip.start),
+        "end": _seconds(trip.end),
+        "events": trip.events,
+    }
+
+
 def _photos(report: Report) -> dict[str, Any]:
     """Return the columns of a photo, but for its path."""
     rows = report.rows
+    towns = {town: index for index, town in enumerate(dict.fromkeys(filter(None, report.towns)))}
     place: dict[int | None, int] = {group.id: index for index, group in enumerate(report.groups)}
     return {
         "label": _labels(rows),
@@ -207,6 +211,7 @@ def _photos(report: Report) -> dict[str, Any]:
         "distance": [_scaled(row.distance_to_centroid, 1000) for row in rows],
         **_spread(rows),
         "at": [(at := wall_clock(row.taken_at)) and _seconds(at) for row in rows],
+        "town": [towns[town] if town else -1 for town in report.towns],
         "source": "".join(_SOURCES.get(row.taken_from, "-") for row in rows),
         "precision": "".join(row.taken_precision[:1] or "s" for row in rows),
         "aspect": [_scaled(p.size[0] / p.size[1], 100) if p.size else None for p in report.pictures],
@@ -220,6 +225,17 @@ def _labels(rows: Sequence[Row]) -> list[str | int]:
         row.label if first.setdefault(row.label, index) in {index, -1} else first[row.label]
         for index, row in enumerate(rows)
     ]
+
+
+def _tags(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the words of all tags, and those of each row that has any, as places in them."""
+    words: dict[str, int] = {}
+    of = {
+        index: [words.setdefault(tag.rpartition(" > ")[2], len(words)) for tag in row.tags.split("; ")]
+        for index, row in enumerate(rows)
+        if row.tags
+    }
+    return {"words": list(words), "of": of}
 
 
 def _bursts(rows: Sequence[Row]) -> list[list[int]]:

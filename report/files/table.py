@@ -46,7 +46,8 @@ class Row(NamedTuple):
     `year`). `taken_from` is the source: `exif`, `xmp`, `iptc` or `png` in the file, `sidecar`, `takeout`, the `name` of the file,
     the `folder`, or `file` for the file's own date. `event_id` is None where no file was opened; below 0 it says why the file is
     in no event (report/events.py). `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
-    outside of bursts. `event_name` and `group_name` are the short names.
+    outside of bursts. `event_name` and `group_name` are the short names. `trip_id` is None outside of trips. `tags` are the
+    keywords, with semicolons between.
     """
 
     rel_path: str
@@ -66,6 +67,9 @@ class Row(NamedTuple):
     taken_precision: str = ""
     event_name: str = ""
     group_name: str = ""
+    trip_id: int | None = None
+    trip_label: str = ""
+    tags: str = ""
 
 
 COLUMNS = Row._fields
@@ -89,15 +93,17 @@ def make_rows(
     of, nearest = clusters.labels.tolist(), clusters.nearest.tolist()
     distances, xy = clusters.distances.tolist(), clusters.xy.tolist()
     table = []
+    trips = {event: (trip.id, trip.title) for trip in timeline.trips for event in trip.events}
     for (rel_path, label), cells in zip(labels.items(), _later_cells(list(labels), timeline), strict=True):
-        row = rows.get(rel_path)
+        row, trip = rows.get(rel_path), trips.get(cells[2] or 0, (None, ""))
         if row is None:
-            table.append(Row(rel_path, None, "", label.text, label.source, None, None, None, None, *cells))
+            bare = (rel_path, None, "", label.text, label.source, None, None, None, None)
+            table.append(Row._make((*bare, *cells, "", *trip, "; ".join(label.tags))))
             continue
         group, near, (x, y) = of[row], nearest[row], xy[row]
-        said = (rel_path, ids[group], headings[group], label.text, label.source)
+        named = (rel_path, ids[group], headings[group], label.text, label.source)
         place = (_known(distances[row]), ids[near] if near >= 0 else None, _known(x), _known(y))
-        table.append(Row._make((*said, *place, *cells, names[group])))
+        table.append(Row._make((*named, *place, *cells, names[group], *trip, "; ".join(label.tags))))
     return table
 
 
@@ -148,6 +154,9 @@ def write_csv(report: Report, folder: Path) -> None:
                     row.taken_precision,
                     guarded(row.event_name),
                     guarded(row.group_name),
+                    row.trip_id,
+                    guarded(row.trip_label),
+                    guarded(row.tags),
                 )
             )
 
@@ -170,7 +179,7 @@ def write_parquet(report: Report, folder: Path) -> None:
         raise PackagesError(
             f"{PARQUET} needs packages that are not installed (pyarrow: {error}).", extra="report-core"
         ) from None
-    types = dict.fromkeys(("cluster_id", "nearest_cluster", "event_id"), pa.int64())
+    types = dict.fromkeys(("cluster_id", "nearest_cluster", "event_id", "trip_id"), pa.int64())
     types |= dict.fromkeys(("distance_to_centroid", "x", "y"), pa.float64())
     types["taken_at"] = pa.timestamp("s")
     columns = zip(*report.rows, strict=True) if report.rows else [()] * len(COLUMNS)

@@ -28,6 +28,7 @@ from errors import CorruptImageError, StopRunError, UnavailableImageError
 from library.moments import Moment, find_moments
 from report.naming.naming import counted
 from report.photos import each_photo, photo_key
+from report.sharpness import sharpness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,7 +50,7 @@ _QUALITY = 80
 """With colours at half size (4:2:0) 12 kB a thumbnail and 100 a preview; `optimize` would save 4 % and double the time."""
 _OURS = re.compile(r"([0-9a-f]{2})[0-9a-f]{18}\.jpg(\.tmp)?")
 _INDEX = "pictures.index"
-_FORMAT = "cluster_report pictures 2"
+_FORMAT = "cluster_report pictures 3"
 """Another number when more is read from a photo: then each is looked at once more."""
 # What browsers show, by the first bytes: JPEG, PNG, GIF, BMP, ICO. WebP and AVIF have theirs further on.
 _SHOWN = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"\0\0\1\0")
@@ -64,13 +65,14 @@ class Picture:
 
     `thumbnail` (at most 256 pixels a side) and `preview` (at most 1024) are paths relative to the report's folder, with
     `/`; None where there is no picture, and `preview` also where a browser can show the file itself. `size` is the thumbnail's
-    (width, height) in pixels.
+    (width, height) in pixels, and `sharpness` its own, 0 where it is not known.
     """
 
     thumbnail: str | None = None
     preview: str | None = None
     size: tuple[int, int] | None = None
     moment: Moment = field(default_factory=Moment)
+    sharpness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class _Known:
     thumbnail: int = 0
     preview: int = 0
     reason: str = ""
+    sharpness: float = 0.0
 
 
 def make_pictures(
@@ -178,7 +181,8 @@ def _made(decoder: Decoder, photo: Photo, key: Key | None, folder: Path) -> _Kno
     if not _browsers_show(head):
         preview = _write(folder / _PREVIEWS, name, picture)
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    return _Known(moment, picture.size, _write(folder / _THUMBNAILS, name, picture), preview)
+    thumbnail = _write(folder / _THUMBNAILS, name, picture)
+    return _Known(moment, picture.size, thumbnail, preview, sharpness=sharpness(picture))
 
 
 def _browsers_show(head: bytes) -> bool:
@@ -241,7 +245,13 @@ def _picture(key: Key, known: _Known, moment: Moment) -> Picture:
     def link(kind: str, size: int) -> str | None:
         return f"{FOLDER}/{kind}/{name[:2]}/{name}" if size else None
 
-    return Picture(link(_THUMBNAILS, known.thumbnail), link(_PREVIEWS, known.preview), known.size, moment)
+    return Picture(
+        link(_THUMBNAILS, known.thumbnail),
+        link(_PREVIEWS, known.preview),
+        known.size,
+        moment,
+        known.sharpness,
+    )
 
 
 def _remembered(index: Path) -> dict[Key, _Known]:
@@ -296,7 +306,7 @@ def _line(key: Key, known: _Known) -> str:
     moment = known.moment
     at, unset = (time and time.isoformat() for time in (moment.at, moment.unset))
     said = (at, moment.source, moment.place, moment.precision, moment.camera, unset)
-    text = json.dumps([*key, said, known.size, known.thumbnail, known.preview, known.reason])
+    text = json.dumps([*key, said, known.size, known.thumbnail, known.preview, known.reason, known.sharpness])
     return f"{crc32(text.encode()):08x} {text}\n"
 
 
@@ -305,12 +315,12 @@ def _parsed(line: bytes) -> tuple[Key, _Known] | None:
     with suppress(ValueError, TypeError):
         checksum, _, text = line.partition(b" ")
         if int(checksum, 16) == crc32(text):
-            rel_path, size, mtime, said, thumbnail_size, thumbnail, preview, reason = json.loads(text)
+            rel_path, size, mtime, said, thumbnail_size, *rest = json.loads(text)
             at, source, place, precision, camera, unset = said
             at, unset = (time and datetime.fromisoformat(time) for time in (at, unset))
             moment = Moment(at, source, tuple(place) if place else None, precision, camera, unset)
             side = tuple(thumbnail_size) if thumbnail_size else None
-            return (rel_path, size, mtime), _Known(moment, side, thumbnail, preview, reason)
+            return (rel_path, size, mtime), _Known(moment, side, *rest)
     return None
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from report.naming.forms import singular
+from library.forms import singular
 from report.naming.naming import one_line, shorten
 from report.naming.phrases import mentions
 from report.naming.short import capital

@@ -46,11 +46,12 @@ _Named = tuple[str, _Source]
 
 
 class Label(NamedTuple):
-    """What one photo is called, on one line, and where that comes from."""
+    """What one photo is called, on one line, and where that comes from; and its tags."""
 
     text: str
     source: Source
     is_mock: bool = False
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +97,13 @@ class Counts:
         """Return the summary line: `N captioned, M errors, K vocabulary fallbacks`, and what else there is to say."""
         sources = self.sources
         line = (
-            f"{sources['caption']:,} captioned, {sources['error']:,} errors, "
-            f"{sources['vocabulary']:,} vocabulary fallbacks"
+            f"{sources['caption']:,} captioned, {counted(sources['error'], 'error')}, "
+            f"{counted(sources['vocabulary'], 'vocabulary fallback')}"
         )
         if sources["none"]:
             line += f", {sources['none']:,} unlabelled"
         if sources["video"]:
-            line += f", {sources['video']:,} videos"
+            line += f", {counted(sources['video'], 'video')}"
         return line + (f" ({self.mocks:,} of the captions are the mock's)" if self.mocks else "")
 
 
@@ -126,7 +127,8 @@ def label_photos(
             if match is not None and rel_path in placed:
                 unknown.append(rel_path)
         elif entry["status"] == "success":
-            labels[rel_path] = Label(one_line(entry["caption"] or ""), "caption", entry.get("model") == MOCK)
+            is_mock, tags = entry.get("model") == MOCK, tuple(map(one_line, entry.get("tags", ())))
+            labels[rel_path] = Label(one_line(entry["caption"] or ""), "caption", is_mock, tags)
         else:
             labels[rel_path] = Label("", "error")
     if match is not None and unknown:

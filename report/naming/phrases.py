@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from report.naming.forms import singular
+from library.forms import singular
 from report.naming.naming import terms_of
 from report.naming.vocabulary import MEANINGS, SUBJECTS, WRITTEN, base
 

@@ -12,12 +12,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from report.naming.forms import plural
+from library.forms import plural
 from report.naming.phrases import VAGUE, Mention, mentions
 from report.naming.vocabulary import SUBJECTS, base
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from report.naming.naming import Label
 
@@ -44,14 +44,24 @@ class ShortName:
 
 
 def said(labels: Sequence[Label]) -> list[Mentions | None]:
-    """Return the things that each photo's caption names; None without a real caption."""
+    """Return the things that each photo's caption and tags name; None without a real caption."""
     shared: dict[Mention, Mention] = {}  # a million captions name the same things
     return [
-        tuple(shared.setdefault(thing, thing) for thing in mentions(label.text))
+        tuple(shared.setdefault(thing, thing) for thing in _named_in(label))
         if label.source == "caption" and label.text and not label.is_mock
         else None
         for label in labels
     ]
+
+
+def _named_in(label: Label) -> Iterable[Mention]:
+    """Yield the things that a caption names, and those that only its tags name: each by its last level alone."""
+    found = {thing.key: thing for thing in mentions(label.text)}
+    for number, tag in enumerate(label.tags, 1):
+        for thing in mentions(tag.rpartition(" > ")[2]):
+            # No thing of the caption's own phrases, nor its first one.
+            found.setdefault(thing.key, thing._replace(main=False, phrase=-number))
+    return found.values()
 
 
 def short_names(

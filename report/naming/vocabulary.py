@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from report.naming.forms import singular
+from library.forms import singular
 
 
 class Subject(NamedTuple):

@@ -2,7 +2,9 @@
    the address, and the page follows (`hashchange`). Typing and walking through photos change the page at once, and the
    address follows a moment later, because browsers limit how often it may change. */
 
-const VIEWS = ["groups", "events", "list", "map"];
+const VIEWS = ["memories", "groups", "events", "list", "map", "about"];
+const SEARCHED = ["groups", "events", "map"]; // views that show what was found
+const LISTS = { group: "groups", like: "groups", event: "events", trip: "events", year: "memories" }; // what a list is of, and the tab it belongs to
 let shownAddress = null;
 let state = null; // its parameters, without the photo that is open over the view
 let isTyping = false; // what is in the search field is newer than the address
@@ -27,27 +29,28 @@ function show(target) {
   state.delete("photo");
   const isOtherView = state.toString() !== before;
   if (isOtherView) showView();
-  showPhoto(photo);
+  showPhoto(photo, isOtherView);
   return isOtherView;
 }
 
 function showView() {
-  const isSearch = Boolean(state.get("q") || state.get("only")), isGroup = state.has("group"), isEvent = state.has("event"), isAlike = state.has("like");
-  const chosen = ["map", "events", "groups"].find((view) => state.has(view)) ?? (isSearch ? "list" : "groups");
-  const shown = isGroup || isEvent || isAlike ? (state.has("map") ? "map" : "list") : chosen;
-  const tab = shown !== "list" ? shown : isEvent ? "events" : isGroup || isAlike ? "groups" : "list";
+  const isSearch = Boolean(state.get("q") || state.get("only"));
+  const chosen = VIEWS.find((view) => state.has(view)), listed = Object.keys(LISTS).find((name) => state.has(name));
+  const isList = listed && !(listed === "year" && chosen); // on the events, a year is only a place
+  const shown = isList ? (chosen === "map" ? "map" : "list") : chosen ?? (isSearch ? "list" : state.has("theme") ? "groups" : START.slice(1));
+  const tab = shown !== "list" ? shown : isList ? LISTS[listed] : "list";
   // Whatever tab is chosen, the search stays.
   const search = { q: state.get("q"), only: state.get("only"), theme: state.get("theme") };
   for (const view of VIEWS) {
     $(`view-${view}`).hidden = view !== shown;
     markCurrent($(`tab-${view}`), view === tab, "page");
-    $(`tab-${view}`).href = view === "list" ? address(search) : address({ [view]: "", ...(isSearch || view === "map" ? search : {}) });
+    $(`tab-${view}`).href = view === "list" ? address(search) : address({ [view]: "", ...(SEARCHED.includes(view) && (isSearch || view === "map") ? search : {}) });
   }
   $("tab-list").hidden = !isSearch;
   if (!isTyping) $("words").value = state.get("q") ?? "";
   showRail();
   showFilters();
-  ({ groups: showGroups, events: showEvents, list: showList, map: showMap })[shown]();
+  ({ memories: showMemories, groups: showGroups, events: showEvents, list: showList, map: showMap, about: showAbout })[shown]();
 }
 
 /* Go to an address as a click on a link does. */
@@ -74,15 +77,15 @@ function writeAddress() {
 }
 
 addEventListener("hashchange", () => {
-  if (!show(location.hash || data.start || "#groups")) return;
+  if (!show(location.hash || data.start || START)) return;
   setScroll();
   focusHeading();
 });
 /* So that a reader of the screen, and the next press of Tab, begin at what opened. */
 function focusHeading() {
   const view = $(`view-${VIEWS.find((one) => !$(`view-${one}`).hidden)}`), year = state.get("year");
-  const section = [...view.children].find((one) => !one.hidden && (year === null || one.dataset.year === year));
-  (view === $("view-list") ? $("list-title") : section?.querySelector("h2"))?.focus({ preventScroll: true });
+  const isThere = (one) => !one.closest("[hidden]") && (view !== $("view-events") || year === null || one.closest("section").dataset.year === year);
+  [...view.querySelectorAll("h2")].find(isThere)?.focus({ preventScroll: true });
 }
 document.addEventListener("click", (event) => {
   const target = event.target.closest("a[href^='#']");

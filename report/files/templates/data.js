@@ -20,6 +20,7 @@ const allPhotos = Array.from({ length: photoCount }, (_, photo) => photo);
 
 /* A text that an earlier photo has too is given as the index of that photo. */
 const labelOf = (photo) => (typeof photos.label[photo] === "number" ? photos.label[photos.label[photo]] : photos.label[photo]);
+const tagsOf = (photo) => (data.tags.of[photo] ?? []).map((tag) => data.tags.words[tag]);
 const pathOf = (photo) => folders[photos.folder[photo]] + photos.name[photo];
 const statusOf = (photo) => photos.status[photo];
 const moving = new Set(data.moving); // by their extensions
@@ -71,6 +72,7 @@ const eventOf = new Int32Array(photoCount).fill(-1);
 events.forEach(({ members }, event) => members.forEach((photo) => (eventOf[photo] = event)));
 const burstOf = new Map(data.bursts.flatMap((frames) => frames.map((photo) => [photo, frames])));
 
+const disputed = new Set(data.disputed); // of bursts whose captions contradict each other
 /* The photos most like each, nearest first, `count` of each as whole numbers of two or four bytes; itself where there are fewer. */
 let alike = null;
 function alikeOf(photo) {

@@ -89,11 +89,11 @@ function foundCards(list, placeOf, all, nameOf, makeCard) {
 const nearSections = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) if (isIntersecting) target.fill();
 }, { rootMargin: "900px" });
-addEventListener("beforeprint", () => document.querySelectorAll(".section").forEach((section) => section.fill()));
 const estimateHeight = (count, width, height) => Math.ceil(count / Math.max(1, Math.floor($("main").clientWidth / width))) * height;
 
-const isDark = () => getComputedStyle(document.documentElement).colorScheme === "dark" ||
-  (!document.documentElement.dataset.light && matchMedia("(prefers-color-scheme: dark)").matches);
+const isPrinting = () => document.documentElement.dataset.print !== undefined;
+const isDark = () => !isPrinting() && (getComputedStyle(document.documentElement).colorScheme === "dark" ||
+  (!document.documentElement.dataset.light && matchMedia("(prefers-color-scheme: dark)").matches));
 /* Steps of the golden angle keep any number of hues apart; three levels of lightness tell similar hues apart. */
 function themeColour(theme, lighter = 0) {
   if (theme < 0) return "gray";

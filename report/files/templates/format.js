@@ -14,6 +14,7 @@ function dateFormat(options) {
 const formatDay = dateFormat({ day: "numeric", month: "short", year: "numeric" });
 const formatDayAndTime = dateFormat({ weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" });
 const formatDayOfYear = dateFormat({ day: "numeric", month: "short" });
+const formatDayAndMonth = dateFormat({ day: "numeric", month: "long" });
 const formatWeekday = dateFormat({ weekday: "short" });
 const formatTime = dateFormat({ hour: "2-digit", minute: "2-digit" });
 const yearOf = (seconds) => new Date(seconds * 1000).getUTCFullYear();

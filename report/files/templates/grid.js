@@ -59,8 +59,16 @@ const grid = {
     });
   },
   paint(margin = innerHeight) {
+    if (isPrinting()) return; // all is there
+    const above = -this.box.getBoundingClientRect().top - margin;
+    this.paintBetween(above, above + innerHeight + 2 * margin);
+  },
+  /* The first rows, wherever the page is. */
+  paintAll(most) {
+    this.paintBetween(0, this.rows.find(({ to }) => to > most)?.top ?? Infinity);
+  },
+  paintBetween(above, below) {
     if ($("view-list").hidden) return;
-    const above = -this.box.getBoundingClientRect().top - margin, below = above + innerHeight + 2 * margin;
     const keep = new Set(), added = document.createDocumentFragment();
     let low = 0, high = this.rows.length; // binary search for the first row
     while (low < high) {
@@ -89,7 +97,7 @@ const grid = {
     const { photo, burst, frames, isOpen, isFirst } = this.items[index];
     const anchor = make("a", { href: photoAddress(photo), title: titleOf(photo), tabIndex: index === this.current ? 0 : -1 }, pictureOrTitle(photo));
     const tile = make("div", { className: isOpen ? "tile frame" : "tile" }, anchor);
-    Object.assign(tile.style, { left: `${left}px`, top: `${top}px`, width: `${right - left}px` });
+    Object.assign(tile.style, { left: `${left}px`, top: `${top}px`, width: `${right - left}px`, order: index });
     anchor.style.height = `${height}px`;
     tile.dataset.index = index;
     if (burst && (isFirst || !isOpen)) {
@@ -143,4 +151,4 @@ const grid = {
 };
 grid.box.addEventListener("keydown", (event) => grid.key(event));
 addEventListener("scroll", () => requestAnimationFrame(() => grid.paint()), { passive: true });
-new ResizeObserver(() => grid.box.clientWidth !== grid.width && grid.layout()).observe(grid.box);
+new ResizeObserver(() => grid.box.clientWidth !== grid.width && !isPrinting() && grid.layout()).observe(grid.box);

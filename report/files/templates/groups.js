@@ -22,26 +22,26 @@ function showGroups() {
   for (const section of $("view-groups").children) section.hidden = theme !== null && !isFlat && section.dataset.theme !== theme;
 }
 
+/* A section for each theme, and one for what is in none. */
 function groupSections() {
-  const sections = [];
-  const add = (heading, note, size, makeCards) => sections.push(lazySection(heading, note, 70 + estimateHeight(size, 294, 310), () => [cards(makeCards())]));
-  const addGroups = (heading, note, list) => {
-    const shown = list.filter((group) => !isHidden(group));
-    if (shown.length) add(heading, note, shown.length, () => shown.map(groupCard));
-    return shown.length > 0;
-  };
-  if (isFlat && themes.length) addGroups("Groups", quantity(groups.length, "group"), themes.map((theme) => theme.groups[0]));
-  else themes.forEach((theme, index) => {
-    const note = `${quantity(theme.groups.length, "group")} · ${quantity(themePhotos[index].length, "photo")}`;
-    if (addGroups(theme.name, note, theme.groups)) sections.at(-1).dataset.theme = index;
-  });
-  const others = [...groups.keys()].filter((group) => groups[group].theme < 0).sort(bySize);
-  if (others.length) addGroups(themes.length ? "More groups" : "Groups", quantity(others.length, "group"), others);
-  if (unclustered.length) {
-    add("Unclustered", "photos that fit into no group", 1, () => [card("#group=-1", "Photos in no group", unclustered, quantity(unclustered.length, "photo"), "each with its nearest group")]);
-  }
-  if (notOnMap.length) {
-    add("Not on the map", "videos, broken files and files without anything to group them by", 1, () => [card("#group=-2", "Files not on the map", notOnMap, quantity(notOnMap.length, "file"))]);
-  }
-  return sections.length ? sections : [make("p", { className: "empty" }, "This report has no photos.")];
+  const sections = themes.map((theme, index) => !isFlat && groupSection(theme.name, theme.groups, themePhotos[index].length, [])).filter(Boolean);
+  themes.forEach((_, index) => sections[index] && (sections[index].dataset.theme = index));
+  const others = isFlat ? [...themes.map((theme) => theme.groups[0]), ...outsideThemes()] : outsideThemes();
+  const rest = groupSection(sections.length ? "More" : "Groups", others, null, outsideGroups());
+  if (!sections.length) rest?.firstChild.classList.add("unseen"); // the tab says it
+  sections.push(rest);
+  return sections.some(Boolean) ? sections.filter(Boolean) : [make("h2", { className: "unseen", tabIndex: -1 }, "Groups"), make("p", { className: "empty" }, "This report has no photos.")];
+}
+const outsideThemes = () => [...groups.keys()].filter((group) => groups[group].theme < 0).sort(bySize);
+
+function groupSection(heading, list, size, others) {
+  const shown = list.filter((group) => !isHidden(group)), count = shown.length + others.length;
+  const note = withDots(shown.length ? quantity(shown.length, "group") : "", size === null ? "" : quantity(size, "photo"));
+  return count ? lazySection(heading, note, 70 + estimateHeight(count, 294, 310), () => [cards([...shown.map(groupCard), ...others])]) : null;
+}
+function outsideGroups() {
+  const made = [];
+  if (unclustered.length) made.push(card("#group=-1", "Photos in no group", unclustered, "each with the group it comes nearest to", quantity(unclustered.length, "photo")));
+  if (notOnMap.length) made.push(card("#group=-2", "Files not on the map", notOnMap, "videos, broken files and files without anything to group them by", quantity(notOnMap.length, "file")));
+  return made;
 }

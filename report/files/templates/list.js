@@ -3,14 +3,14 @@
 function showList() {
   const id = idInState("group");
   const { title, list, back, sorts, details = [], links = [], noteOf = null } =
-    id !== null ? groupList(id) : state.has("like") ? alikeList(idInState("like")) : state.has("event") ? eventList(idInState("event")) : foundList();
+    id !== null ? groupList(id) : state.has("like") ? alikeList(idInState("like")) : state.has("event") ? eventList(idInState("event")) : state.has("trip") ? tripList(idInState("trip")) : state.has("year") ? yearList(idInState("year")) : foundList();
   const sort = chosenSort() ?? sorts[0];
   if (sorts.length > 1) links.unshift(sortChoice(sorts, sort, noteOf !== null));
   $("back").href = back.href;
   $("back").textContent = `← ${back.text}`;
   $("list-title").textContent = title;
   const size = list.length || !state.get("q") || id !== null || state.has("like") ? quantity(list.length, "photo") : "Nothing found. Each word must begin a word of the caption, the file’s or the folder’s name, or say when it was: try fewer words.";
-  $("list-meta").textContent = withDots(size, state.has("event") ? "" : dateRange(list), ...details);
+  $("list-meta").textContent = withDots(size, state.has("event") || state.has("trip") ? "" : dateRange(list), ...details);
   $("list-row").replaceChildren(...links);
   grid.fill(id !== null && sort !== "typical" ? [...list].sort(SORTS[sort].compare) : list, noteOf);
 }
@@ -19,6 +19,7 @@ const chosenSort = () => (SORTS[state.get("sort")] ? state.get("sort") : null);
 const nearestName = (photo) => nameOf(photos.nearest[photo]) ?? "";
 const MOST_CHIPS = 5; // of groups, and of events
 const backToGroups = { href: "#groups", text: "Groups" };
+const backToStart = { href: START, text: hasMemories ? "Memories" : "Groups" };
 
 function groupList(id) {
   const sorts = ["typical", "time", "odd"], links = [link("Show on the map", address({ map: "", group: id }))];
@@ -37,11 +38,7 @@ function groupList(id) {
   return { title: nameOf(group), list: groupPhotos[group], back: backToGroups, sorts, details: [subtitleOf(group) || terms.join(", ")], links };
 }
 
-function eventList(id) {
-  const event = events[eventOfId.get(id)] ?? { id: -1, name: "", title: "No such event", start: null, members: [] };
-  const back = { href: `#events&year=${yearName(event)}`, text: "Events" };
-  return { title: event.name || event.title, list: event.members, back, sorts: [], details: [event.name && event.title, eventTime(event)].filter(Boolean) };
-}
+const yearList = (year) => ({ title: String(year), list: photosOfYears().get(year) ?? [], back: { href: "#memories", text: "Memories" }, sorts: [] });
 
 function alikeList(photo) {
   const isKnown = photo >= 0 && photo < photoCount, group = isKnown ? photos.group[photo] : -1;
@@ -58,10 +55,11 @@ function foundList() {
   if (query) {
     if (list.length) sorts.unshift("best");
     for (const group of foundGroups(query).slice(0, MOST_CHIPS)) chip("Group", nameOf(group), groupPhotos[group].length, groupAddress(group));
+    for (const trip of foundTrips(query).slice(0, MOST_CHIPS)) chip("Trip", trips[trip].title, photosOfTrip(trip).length, tripAddress(trip));
     for (const event of foundEvents(query).slice(0, MOST_CHIPS)) chip("Event", events[event].name || events[event].title, events[event].members.length, eventAddress(event));
   }
   const title = withDots(query ? `“${query.trim()}”` : null, FILTERS[only]?.text, themes[state.get("theme")]?.name);
-  return { title, list, back: backToGroups, sorts, links, noteOf: only === "unclustered" ? nearestName : null };
+  return { title, list, back: backToStart, sorts, links, noteOf: only === "unclustered" ? nearestName : null };
 }
 
 function sortChoice(sorts, current, isUnclustered) {

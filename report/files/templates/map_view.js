@@ -1,13 +1,16 @@
 /* The map as a view: what map.js draws, what is highlighted, and the small window of the photo under the pointer. */
 
 let map = null;
+/* What gives the colour: the theme, or in a library without any the group. */
+const kinds = themes.length ? themes : groups;
+const kindOf = (photo) => (themes.length ? themeOf(photo) : photos.group[photo] < 0 ? -1 : photos.group[photo]);
 
 let flownTo = null; // the search that is shown
 function showMap() {
   fitMap();
   const isFirst = map === null;
   map ??= makeMap($("canvas"), {
-    x: photos.x, y: photos.y, themes: allPhotos.map(themeOf), typical: inOrder("typical"), labels: mapLabels(), thumbnail: thumbnailOf,
+    x: photos.x, y: photos.y, themes: allPhotos.map(kindOf), typical: inOrder("typical"), labels: mapLabels(), thumbnail: thumbnailOf,
     colours: mapColours, hover: showHover, open: (photo) => follow(photoAddress(photo)),
   });
   map.resize();
@@ -38,13 +41,13 @@ function fitMap() {
 }
 
 function mapLabels() {
-  const label = (text, list, rest) => ({ lines: twoLines(text), size: list.length, ...labelPosition(list), ...rest });
+  const label = (text, list, rest) => ({ lines: twoLines(text), size: list.length, photos: list.filter((photo) => photos.x[photo] !== null), ...rest });
   // In a small library there is room for the names of groups from the start.
   const isSmall = photoCount <= FEW_PHOTOS;
   const ofThemes = isSmall ? [] : themes.map(({ name, groups: [first] }, theme) => label(name, groupPhotos[first] ?? [], { isBig: true, theme, until: 2.2, size: themePhotos[theme].length }));
-  const ofGroups = groups.map(({ theme }, group) => label(nameOf(group), isHidden(group) ? [] : groupPhotos[group], { theme, from: isSmall || !themes.length ? 0 : 1.25 }));
+  const ofGroups = groups.map(({ theme }, group) => label(nameOf(group), isHidden(group) ? [] : groupPhotos[group], { theme: themes.length ? theme : group, from: isSmall || !themes.length ? 0 : 1.25 }));
   const largestFirst = (a, b) => b.size - a.size;
-  return [...ofThemes.sort(largestFirst), ...ofGroups.sort(largestFirst)].filter((one) => one.photos?.length);
+  return [...ofThemes.sort(largestFirst), ...ofGroups.sort(largestFirst)].filter((one) => one.photos.length);
 }
 
 function twoLines(text) {
@@ -56,14 +59,6 @@ function twoLines(text) {
   return lines;
 }
 
-/* At the median of the photos, which a few far-off photos do not move. */
-function labelPosition(list) {
-  const onMap = list.filter((photo) => photos.x[photo] !== null);
-  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
-  const down = onMap.map((photo) => photos.y[photo]);
-  return onMap.length ? { x: median(onMap.map((photo) => photos.x[photo])), y: median(down), top: down[down.length >> 5], photos: onMap } : null;
-}
-
 function mapColours() {
   const { fontFamily, color } = getComputedStyle(document.body);
   // The browser knows all ways to write a colour: draw a pixel to get the numbers.
@@ -73,7 +68,7 @@ function mapColours() {
     pixel.fillRect(0, 0, 1, 1);
     return [...pixel.getImageData(0, 0, 1, 1).data.slice(0, 3)];
   };
-  const dots = themes.map((_, theme) => themeColour(theme)), names = themes.map((_, theme) => themeColour(theme, isDark() ? 0.08 : -0.16));
+  const dots = kinds.map((_, kind) => themeColour(kind)), names = kinds.map((_, kind) => themeColour(kind, isDark() ? 0.08 : -0.16));
   const ground = isDark() ? "#0d0c0b" : "#ffffff", soft = isDark() ? "#8d877f" : "#a39c93";
   return { font: fontFamily, ink: color, ground, soft, dots, names, groundRgb: rgb(ground), softRgb: rgb(soft), dotsRgb: dots.map(rgb) };
 }

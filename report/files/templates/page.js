@@ -6,6 +6,7 @@ function setScheme(scheme) {
   map?.repaint();
   showRail();
 }
+$("tab-memories").hidden = !hasMemories;
 setScheme(storage((store) => store.getItem("light")));
 $("light").onclick = () => {
   const scheme = isDark() ? "light" : "dark";
@@ -27,9 +28,8 @@ addEventListener("keydown", (event) => {
   } else if (!$("view-list").hidden) follow($("back").getAttribute("href"));
 });
 
-show(location.hash || data.start || "#groups");
+show(location.hash || data.start || START);
 setScroll();
-closesWithBack = false; // a photo that the page was opened with is the first entry of the history
 // Get search ready before the first word is typed, but after the first pictures.
 setTimeout(() => {
   searchIndex();

@@ -4,10 +4,11 @@ const dialog = $("photo");
 let openPhoto = null;
 let closesWithBack = false; // whether the view under the photo is one entry back in the history
 const STATUS = {
-  c: "Captioned", v: "Not captioned; these words are guessed from the picture", e: "The caption failed", m: "A video: not captioned", n: "Not captioned",
+  v: "Not captioned; these words are guessed from the picture", e: "The caption failed", m: "A video: not captioned", n: "Not captioned",
 };
 
-function showPhoto(photo) {
+/* `isAlone`: the view under it was not shown before, so there is no way back to it in the history. */
+function showPhoto(photo, isAlone) {
   if (photo === null || !(photo >= 0 && photo < photoCount)) {
     if (dialog.open) dialog.close();
     openPhoto = null;
@@ -15,7 +16,7 @@ function showPhoto(photo) {
   }
   if (!dialog.open) {
     dialog.showModal();
-    closesWithBack = true;
+    closesWithBack = !isAlone;
   }
   if (photo === openPhoto) return;
   const isNew = openPhoto === null, hadFocus = $("facts").contains(document.activeElement);
@@ -60,16 +61,17 @@ function showFacts(photo) {
   if (photos.at[photo] !== null) add(isTaken(photo) ? "Taken" : "Date of the file (the photo itself has no date)", withDots(dateOf(photo), isTaken(photo) ? `by ${SOURCES[photos.source[photo]]}` : ""));
   if (name !== undefined) add("Group", groupLink(group));
   else if (group === -1) add("Group", make("a", { href: "#group=-1" }, "Unclustered"), ...(groups[photos.nearest[photo]] ? [", nearest to ", groupLink(photos.nearest[photo])] : []));
+  if (townOf(photo)) add("Place", townOf(photo));
+  if (tripOfEvent[event] >= 0) add("Trip", make("a", { href: tripAddress(tripOfEvent[event]) }, trips[tripOfEvent[event]].title));
   if (event >= 0) add(events[event].id > 0 ? "Event" : "No event", make("a", { href: eventAddress(event) }, events[event].title));
-  if (photos.distance[photo] !== null) {
-    const list = groupPhotos[group], place = list ? `, place ${formatNumber(list.indexOf(photo) + 1)} of ${formatNumber(list.length)}` : "";
-    add(`Distance from the centre of ${list ? "its" : "the nearest"} group`, (photos.distance[photo] / 1000).toFixed(3) + place);
-  }
+  if (name !== undefined && photos.distance[photo] !== null) add("How typical of its group", `place ${formatNumber(groupPhotos[group].indexOf(photo) + 1)} of ${formatNumber(groupPhotos[group].length)}`);
   if (isVideo(photo) && statusOf(photo) !== "m") add("Kind", "▶ Video; the picture is one frame of it");
-  add("Status", STATUS[statusOf(photo)] + (data.errors[photo] ? `: ${printable(data.errors[photo])}` : ""));
+  if (statusOf(photo) !== "c") add("Status", STATUS[statusOf(photo)] + (data.errors[photo] ? `: ${printable(data.errors[photo])}` : ""));
   add("File", make("bdi", {}, printable(pathOf(photo))));
+  if (tagsOf(photo).length) add("Tags", make("span", { className: "row" }, ...tagsOf(photo).map((tag) => link(tag, address({ q: `"${tag}"` })))));
   if (burst) {
     const frames = [...burst].sort(SORTS.time.compare).map((frame) => replacing(link([pictureOrTitle(frame)], photoAddress(frame), frame === photo, "")));
+    if (disputed.has(photo)) add("Check", "The captions of these frames contradict each other, in a number or a name.");
     add(`One of ${burst.length} frames taken one after the other`, make("span", { className: "frames" }, ...frames));
   }
   if (originalOf(photo)) row.append(make("a", { className: "action", href: originalOf(photo), target: "_blank", rel: "noopener" }, isVideo(photo) ? "Open the video" : "Open the file"));
@@ -82,6 +84,7 @@ function showFacts(photo) {
 /* What the arrows walk through: the list that is shown, or else the photo's group. */
 function photosAround(photo) {
   if (!$("view-list").hidden && indexIn(grid.shownPhotos, photo) >= 0) return grid.shownPhotos;
+  if (!$("view-memories").hidden && onThisDay().list.includes(photo)) return onThisDay().list;
   return groupPhotos[photos.group[photo]] ?? (photos.group[photo] === -1 ? unclustered : [photo]);
 }
 /* Of a burst that is one tile, only one frame is in the list: it stands for all. */
@@ -94,6 +97,8 @@ function walk(by) {
   const list = photosAround(openPhoto), next = list[indexIn(list, openPhoto) + by];
   if (next !== undefined) showAtOnce(photoAddress(next), true);
 }
+/* Where to go from a photo that was opened by its address alone. */
+const homeOf = (photo) => (groups[photos.group[photo]] ? groupAddress(photos.group[photo]) : START);
 function closePhoto() {
   if (openPhoto === null) return;
   const last = openPhoto;
@@ -101,7 +106,7 @@ function closePhoto() {
     writeAddress();
     show(addressWith({}));
     history.back();
-  } else showAtOnce(addressWith({}), true);
+  } else showAtOnce(state.toString() ? addressWith({}) : homeOf(last), true);
   if (!$("view-list").hidden) grid.focus(indexIn(grid.shownPhotos, last));
 }
 $("close").onclick = closePhoto;

@@ -71,6 +71,7 @@ function dated() {
   };
   for (const photo of allPhotos) if (isTaken(photo)) set(photo, photos.at[photo], photos.precision[photo]);
   events.forEach(({ start }, event) => start !== null && set(firstEvent + event, start, "s"));
+  trips.forEach(({ start }, trip) => set(firstTrip + trip, start, "s"));
   return times;
 }
 function raiseDated(levels, { year, months: among, day }) {
@@ -81,14 +82,14 @@ function raiseDated(levels, { year, months: among, day }) {
   }
 }
 
-/* All that is searched, in this order: photos, groups, events. */
-const firstEvent = photoCount + groups.length, thingCount = firstEvent + events.length;
+/* All that is searched, in this order: photos, groups, events, trips. */
+const firstEvent = photoCount + groups.length, firstTrip = firstEvent + events.length, thingCount = firstTrip + trips.length;
 let index = null;
 function searchIndex() {
   return (index ??= makeIndex([
     // A heading is the caption of one photo, and says too little of the others to be their group's name.
-    [...allPhotos.map(labelOf), ...groups.map((group, place) => (subtitleOf(place) ? nameOf(place) : "")), ...events.map(({ name }) => name)],
-    [...allPhotos.map((photo) => withoutExtension(pathOf(photo))), ...groups.map(({ heading, terms }) => `${heading} ${terms.join(" ")}`), ...events.map(({ title }) => title)],
+    [...allPhotos.map((photo) => [labelOf(photo), ...tagsOf(photo)].join(" ")), ...groups.map((group, place) => (subtitleOf(place) ? nameOf(place) : "")), ...events.map(({ name }) => name), ...trips.map(({ name }) => name)],
+    [...allPhotos.map((photo) => `${withoutExtension(pathOf(photo))} ${townOf(photo)}`), ...groups.map(({ heading, terms }) => `${heading} ${terms.join(" ")}`), ...events.map(({ title }) => title), ...trips.map(({ title }) => title)],
   ]));
 }
 function forgetNames() {

@@ -5,14 +5,17 @@ const railLinks = {};
 const railThemes = [null, ...themes.keys(), ...(unclustered.length ? [-1] : [])]; // null: all themes
 
 function showRail() {
-  const kind = $("view-events").hidden || state.get("q") || state.get("only") ? "themes" : "years", rail = $("rail");
-  const links = (railLinks[kind] ??= kind === "years" ? yearLinks() : themes.length ? railThemes.map(themeLink) : []);
+  const opened = $("view-list").hidden ? null : events[eventOfId.get(idInState("event"))] ?? trips[tripOfId.get(idInState("trip"))] ?? null;
+  const isInTime = !$("view-events").hidden || opened, year = opened ? spanOf(opened) : state.get("year");
+  const isBare = !$("view-memories").hidden || !$("view-about").hidden || (!$("view-list").hidden && state.has("year")), rail = $("rail");
+  const kind = isBare ? "none" : isInTime && !state.get("q") && !state.get("only") ? "years" : "themes";
+  const links = (railLinks[kind] ??= kind === "years" ? yearLinks() : kind === "themes" && themes.length ? railThemes.map(themeLink) : []);
   if (rail.dataset.kind !== kind) rail.replaceChildren(...links);
   rail.dataset.kind = kind;
   rail.ariaLabel = kind === "years" ? "Years" : "Themes";
   rail.hidden = !links.length;
   rail.parentElement.classList.toggle("no-rail", !links.length);
-  if (kind === "years") links.forEach((one) => markCurrent(one, one.dataset.year === state.get("year")));
+  if (kind !== "themes") links.forEach((one) => markCurrent(one, one.dataset.year === year));
   else links.forEach((one, index) => updateThemeLink(one, railThemes[index]));
 }
 

@@ -4,6 +4,7 @@ const FILTERS = {
   uncaptioned: { text: "Not captioned", matches: (photo) => "vn".includes(statusOf(photo)) },
   errors: { text: "Failed", matches: (photo) => statusOf(photo) === "e" },
   videos: { text: "Videos", matches: isVideo },
+  disputed: { text: "Captions that disagree", matches: (photo) => disputed.has(photo) },
   unclustered: { text: "Unclustered", matches: (photo) => photos.group[photo] === -1 },
 };
 for (const filter of Object.values(FILTERS)) filter.size = allPhotos.filter(filter.matches).length;
@@ -11,11 +12,12 @@ for (const filter of Object.values(FILTERS)) filter.size = allPhotos.filter(filt
 function showFilters() {
   const chips = Object.entries(FILTERS).filter(([, { size }]) => size).map(([name, { text, size }]) => {
     const isOn = state.get("only") === name;
-    const target = addressWith({ only: isOn ? null : name, group: null, event: null, like: null, events: null, groups: null, spot: null, year: null });
+    const target = addressWith({ only: isOn ? null : name, group: null, event: null, trip: null, like: null, events: null, groups: null, memories: null, about: null, spot: null, year: null });
     return link([`${text} `, make("b", {}, formatNumber(size))], target, isOn);
   });
   $("filters").replaceChildren(...chips);
-  $("filters").hidden = !chips.length || state.has("group") || state.has("event") || state.has("like");
+  // About leads to the first of them.
+  $("filters").hidden = !chips.length || !state.get("only") || Object.keys(LISTS).some((name) => state.has(name));
 }
 
 /* The photos that fit, in an order. */
@@ -36,6 +38,7 @@ function foundNames(query, list, from, sizeOf) {
   return scores ? [...list.keys()].filter((one) => scores[from + one]).sort((a, b) => sizeOf(b) - sizeOf(a)) : [];
 }
 const foundGroups = (query) => foundNames(query, groups, photoCount, (group) => groupPhotos[group].length).filter((group) => !isHidden(group));
+const foundTrips = (query) => foundNames(query, trips, firstTrip, (trip) => photosOfTrip(trip).length);
 const foundEvents = (query) => foundNames(query, events, firstEvent, (event) => events[event].members.length);
 
 $("words").addEventListener("input", () => {
@@ -43,10 +46,12 @@ $("words").addEventListener("input", () => {
   showTyped();
   isTyping = false;
 });
+let beforeSearch = START; // where an emptied field leads back to
 function showTyped() {
   const q = $("words").value.trim() ? $("words").value : null;
   const isRefined = Boolean(state.get("q")); // all of the typing is one entry of the history
-  if (q === null && !state.has("map") && !state.get("only")) return showAtOnce("#groups", isRefined);
+  if (!isRefined) beforeSearch = shownAddress;
+  if (q === null && !state.has("map") && !state.get("only")) return showAtOnce(beforeSearch, isRefined);
   const target = state.has("map") ? addressWith({ q, group: null, spot: null }) : address({ q, only: state.get("only"), theme: state.get("theme") });
   showAtOnce(target, isRefined);
 }
