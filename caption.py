@@ -401,6 +401,66 @@ def export_xmp(
     leave(lambda: export(options), prints=True)
 
 
+@app.command("find")
+def find(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="WORDS", help="What to look for, as in: red kayak on a lake, summer 2019, 'a phrase'."
+        ),
+    ] = None,
+    photos_dir: PhotosOption = None,
+    captions_jsonl: JournalOption = Path("captions.jsonl"),
+    report_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            parser=home_expanded,
+            metavar="DIR",
+            help="The folder of a report, for dates, groups and pictures; without it that of the journal.",
+        ),
+    ] = None,
+    by: Annotated[
+        Literal["both", "caption", "image"],
+        typer.Option(
+            help="Search captions, pictures, or both; pictures where a report with a model has looked at them."
+        ),
+    ] = "both",
+    clip_model: Annotated[
+        str | None, typer.Option(help="The report's CLIP model, where it is a folder.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE", help="Only photos from then on: 2019, 2019-07, 2019-07-12, 'july 2019'."
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only photos up to the end of that.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many photos, the best first.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each photo.")] = False,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Show the photos in the browser, on a page like the report's.")
+    ] = False,
+    links: Annotated[
+        Path | None,
+        typer.Option(parser=home_expanded, metavar="DIR", help="Make a folder of links to the photos there."),
+    ] = None,
+) -> None:
+    """Find photos by what captions say and pictures show, by date, group and event. Nothing leaves this machine."""
+    from cli.find import FindOptions, days_between, find_photos
+
+    query = " ".join(words or [])
+    days = days_between(since, until)
+    if not query.strip() and not days:
+        raise WrongUseError(f"What shall be found? Give words: {command('find', 'red kayak on a lake')}")
+    options = FindOptions(
+        query, days, photos_dir, captions_jsonl, report_dir, by, clip_model, limit, as_json, open_, links
+    )
+    leave(lambda: find_photos(options), prints=True)
+
+
 app.command("report")(cluster_report.report)
 
 

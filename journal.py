@@ -73,6 +73,7 @@ class CaptionJournal:
         malformed: numbers (from 1) of the lines that `load` could not read.
         repeated: good lines in whose place another line of the same photo counts.
         newest: the newest `at`, or None.
+        end: after `news`, the byte after the last whole line.
         stamps: the times of each model's records, in whole seconds since 1970; filled only by `load(with_stamps=True)`.
         times: the `at` of each photo's last record; filled only by `load(with_times=True)`.
     """
@@ -89,6 +90,7 @@ class CaptionJournal:
         self.malformed: list[int] = []
         self.repeated = 0
         self.newest: str | None = None
+        self.end = 0
         self.stamps: dict[str, array[int]] = {}
         self.times: dict[str, str] = {}
         self._blank = 0
@@ -180,6 +182,25 @@ class CaptionJournal:
         self.newest = newest or None
         self._leave_out(retry_statuses, redo_mock=redo_mock, redo_videos=redo_videos)
         return records
+
+    def news(self, start: int = 0) -> Iterator[Fields]:
+        """Yield the good records after the byte `start`, the end of a line, oldest first; `end` moves along.
+
+        Raises:
+            StopRunError: as `load`.
+        """
+        self._forget()
+        yield from self._read(self._lines_after(start), is_known=start > 0)
+
+    def _lines_after(self, start: int) -> Iterator[bytes]:
+        self.end = start
+        for line in self._file.lines(start):
+            self.end += len(line) if line.endswith(b"\n") else 0
+            yield line
+
+    def checksum(self, start: int, end: int, before: int = 0) -> int:
+        """Return the CRC-32 of these bytes of the file, and of those whose CRC-32 is `before`."""
+        return self._file.checksum(start, end, before)
 
     def time_of(self, rel_path: str) -> int | None:
         """Return when the photo's last record was made, in whole seconds since 1970; None if that is not known."""
@@ -376,13 +397,13 @@ class CaptionJournal:
         for rel_path in self._not_counted:
             del self.records[rel_path]
 
-    def _read(self) -> Iterator[Fields]:
-        """Yield the good records; count the blank lines and note the malformed ones."""
-        good = 0
-        beyond_ascii = False
+    def _read(self, lines: Iterable[bytes] | None = None, *, is_known: bool = False) -> Iterator[Fields]:
+        """Yield the good records; count the blank lines and note the malformed ones. `is_known`: the file is a journal."""
+        good = int(is_known)
+        beyond_ascii = is_known
         others = OtherLines()
         try:
-            for number, line in enumerate(self._file.lines(), 1):
+            for number, line in enumerate(self._file.lines() if lines is None else lines, 1):
                 record = parse_line(line)
                 if record is not None:
                     good += 1

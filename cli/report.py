@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -21,6 +21,7 @@ from cli.report_input import (
     read_pictures,
     read_vectors,
 )
+from cli.selection import lies_in
 from cli.signals import Stopper
 from errors import StopRunError
 from report.build import Grouping, build
@@ -124,7 +125,7 @@ def _check_folders(options: ReportOptions, photos_dir: Path | None) -> None:
             "--export-albums links to photos, and a report from captions alone knows none: add --photos-dir."
         )
     for flag, folder in (("--out-dir", options.out_dir), ("--export-albums", options.export_albums)):
-        if folder and photos_dir and _lies_in(folder, photos_dir):
+        if folder and photos_dir and lies_in(folder, photos_dir):
             raise StopRunError(
                 f"{folder} lies in the photos folder, where what is written would be taken for the library's: give "
                 f"{flag} a folder outside."
@@ -135,12 +136,3 @@ def _check_folders(options: ReportOptions, photos_dir: Path | None) -> None:
         raise StopRunError(
             f"{options.out_dir} cannot be made ({error.strerror}): give --out-dir a folder that can be written to."
         ) from None
-
-
-def _lies_in(folder: Path, photos_dir: Path) -> bool:
-    """Ask the disk and not the spelling: to a Mac's disk `Photos` and `photos` are one folder."""
-    inner = folder.resolve()
-    with suppress(OSError):  # no photos folder, which is said later
-        there = photos_dir.stat()
-        return any(os.path.samestat(one.stat(), there) for one in (inner, *inner.parents) if one.exists())
-    return False

@@ -46,6 +46,15 @@ def photos_folder(given: Path | None, settings: Settings) -> Path:
     )
 
 
+def lies_in(folder: Path, photos_dir: Path) -> bool:
+    """Tell whether a folder lies in the library. Ask the disk and not the spelling: to a Mac's disk `Photos` and `photos` are one folder."""
+    inner = folder.resolve()
+    with suppress(OSError):  # no photos folder, which is said later
+        there = photos_dir.stat()
+        return any(os.path.samestat(one.stat(), there) for one in (inner, *inner.parents) if one.exists())
+    return False
+
+
 def load_records(
     journal: CaptionJournal,
     found: Walk,

@@ -14,7 +14,7 @@ HEAD = """# Commands and flags
 
 Made from the commands by `uv run python -m docs.make_cli > docs/cli.md`; `--help` after a command shows the same.
 Flags without a command mean `run`. Exit codes: [exit-codes.md](exit-codes.md)."""
-PLAIN = {"<str>": "TEXT", "<int range>": "N", "<float range>": "N", " <list[Path]>": ""}
+PLAIN = {"<str>": "TEXT", "<int range>": "N", "<float range>": "N", " <list[Path]>": "", " <list[str]>": ""}
 
 
 def flags(command: Any) -> dict[str, str]:

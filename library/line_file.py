@@ -6,6 +6,7 @@ import os
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from errors import StopRunError
 from library.disk import reason, second_name, sync, sync_folder, write_problem
@@ -22,13 +23,22 @@ class LineFile:
         self.path = path
         self._fd: int | None = None
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield the lines with their ends; none where there is no file."""
+    def lines(self, start: int = 0) -> Iterator[bytes]:
+        """Yield the lines after the byte `start` with their ends; none where there is no file."""
         try:
             with self.path.open("rb") as file:
+                file.seek(start)
                 yield from file
         except FileNotFoundError:
             return
+
+    def checksum(self, start: int, end: int, before: int = 0) -> int:
+        """Return the CRC-32 of these bytes, and of those whose CRC-32 is `before`."""
+        with self.path.open("rb") as file:
+            file.seek(start)
+            while start < end and (block := file.read(min(1 << 20, end - start))):
+                before, start = crc32(block, before), start + len(block)
+        return before
 
     def append(self, data: bytes) -> None:
         """Append whole lines; they are on disk when this returns.

@@ -134,6 +134,7 @@ class Report:
         trips: in the order of time; of those events.
         towns: where each row was taken; empty where no file was opened.
         disputed: rows of bursts whose captions contradict each other.
+        start: the address in the page, from its #, that it opens at; empty for the groups.
     """
 
     rows: Sequence[Row]
@@ -156,6 +157,7 @@ class Report:
     trips: Sequence[Trip] = ()
     towns: Sequence[Town | None] = ()
     disputed: Sequence[int] = ()
+    start: str = ""
 
 
 def build(

@@ -32,6 +32,7 @@ from tests.conftest import ROOT
         "thumbnails",
         "dates",
         "events",
+        "find",
     ],
 )
 def test_a_benchmark_prints_its_table(command: str) -> None:

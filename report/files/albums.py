@@ -3,6 +3,7 @@
     DIR/clusters/A dog on a beach/IMG_0502.jpg -> /photos/2019/IMG_0502.jpg
     DIR/events/2019-07-12 beach, tent/IMG_0502.jpg -> /photos/2019/IMG_0502.jpg
     DIR/trips/2019-07-10 Lisbon/IMG_0502.jpg -> /photos/2019/IMG_0502.jpg
+    DIR/found/red kayak/IMG_0502.jpg -> /photos/2019/IMG_0502.jpg
 
 An album is named by its heading, without a count: it must not get another name because a photo arrives. The links are
 absolute: albums are moved about on the machine more often than photos are, and where the photos went the next run leads.
@@ -29,7 +30,7 @@ from report.files.table import replaced
 from report.naming.naming import one_line, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from report.events import Event
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from report.time.trips import Trip
 
 MANIFEST = ".albums.json"
-_CLUSTERS, _EVENTS, _TRIPS = "clusters", "events", "trips"
-_TOPS = {_CLUSTERS, _EVENTS, _TRIPS, "chunks"}
+_CLUSTERS, _EVENTS, _TRIPS, _FOUND = "clusters", "events", "trips", "found"
+_TOPS = {_CLUSTERS, _EVENTS, _TRIPS, _FOUND, "chunks"}
 """Folders of albums; the last is what 0.1 called events, so that its links are removed."""
 _VERSION = 1
 _FLAG = "--export-albums"
@@ -106,18 +107,48 @@ def export_albums(
     Raises:
         StopRunError: the folder cannot be written, its disk knows no links, or its list of links is damaged.
     """
+
+    def wanted(before: _Links) -> _Links:
+        there = [row for row in rows if row.rel_path in photos]
+        return _wanted(there, photos, events, trips, hidden) | _below(before, _FOUND)
+
+    return _brought_up_to_date(folder, wanted, _FLAG)
+
+
+def export_found(folder: Path, title: str, photos: Iterable[str], flag: str) -> Albums:
+    """Bring the links to what was found in `folder` up to date; the albums of reports and of other titles stay.
+
+    Args:
+        folder: where to, as for `export_albums`.
+        title: what was asked for.
+        photos: their absolute paths.
+        flag: what has named the folder.
+
+    Raises:
+        StopRunError: as `export_albums`.
+    """
+    album = {f"{_FOUND}/{safe_name(title)}": _album(photos)}
+    return _brought_up_to_date(folder, lambda before: before | album, flag)
+
+
+def _below(links: _Links, top: str) -> _Links:
+    return {album: inside for album, inside in links.items() if album.startswith(f"{top}/")}
+
+
+def _brought_up_to_date(folder: Path, wanted_after: Callable[[_Links], _Links], flag: str) -> Albums:
+    """Make the folder hold what is wanted; that may depend on what earlier runs made."""
     try:
         folder.mkdir(exist_ok=True)
-        before = _read(folder / MANIFEST)
-        wanted = _wanted([row for row in rows if row.rel_path in photos], photos, events, trips, hidden)
+        before = _read(folder / MANIFEST, flag)
+        wanted = wanted_after(before.links)
         removed = _remove(folder, before, wanted)
         plan, foreign = _planned(folder, before, wanted)
-        _write(folder / MANIFEST, plan)
+        _write(folder / MANIFEST, plan, flag)
         made, lost = _make(folder, before, plan)
     except OSError as error:
-        raise StopRunError(_sentence(folder, error)) from None
+        raise StopRunError(_sentence(folder, error, flag)) from None
     if lost:
-        _write(folder / MANIFEST, plan)
+        _write(folder / MANIFEST, plan, flag)
     links = sum(map(len, plan.links.values()))
     return Albums(sum(map(bool, plan.links.values())), links, made, removed, foreign + lost)
 
@@ -177,7 +208,7 @@ def _wanted(
         albums += [(_TRIPS, title, inside)] if inside else []
     names = {top: _Names() for top in (_CLUSTERS, _EVENTS, _TRIPS)}
     return {
-        f"{top}/{names[top].unlike(safe_name(title))}": _album(inside, photos)
+        f"{top}/{names[top].unlike(safe_name(title))}": _album(photos[row.rel_path] for row in inside)
         for top, title, inside in albums
     }
 
@@ -188,11 +219,10 @@ def _dated(event: Event) -> str:
     return f"{event.start:%Y-%m-%d} {words}" if event.start else event.title
 
 
-def _album(rows: Iterable[Row], photos: Mapping[str, str]) -> dict[str, str]:
+def _album(targets: Iterable[str]) -> dict[str, str]:
     names = _Names()
     links = {}
-    for row in rows:
-        target = photos[row.rel_path]
+    for target in targets:
         name = os.path.basename(target)
         stem, extension = os.path.splitext(name)
         parts = (stem, extension) if len(extension) <= _EXTENSION_LENGTH else (name,)
@@ -200,7 +230,7 @@ def _album(rows: Iterable[Row], photos: Mapping[str, str]) -> dict[str, str]:
     return links
 
 
-def _read(path: Path) -> _Made:
+def _read(path: Path, flag: str) -> _Made:
     """Return what earlier runs made here; refuse what somebody changed: its links could lead a removal anywhere."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -217,12 +247,12 @@ def _read(path: Path) -> _Made:
         if made["version"] == _VERSION and sound and all(map(_ALBUM.fullmatch, albums)):
             return _Made(links, list(folders))
     raise StopRunError(
-        f"{path} is damaged, and without it the program cannot tell which links are its own: give {_FLAG} a new folder."
+        f"{path} is damaged, and without it the program cannot tell which links are its own: give {flag} a new folder."
     )
 
 
-def _write(path: Path, made: _Made) -> None:
-    with replaced(path, _FLAG) as new:
+def _write(path: Path, made: _Made, flag: str) -> None:
+    with replaced(path, flag) as new:
         new.write_text(
             json.dumps({"version": _VERSION, "folders": made.folders, "links": made.links}), encoding="ascii"
         )
@@ -314,14 +344,14 @@ def _leads_to(path: str, target: str) -> bool:
         return False
 
 
-def _sentence(folder: Path, error: OSError) -> str:
+def _sentence(folder: Path, error: OSError, flag: str) -> str:
     where = os.fsdecode(error.filename2 or error.filename or folder)
     if error.errno in _NO_LINKS:
         return (
-            f"{where} cannot be linked ({error.strerror}): give {_FLAG} a folder on a disk that knows links, which "
+            f"{where} cannot be linked ({error.strerror}): give {flag} a folder on a disk that knows links, which "
             "exFAT and FAT do not."
         )
     return (
         f"{where} cannot be written ({error.strerror or error}): free the disk or get the right to write there, or "
-        f"give another {_FLAG}."
+        f"give another {flag}."
     )

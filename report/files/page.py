@@ -51,7 +51,9 @@ _SOURCES = {
 }  # fmt: skip
 _CLIMBS = re.compile(r"(^|/)\.\.?(/|$)|^/")
 """A path that a browser would resolve to somewhere else."""
-_PATH = re.compile(r"""(['"])(?:/|[A-Za-z]:[\\/])[^'"]*\1|(?<![\w:/.~-])(?:/|[A-Za-z]:[\\/])[^\s'"/][^\s'"]*""")
+_PATH = re.compile(
+    r"""(['"])(?:/|[A-Za-z]:[\\/])[^'"]*\1|(?<![\w:/.~-])(?:/|[A-Za-z]:[\\/])[^\s'"/][^\s'"]*"""
+)
 """A path of this computer's disk, in quotes or up to a space."""
 _MOST_ALIKE = 12
 """Photos most like one, where all photos are too many for numbers of two bytes."""
@@ -112,6 +114,7 @@ def _data(report: Report) -> dict[str, Any]:
         folders.setdefault(folder + slash, len(folders))
     return {
         "link": report.link,
+        "start": report.start,
         "folders": folders,
         "groups": _groups(report),
         "names": _names(report),

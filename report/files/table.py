@@ -220,6 +220,29 @@ def replaced(path: Path, flag: str = "--out-dir") -> Iterator[Path]:
             new.unlink(missing_ok=True)
 
 
+def read_rows(path: Path, flag: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table that a report wrote, with the cells as they stand there. `flag` has named it.
+
+    Raises:
+        StopRunError: it is no such table, or cannot be read.
+    """
+    no_table = f"{path} is no table of a report: give {flag} a {CSV}."
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            head = file.readline()
+            file.seek(0)
+            rows = csv.DictReader(
+                file, delimiter=max(",;\t", key=head.count)
+            )  # a spreadsheet may have saved it
+            if not {"rel_path", "cluster_id", "cluster_label"} <= set(rows.fieldnames or ()):
+                raise StopRunError(no_table)
+            yield from rows
+    except OSError as error:
+        raise StopRunError(f"{path} cannot be read ({error.strerror or error}): check {flag}.") from None
+    except (csv.Error, UnicodeDecodeError):
+        raise StopRunError(no_table) from None
+
+
 def guarded(text: str) -> str:
     """Return a text as no spreadsheet takes it for a formula."""
     return "'" + text if _FORMULA.match(text) else text

@@ -39,6 +39,17 @@ _SUFFIX = ".chunk"
 _log = logging.getLogger("captioner.report")
 
 
+def embedders_in(folder: Path) -> list[str]:
+    """Return the names of the embedders whose vectors are in a cache, that of the newest first."""
+    found = {}
+    with suppress(OSError):
+        for path in folder.glob(f"*/*{_SUFFIX}"):
+            if path.parent not in found:
+                with suppress(OSError, ValueError, KeyError, TypeError), path.open("rb") as file:
+                    found[path.parent] = str(json.loads(file.readline())["embedder"])
+    return [found[one] for one in sorted(found, key=lambda one: one.stat().st_mtime, reverse=True)]
+
+
 class EmbeddingCache:
     """The vectors of one embedder, whose `name` changes whenever its vectors would. Used by one thread at a time.
 
@@ -60,11 +71,22 @@ class EmbeddingCache:
 
         `wanted` is asked row by row, so a key can be taken out of it once it has come.
         """
-        for path in self._chunks():
-            keys, vectors = self._read(path)
+        for keys, vectors in self.chunks():
             for key, vector in zip(keys, vectors, strict=True):
                 if key in wanted:
                     yield key, vector
+
+    def chunks(self) -> Iterator[tuple[list[Key], Vectors]]:
+        """Yield all that is on disk, some keys with their vectors, (n, d), at a time."""
+        for path in self._chunks():
+            keys, vectors = self._read(path)
+            if keys:
+                yield keys, vectors
+
+    def state(self) -> str:
+        """Return what changes when other vectors are on disk; empty if there are none."""
+        names = "".join(path.name for path in self._chunks())
+        return sha256(names.encode()).hexdigest() if names else ""
 
     def put(self, keys: Sequence[Key], vectors: Vectors) -> None:
         """Keep `vectors`, (n, d), a row a key. Every `CHUNK` of them are written at once, the rest by `flush`."""

@@ -81,7 +81,7 @@ let written = null;
 addEventListener("hashchange", () => {
   const isOurs = location.hash === written; // its view is shown already, or even a newer one
   written = null;
-  if (isOurs || !show(location.hash || START)) return;
+  if (isOurs || !show(location.hash || data.start || START)) return;
   setScroll();
   focusHeading();
 });

@@ -28,7 +28,7 @@ addEventListener("keydown", (event) => {
   } else if (!$("view-list").hidden) follow($("back").getAttribute("href"));
 });
 
-show(location.hash || START);
+show(location.hash || data.start || START);
 setScroll();
 // Get search ready before the first word is typed, but after the first pictures.
 setTimeout(() => {
