@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["models"]  # fixtures
 
 
-class Seen(TorchDispatchMode):
+class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Keeps which kernel the calls of packed attention were for."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kernels: list[int] = []
 
     def __torch_dispatch__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -37,7 +37,7 @@ def test_attention_never_waits_for_plans(models: Callable[[str], Path]) -> None:
     """On an H100 torch would have cuDNN, which plans at every new number of windows or tokens."""
     torch.backends.cuda.enable_cudnn_sdp(True)
     load(models("qwen2_5_vl"))
-    assert not torch.backends.cuda.cudnn_sdp_enabled()
+    assert not torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     with FakeTensorMode(), Seen() as seen:
         query = torch.empty(1, 16, 4000, 80, dtype=torch.bfloat16, device="cuda")
         bounds = torch.empty(65, dtype=torch.int32, device="cuda")
