@@ -74,15 +74,15 @@ LimitOption = Annotated[int | None, typer.Option(min=1, help="Attempt at most th
 RetryOption = Annotated[
     str | None,
     typer.Option(
-        help="Try photos with these statuses again, such as error_api,error_model; replaced: whose file is another one now.",
+        help="Try photos with these statuses again, as error_api,error_model; replaced: those whose file is another one now.",
     ),
 ]
 RedoOption = Annotated[
     str | None,
     typer.Option(
         metavar="EXPRESSION",
-        help="Make captions again, as 'prompt' (made with another one), 'model=openai/*', 'path=2019/*' or several with "
-        "'and'. Not what a person wrote.",
+        help="Make captions again: 'prompt' (those made with another one), 'model=openai/*', 'path=2019/*'; several with 'and'. "
+        "Not what a person wrote.",
     ),
 ]
 VideosOption = Annotated[bool, typer.Option("--videos", help="Caption videos too, by one still frame each.")]
@@ -161,8 +161,7 @@ def run_command(
         str | None,
         typer.Option(
             metavar="[ADDRESS]",
-            help="Work with Ray on many machines: the cluster at ADDRESS, as 10.0.0.5:6379, or auto; without ADDRESS a "
-            "Ray on this machine alone.",
+            help="Work on a Ray cluster: at ADDRESS, as 10.0.0.5:6379, or auto; without ADDRESS on this machine alone.",
         ),
     ] = None,
     engine: Annotated[str | None, typer.Option(hidden=True)] = None,
