@@ -94,7 +94,7 @@ BudgetOption = Annotated[
 ]
 TierOption = Annotated[
     Literal["flex"] | None,
-    typer.Option(help="flex: half the price, slower. openai and gemini have it; estimate shows both prices."),
+    typer.Option(help="flex: half the price, slower; for openai and gemini."),
 ]
 TagsOption = Annotated[
     Any,
@@ -312,7 +312,7 @@ def compare(
 def compact(
     captions_jsonl: JournalOption = Path("captions.jsonl"),
     drop_gone: Annotated[
-        bool, typer.Option("--drop-gone", help="Leave out the photos that are no longer in the library.")
+        bool, typer.Option("--drop-gone", help="Leave out photos that are no longer in the library.")
     ] = False,
     photos_dir: PhotosOption = None,
 ) -> None:
@@ -338,7 +338,7 @@ def set_command(
             "--from",
             parser=home_expanded,
             metavar="CSV",
-            help="Many at once: a table with columns rel_path and caption, or an edited cluster_export.csv.",
+            help="Many at once, from columns rel_path and caption, or an edited cluster_export.csv.",
         ),
     ] = None,
 ) -> None:
@@ -362,14 +362,14 @@ def export_xmp(
     captions_jsonl: JournalOption = Path("captions.jsonl"),
     names: Annotated[
         Literal["full", "adobe"],
-        typer.Option(help="Name of the sidecar of IMG_1.HEIC: full, IMG_1.HEIC.xmp; adobe, IMG_1.xmp."),
+        typer.Option(help="The sidecar of IMG_1.HEIC: full, IMG_1.HEIC.xmp; adobe, IMG_1.xmp."),
     ] = "full",
     into: Annotated[
         Path | None,
         typer.Option(
             parser=home_expanded,
             metavar="DIR",
-            help="Write the sidecars there, in the library's folders, not beside the photos.",
+            help="Write the sidecars there, in the same folders, not beside the photos.",
         ),
     ] = None,
     groups: Annotated[
@@ -383,7 +383,7 @@ def export_xmp(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     undo: Annotated[
         bool,
-        typer.Option("--undo", help="Take out of all sidecars what was put into them from this journal."),
+        typer.Option("--undo", help="Take out of all sidecars what this journal put in."),
     ] = False,
 ) -> None:
     """Write the captions into XMP sidecars, where photo programs read them. What others wrote there stays."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import typer.main
@@ -15,10 +16,11 @@ HEAD = """# Commands and flags
 Made by `uv run python -m docs.make_cli > docs/cli.md`; `--help` after a command shows the same. Flags without a command mean `run`.
 [Exit codes](exit-codes.md)."""
 PLAIN = {"<str>": "TEXT", "<int range>": "N", "<float range>": "N", " <list[Path]>": "", " <list[str]>": ""}
+RANGE = re.compile(r"; x>=0(?=\])| \[x>=\d\]")
 
 
 def flags(command: Any) -> dict[str, str]:
-    """Return what `--help` says of each flag; what it hides is left out."""
+    """Return what `--help` says of each flag, but for the least number; what it hides is left out."""
     context = command.make_context(command.name, [], resilient_parsing=True)
     found = {}
     for parameter in command.params:
@@ -26,7 +28,7 @@ def flags(command: Any) -> dict[str, str]:
             flag, words = (" ".join(text.split()) for text in record)
             for ugly, plain in PLAIN.items():
                 flag = flag.replace(ugly, plain)
-            found[flag] = words.replace("*", r"\*")
+            found[flag] = RANGE.sub("", words).replace("*", r"\*")
     return found
 
 
