@@ -101,7 +101,7 @@ TagsOption = Annotated[
     typer.Option(
         parser=vocabulary,
         metavar="[FILE]",
-        help="Ask for keywords too, in the same request; with FILE (one a line, `Animals > Dog`, or a Lightroom export) only for those.",
+        help="Ask for keywords too, in the same request; only for those in FILE (one a line, `Animals > Dog`, or a Lightroom export).",
     ),
 ]
 ShardOption = Annotated[
@@ -109,7 +109,7 @@ ShardOption = Annotated[
     typer.Option(
         parser=shard_of,
         metavar="PART/PARTS",
-        help="Only this part of the library, as in 2/8: for machines that share nothing.",
+        help="Only this part of the library, as 2/8: for machines that share nothing.",
     ),
 ]
 
@@ -150,7 +150,7 @@ def run_command(
     force: Annotated[bool, typer.Option("--force", help="Set the journal aside and start over.")] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Open every photo without captioning it, to find the broken ones."),
+        typer.Option("--dry-run", help="Open every photo and caption none, to find broken ones."),
     ] = False,
     restart_every: Annotated[
         int, typer.Option(min=0, help="Exit with code 2 after this many photos if more are left.")
