@@ -369,7 +369,7 @@ def export_xmp(
         typer.Option(
             parser=home_expanded,
             metavar="DIR",
-            help="Write the sidecars there, in the same folders, not beside the photos.",
+            help="Write the sidecars there, in the same folders.",
         ),
     ] = None,
     groups: Annotated[

@@ -16,7 +16,7 @@ HEAD = """# Commands and flags
 Made by `uv run python -m docs.make_cli > docs/cli.md`; `--help` after a command shows the same. Flags without a command mean `run`.
 Exit codes: [exit-codes.md](exit-codes.md)."""
 PLAIN = {"<str>": "TEXT", "<int range>": "N", "<float range>": "N", " <list[Path]>": "", " <list[str]>": ""}
-RANGE = re.compile(r"; x>=0(?=\])| \[x>=\d\]")
+RANGE = re.compile(r"; x>=\d(?=\])| \[x>=\d\]")
 
 
 def flags(command: Any) -> dict[str, str]:
