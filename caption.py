@@ -448,7 +448,7 @@ def find(
         typer.Option(parser=home_expanded, metavar="DIR", help="Make a folder of links to the photos there."),
     ] = None,
 ) -> None:
-    """Find photos by what captions say and pictures show, by date, group and event. Nothing leaves this machine."""
+    """Find photos by what captions say and pictures show, by tag, date, group, event, trip and town. Nothing leaves this machine."""
     from cli.find import FindOptions, days_between, find_photos
 
     query = " ".join(words or [])

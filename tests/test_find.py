@@ -106,6 +106,7 @@ def test_paths_captions_and_why(lake: Product) -> None:
         "rel_path": "2020/IMG_0003.jpg",
         "path": str(lake.photos / "2020/IMG_0003.jpg"),
         "caption": CAPTIONS["2020/IMG_0003.jpg"],
+        "tags": [],
         "taken": "2020-07-03",
         "belongs_to": ["Boats"],
         "words": {"names": ["boats"]},
