@@ -81,8 +81,8 @@ RedoOption = Annotated[
     str | None,
     typer.Option(
         metavar="EXPRESSION",
-        help="Make captions again, as 'prompt' (made with another one), 'model=openai/*', 'path=2019/*' or several with "
-        "'and'. Not what a person wrote.",
+        help="Make captions again, as 'prompt' (made with another one), 'tags' (without any), 'model=openai/*', 'path=2019/*' "
+        "or several with 'and'. Not what a person wrote.",
     ),
 ]
 VideosOption = Annotated[bool, typer.Option("--videos", help="Caption videos too, by one still frame each.")]
@@ -198,7 +198,7 @@ def run_command(
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
-        redo=_redo(redo),
+        redo=_redo(redo, tags),
         videos=videos,
         force=force,
         dry_run=dry_run,
@@ -265,7 +265,7 @@ def estimate(
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
-        redo=_redo(redo),
+        redo=_redo(redo, tags),
         videos=videos,
         shard=shard,
         exclude=exclusion(exclude),
@@ -492,10 +492,13 @@ def _check_flags_for_cloud(
         raise WrongUseError("--budget is for cloud backends with known prices: leave it out here.")
 
 
-def _redo(text: str | None) -> Redo | None:
+def _redo(text: str | None, tags: object) -> Redo | None:
     from cli.redo import redo_of
 
-    return None if text is None else redo_of(text)
+    redo = None if text is None else redo_of(text)
+    if redo and redo.tags and tags is None:
+        raise WrongUseError("--redo tags is for captions that have none: add --tags.")
+    return redo
 
 
 def _known_statuses(text: str | None) -> frozenset[str]:

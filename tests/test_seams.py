@@ -10,9 +10,11 @@ from report.naming.asked import NamesByModel
 from report.naming.names import Told, name_trips
 from report.time.trips import Trip
 from tests.conftest import Product, draw
+from tests.helpers.provider import Provider
 from tests.test_find import shown
 from tests.test_find_words import write_table
 from tests.test_name_with import CAKES, DOGS, Answers
+from tests.test_tags_run import run
 
 
 def record(product: Product, path: str, caption: str | None, **more: object) -> None:
@@ -83,3 +85,33 @@ def test_a_language_model_names_trips_that_no_town_names() -> None:
     assert "Lisbon" not in model.asked[1]
     later = name_trips(trips, events, Told(NamesByModel(first.made), captions))
     assert later == named, "a report without a model keeps the name"
+
+
+def test_captions_without_tags_are_made_again_and_those_with_tags_are_not(product: Product) -> None:
+    with Provider("openai").serve() as provider:
+        provider.script = lambda number, _: provider.good(
+            json.dumps({"caption": f"A brown dog on lawn {number}.", "tags": ["dog", "lawn", "grass"]})
+        )
+        names = ["a.jpg", "b.jpg", "c.jpg"]
+        for shade, name in enumerate(names):
+            draw(product.folder / "library" / name, shade=50 * shade)
+        product.photos = product.folder / "library"
+        run(product, provider, "--limit", "1")
+        run(product, provider, "--limit", "1", "--tags")
+        run(product, provider)
+        product.call("set", "c.jpg", "Rex", "--photos-dir", str(product.photos))
+        (bare,) = [name for name in names[:2] if "tags" not in product.records()[name]]
+        asked = len(provider.requests)
+        assert "1 caption without tags will stay. To make them again with tags, add --redo tags." in run(
+            product, provider, "--tags"
+        )
+        assert "add --tags" in run(product, provider, "--redo", "tags", code=64)
+        run(product, provider, "--redo", f"tags and path={bare}", "--tags")
+        assert len(provider.requests) == asked + 1
+        assert product.records()[bare]["tags"] == ["dog", "lawn", "grass"]
+        assert product.records()["c.jpg"]["caption"] == "Rex"
+        run(product, provider, "--redo", "tags", "--tags")
+        assert len(provider.requests) == asked + 1
+        run(product, provider, "--redo", f"path={bare}")
+        run(product, provider, "--redo", f"path={bare}", "--tags")
+        assert len(provider.requests) == asked + 3, "with tags it is another redo"
