@@ -378,7 +378,7 @@ def export_xmp(
         typer.Option(
             parser=home_expanded,
             metavar="CSV",
-            help="Also write group and event as tags, from a cluster_export.csv.",
+            help="Also write group, event and trip as tags, from a cluster_export.csv.",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,

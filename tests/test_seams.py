@@ -115,3 +115,25 @@ def test_captions_without_tags_are_made_again_and_those_with_tags_are_not(produc
         run(product, provider, "--redo", f"path={bare}")
         run(product, provider, "--redo", f"path={bare}", "--tags")
         assert len(provider.requests) == asked + 3, "with tags it is another redo"
+
+
+def test_a_table_from_before_a_redo_brings_no_old_caption_back(product: Product) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        draw(product.photos / name)
+        record(product, name, f"An old caption of {name}", model="openai/x")
+    table = product.folder / "cluster_export.csv"
+    rows: list[dict[str, object]] = [
+        {"rel_path": name, "label": f"An old caption of {name}", "label_source": "caption"}
+        for name in ("a.jpg", "b.jpg")
+    ]
+    record(product, "a.jpg", "A better caption", model="openai/y")
+    record(product, "b.jpg", "Another better caption", model="openai/y")
+    rows[1]["label"] = "Rex"
+    write_table(table, rows)
+    said = product.call("set", "--from", str(table), "--photos-dir", str(product.photos)).stdout
+    assert said.startswith("1 caption set, 0 unchanged, 0 empty.\n")
+    assert "A model's caption from before, left out: 1 ('a.jpg')." in said
+    captions = {name: line["caption"] for name, line in product.records().items()}
+    assert captions == {"a.jpg": "A better caption", "b.jpg": "Rex"}
+    product.call("set", "a.jpg", "An old caption of a.jpg", "--photos-dir", str(product.photos))
+    assert product.records()["a.jpg"]["caption"] == "An old caption of a.jpg"
