@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cli.exit import ExitCode
 from cli.log import log, printable
-from cli.selection import malformed_warning, photos_folder, spell_as_recorded
+from cli.selection import existing_journal, malformed_warning, photos_folder, spell_as_recorded
 from cli.words import count
 from config import load_settings
 from errors import StopRunError
@@ -38,7 +38,7 @@ def set_caption(journal_path: Path, photos_dir: Path | None, rel_path: str, capt
         StopRunError: the photo is not known or not there, or the journal is not as it must be.
     """
     folder = _folder(photos_dir)
-    with _existing(journal_path).lock() as journal:
+    with existing_journal(journal_path).lock() as journal:
         library = _loaded(journal, folder)
         name = library.name_of(rel_path)
         if name is None:
@@ -68,7 +68,7 @@ def set_captions(journal_path: Path, photos_dir: Path | None, table: Path) -> Ex
     """
     folder = _folder(photos_dir)
     rows = list(_captions(table))
-    with _existing(journal_path).lock() as journal:
+    with existing_journal(journal_path).lock() as journal:
         library = _loaded(journal, folder)
         wanted: dict[str, str] = {}
         unknown, same, empty = [], 0, 0
@@ -217,12 +217,6 @@ def _folder(given: Path | None) -> Path | None:
             f"The photos folder {folder} does not exist: check --photos-dir, or mount the disk."
         )
     return folder
-
-
-def _existing(path: Path) -> CaptionJournal:
-    if not path.is_file():
-        raise StopRunError(f"{path} is no journal: check --captions-jsonl.")
-    return CaptionJournal(path)
 
 
 def _loaded(journal: CaptionJournal, folder: Path | None) -> _Library:

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Literal
 from cli.doors import WrongUseError
 from cli.exit import ExitCode
 from cli.log import printable
-from cli.selection import photos_folder
+from cli.selection import existing_journal, photos_folder
 from cli.signals import Stopper
 from cli.words import advice, command
 from config import load_settings
 from errors import PackagesError, StopRunError
-from journal import CaptionJournal
 from report.vectors.cache import EmbeddingCache, embedders_in
 from search.find import Asked, find, text_for_pictures
 from search.kept import folder_of, with_index
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from journal import CaptionJournal
     from report.vectors.embed import Floats
     from search.find import Column, Found
     from search.index import Index
@@ -99,11 +99,9 @@ def find_photos(options: FindOptions) -> ExitCode:
         StopRunError: the journal, the report, a model or a folder is not as it must be.
     """
     Stopper("Stopped; nothing is lost. The same command begins again.")
-    if not options.captions_jsonl.is_file():
-        raise StopRunError(f"{options.captions_jsonl} is no journal: check --captions-jsonl.")
+    journal = existing_journal(options.captions_jsonl)
     if options.report and not options.report.is_dir():
         raise StopRunError(f"{options.report} is no folder: check --report.")
-    journal = CaptionJournal(options.captions_jsonl)
     cache, vector = _asked_of_pictures(options, journal)
     asked = Asked(options.query, options.days, options.limit, options.by != "image")
 

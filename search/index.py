@@ -38,6 +38,7 @@ _BATCH = 20_000
 """Records between two moments at which what is indexed is kept; a kill costs no more."""
 _NAMES = ("group_name", "event_name", "event_label", "trip_name", "trip_label", "place")
 """Columns of the report's table that name what a photo belongs to. A table has only those that its report knew."""
+_NOT_OF_EVENTS = tuple(name for name in _NAMES if not name.startswith("event"))
 _TAKEN = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
 _SCHEMA = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value);
@@ -163,7 +164,9 @@ class Index:
             return
         listed = int(self.fact("listed") or 0) + 1
         for row in read_rows(path, "--report") if stamp else ():
-            names = "\n".join(dict.fromkeys(plain(name) for one in _NAMES if (name := row.get(one))))
+            # Below zero it says why the photo is in no event.
+            named = _NAMES if not (row.get("event_id") or "").startswith("-") else _NOT_OF_EVENTS
+            names = "\n".join(dict.fromkeys(plain(name) for one in named if (name := row.get(one))))
             first, last = _days(row) or (None, None)
             self._put(plain(row["rel_path"]), names=_storable(names), first=first, last=last, listed=listed)
         others = "SELECT path FROM photos WHERE listed NOT IN (0, ?)"

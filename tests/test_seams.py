@@ -137,3 +137,11 @@ def test_a_table_from_before_a_redo_brings_no_old_caption_back(product: Product)
     assert captions == {"a.jpg": "A better caption", "b.jpg": "Rex"}
     product.call("set", "a.jpg", "An old caption of a.jpg", "--photos-dir", str(product.photos))
     assert product.records()["a.jpg"]["caption"] == "An old caption of a.jpg"
+
+
+def test_why_a_photo_is_in_no_event_is_not_what_it_belongs_to(product: Product) -> None:
+    record(product, "a.jpg", "A tram")
+    row = {"rel_path": "a.jpg", "event_id": -1, "event_label": "Without a date", "group_name": "Trams"}
+    write_table(product.folder / "cluster_export.csv", [row])
+    assert not shown(product, '"without a date"')
+    assert product.call("find", "trams").stdout.endswith("    caption: trams | in: Trams\n")
