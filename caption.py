@@ -81,8 +81,8 @@ RedoOption = Annotated[
     str | None,
     typer.Option(
         metavar="EXPRESSION",
-        help="Make captions again: 'prompt' (those made with another one), 'model=openai/*', 'path=2019/*'; several with 'and'. "
-        "Not what a person wrote.",
+        help="Make captions again: 'prompt' (those made with another one), 'tags' (those without), 'model=openai/*', 'path=2019/*'; "
+        "several with 'and'. Not what a person wrote.",
     ),
 ]
 VideosOption = Annotated[bool, typer.Option("--videos", help="Caption videos too, by one still frame each.")]
@@ -197,7 +197,7 @@ def run_command(
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
-        redo=_redo(redo),
+        redo=_redo(redo, tags),
         videos=videos,
         force=force,
         dry_run=dry_run,
@@ -264,7 +264,7 @@ def estimate(
         max_workers=max_workers,
         limit=limit,
         retry_statuses=_known_statuses(retry_status),
-        redo=_redo(redo),
+        redo=_redo(redo, tags),
         videos=videos,
         shard=shard,
         exclude=exclusion(exclude),
@@ -377,7 +377,7 @@ def export_xmp(
         typer.Option(
             parser=home_expanded,
             metavar="CSV",
-            help="Also write group and event as tags, from a cluster_export.csv.",
+            help="Also write group, event and trip as tags, from a cluster_export.csv.",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
@@ -447,7 +447,7 @@ def find(
         typer.Option(parser=home_expanded, metavar="DIR", help="Make a folder of links to the photos there."),
     ] = None,
 ) -> None:
-    """Find photos by what captions say and pictures show, by date, group and event. Nothing leaves this machine."""
+    """Find photos by what captions say and pictures show, by tag, date, group, event, trip and town. Nothing leaves this machine."""
     from cli.find import FindOptions, days_between, find_photos
 
     query = " ".join(words or [])
@@ -491,10 +491,13 @@ def _check_flags_for_cloud(
         raise WrongUseError("--budget is for cloud backends with known prices: leave it out here.")
 
 
-def _redo(text: str | None) -> Redo | None:
+def _redo(text: str | None, tags: object) -> Redo | None:
     from cli.redo import redo_of
 
-    return None if text is None else redo_of(text)
+    redo = None if text is None else redo_of(text)
+    if redo and redo.tags and tags is None:
+        raise WrongUseError("--redo tags is for captions that have none: add --tags.")
+    return redo
 
 
 def _known_statuses(text: str | None) -> frozenset[str]:

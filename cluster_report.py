@@ -100,14 +100,14 @@ def report(
         typer.Option(
             parser=home_expanded,
             metavar="PATH",
-            help="Also make folders of links to the photos here, one for each group and event.",
+            help="Also make folders of links to the photos here, one for each group, event and trip.",
         ),
     ] = None,
     name_with: Annotated[
         str | None,
         typer.Option(
             metavar="BACKEND[/MODEL]",
-            help="Let a language model name groups and events, as `local` or `openai/gpt-6-luna`; it gets captions, no photos.",
+            help="Let a language model name groups, events and trips, as `local` or `openai/gpt-6-luna`; it gets captions, no photos.",
         ),
     ] = None,
     base_url: NamesUrlOption = None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cli.exit import ExitCode
 from cli.log import log, printable
-from cli.selection import malformed_warning, photos_folder, spell_as_recorded
+from cli.selection import existing_journal, malformed_warning, photos_folder, spell_as_recorded
 from cli.words import count
 from config import load_settings
 from errors import StopRunError
@@ -23,7 +23,7 @@ from report.files.spreadsheet import read_cells
 from report.naming.naming import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
     from pathlib import Path
 
 _TOGETHER = 1_000
@@ -38,7 +38,7 @@ def set_caption(journal_path: Path, photos_dir: Path | None, rel_path: str, capt
         StopRunError: the photo is not known or not there, or the journal is not as it must be.
     """
     folder = _folder(photos_dir)
-    with _existing(journal_path).lock() as journal:
+    with existing_journal(journal_path).lock() as journal:
         library = _loaded(journal, folder)
         name = library.name_of(rel_path)
         if name is None:
@@ -68,7 +68,7 @@ def set_captions(journal_path: Path, photos_dir: Path | None, table: Path) -> Ex
     """
     folder = _folder(photos_dir)
     rows = list(_captions(table))
-    with _existing(journal_path).lock() as journal:
+    with existing_journal(journal_path).lock() as journal:
         library = _loaded(journal, folder)
         wanted: dict[str, str] = {}
         unknown, same, empty = [], 0, 0
@@ -95,11 +95,19 @@ def set_captions(journal_path: Path, photos_dir: Path | None, table: Path) -> Ex
                 f"{table} names no photo of {journal.name}, but others, such as {unknown[0]!r}: its paths must count from the "
                 "photos folder."
             )
+        earlier = _earlier(journal.path, {record.rel_path for record in made}) if made else set()
+        stale = [record.rel_path for record in made if (record.rel_path, record.caption) in earlier]
+        made = [record for record in made if (record.rel_path, record.caption) not in earlier]
         for start in range(0, len(made), _TOGETHER):
             journal.write_many(made[start : start + _TOGETHER])
     lines = [f"{count(len(made), 'caption')} set, {same:,} unchanged, {empty:,} empty."]
     lines += _named(f"Not in {journal.name}, left out", unknown)
     lines += _named(f"Not in {library.folder}, left out", gone)
+    if stale:
+        lines += _named("A model's caption from before, left out", stale)
+        lines.append(
+            "The table is older than their captions. To go back to one, give photo and caption to set."
+        )
     print(printable("\n".join(lines)))
     return ExitCode.DONE
 
@@ -178,6 +186,16 @@ def _captions(table: Path) -> Iterator[tuple[str, str]]:
             yield rel_path, _one_line(row.get(words, ""))
 
 
+def _earlier(journal: Path, names: Container[str]) -> set[tuple[str, str]]:
+    """Return what models have ever said of these photos: a report's table may be older than the captions of today."""
+    return {
+        (record["rel_path"], spelled)
+        for record in CaptionJournal(journal).news()
+        if record["rel_path"] in names and record["caption"] and not is_by_person(record)
+        for spelled in (_one_line(record["caption"]), one_line(record["caption"]))
+    }
+
+
 def _named(what: str, names: Iterable[str]) -> list[str]:
     names = list(names)
     more = ", ..." if len(names) > _SHOWN else ""
@@ -199,12 +217,6 @@ def _folder(given: Path | None) -> Path | None:
             f"The photos folder {folder} does not exist: check --photos-dir, or mount the disk."
         )
     return folder
-
-
-def _existing(path: Path) -> CaptionJournal:
-    if not path.is_file():
-        raise StopRunError(f"{path} is no journal: check --captions-jsonl.")
-    return CaptionJournal(path)
 
 
 def _loaded(journal: CaptionJournal, folder: Path | None) -> _Library:

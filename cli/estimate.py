@@ -125,7 +125,7 @@ def _print_photos(options: Options, journal: CaptionJournal, found: Walk, rows: 
 
 
 def _print_one(row: Estimate) -> None:
-    print(f"Backend:           {row.backend} / {row.model}")
+    print(f"Backend:           {' / '.join(filter(None, (row.backend, row.model)))}")
     if row.input_tokens is None or row.input_cost is None or row.output_cost is None:
         print("Estimated cost:    none")
     else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cli.exit import ExitCode
 from cli.log import log, printable
-from cli.selection import malformed_warning, photos_folder, spell_as_recorded
+from cli.selection import existing_journal, malformed_warning, photos_folder, spell_as_recorded
 from cli.signals import Stopper
 from cli.words import count
 from config import load_settings
@@ -120,7 +120,7 @@ def export(options: ExportOptions) -> ExitCode:
     """
     Stopper(_STOPPED)
     photos_dir = photos_folder(options.photos_dir, load_settings())
-    written = Written(_existing(options.captions_jsonl).path)
+    written = Written(existing_journal(options.captions_jsonl).path)
     outcome = _Outcome(options.dry_run)
     targets = iter(_targets(options, photos_dir, outcome))
     if options.into and not options.dry_run:
@@ -343,12 +343,6 @@ def _undone(path: str, entry: Made, outcome: _Outcome) -> bool:
         outcome.leave_alone(path, error)
         return False
     return True
-
-
-def _existing(path: Path) -> CaptionJournal:
-    if not path.is_file():
-        raise StopRunError(f"{path} is no journal: check --captions-jsonl.")
-    return CaptionJournal(path)
 
 
 def _make(folder: Path) -> None:

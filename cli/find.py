@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Literal
 from cli.doors import WrongUseError
 from cli.exit import ExitCode
 from cli.log import printable
-from cli.selection import photos_folder
+from cli.selection import existing_journal, photos_folder
 from cli.signals import Stopper
 from cli.words import advice, command
 from config import load_settings
 from errors import PackagesError, StopRunError
-from journal import CaptionJournal
 from report.vectors.cache import EmbeddingCache, embedders_in
 from search.find import Asked, find, text_for_pictures
 from search.kept import folder_of, with_index
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from journal import CaptionJournal
     from report.vectors.embed import Floats
     from search.find import Column, Found
     from search.index import Index
@@ -39,7 +39,7 @@ CACHE, TABLE = ".cluster_cache", "cluster_export.csv"
 """What a report leaves in its folder: its vectors, and a row for every file."""
 _HUB_MODEL = re.compile(r"(\S+/\S+) \S+ \d+px")
 _OF_PICTURES = re.compile(r".* \d+px")
-_COLUMNS: dict[Column, str] = {"caption": "caption", "path": "name", "names": "group or event"}
+_COLUMNS: dict[Column, str] = {"caption": "caption", "tags": "tag", "path": "name", "names": "belongs to"}
 _FAR = 99_991_231
 _LARGE = 20_000_000
 """Bytes of a journal that take seconds."""
@@ -99,11 +99,9 @@ def find_photos(options: FindOptions) -> ExitCode:
         StopRunError: the journal, the report, a model or a folder is not as it must be.
     """
     Stopper("Stopped; nothing is lost. The same command begins again.")
-    if not options.captions_jsonl.is_file():
-        raise StopRunError(f"{options.captions_jsonl} is no journal: check --captions-jsonl.")
+    journal = existing_journal(options.captions_jsonl)
     if options.report and not options.report.is_dir():
         raise StopRunError(f"{options.report} is no folder: check --report.")
-    journal = CaptionJournal(options.captions_jsonl)
     cache, vector = _asked_of_pictures(options, journal)
     asked = Asked(options.query, options.days, options.limit, options.by != "image")
 
@@ -216,8 +214,9 @@ def _print(found: Iterable[Found], options: FindOptions) -> None:
                 "rel_path": path,
                 "path": os.path.abspath(full) if options.photos_dir else None,
                 "caption": one.photo.caption,
+                "tags": _lines(one.photo.tags),
                 "taken": _taken(one) or None,
-                "belongs_to": one.photo.names.split("\n") if one.photo.names else [],
+                "belongs_to": _lines(one.photo.names),
                 "words": one.words,
                 "missing": one.missing,
                 "picture": one.near,
@@ -244,6 +243,10 @@ def _why(one: Found) -> str:
     return " | ".join(parts)
 
 
+def _lines(text: str) -> list[str]:
+    return text.split("\n") if text else []
+
+
 def _taken(one: Found) -> str:
     """Return when the photo was taken, as far as it is known."""
     first, last = one.photo.first, one.photo.last
@@ -257,8 +260,8 @@ def _taken(one: Found) -> str:
 def _nothing(options: FindOptions) -> str:
     between = " between these days" if options.days else ""
     return (
-        f"No photo fits{between}. Each word must begin a word of a caption, of a file's, folder's, group's or event's name, or "
-        f"say when it was: try other words, or see with `{command('stats')}` how many photos have captions."
+        f"No photo fits{between}. Each word must begin a word of a caption or tag, of a file's, folder's, group's, event's or trip's "
+        f"name, or of a town, or say when it was: try other words, or see with `{command('stats')}` how many photos have captions."
     )
 
 

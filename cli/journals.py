@@ -14,6 +14,7 @@ from cli.exit import ExitCode
 from cli.log import log, printable
 from cli.selection import (
     done_records,
+    existing_journal,
     first_numbers,
     gone_and_left_out,
     gone_names,
@@ -23,7 +24,6 @@ from cli.selection import (
     photos_folder,
     spell_as_recorded,
 )
-from cli.words import command
 from config import load_settings
 from engines.known import find_copies
 from errors import StopRunError
@@ -43,7 +43,7 @@ def print_stats(
 
     `default` is the mark of the default prompt.
     """
-    journal = _existing(path)
+    journal = existing_journal(path)
     records = journal.load()
     counted = tally(records.values())
     by_status = Counter(success=counted.done) + counted.failed
@@ -90,7 +90,7 @@ def print_stats(
 
 def print_comparison(paths: list[Path]) -> ExitCode:
     """Print the photos that all journals hold as a Markdown table, a column a journal."""
-    tables = [_existing(path).load() for path in paths]
+    tables = [existing_journal(path).load() for path in paths]
     common = sorted(set.intersection(*(set(table) for table in tables)))
     if not common:
         raise StopRunError("The journals have no photo in common: compare runs over the same photos folder.")
@@ -106,7 +106,7 @@ def print_comparison(paths: list[Path]) -> ExitCode:
 
 def rewrite(path: Path, *, drop_gone: bool = False, photos_dir: Path | None = None) -> ExitCode:
     """Compact the journal, without the records of photos that are gone if that is asked for, and print the result."""
-    journal = _existing(path)
+    journal = existing_journal(path)
     with journal.lock():
         gone = _gone(journal, photos_folder(photos_dir, load_settings())) if drop_gone else set()
         if gone:
@@ -153,16 +153,6 @@ def _empty_above(photos_dir: Path, folder: str) -> str | None:
         folder = os.path.dirname(folder)
         path = os.path.join(photos_dir, folder)
     return path if folder and not os.listdir(path) else None
-
-
-def _existing(path: Path) -> CaptionJournal:
-    if not path.exists():
-        raise StopRunError(
-            f"{path} does not exist: check its name, or make it with: {command('run', '--captions-jsonl', str(path))}"
-        )
-    if path.is_dir():
-        raise StopRunError(f"{path} is a folder: give the name of a journal in it.")
-    return CaptionJournal(path)
 
 
 def _last_run(journal: CaptionJournal) -> str:

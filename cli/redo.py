@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from journal import CaptionJournal, Entry
     from library.walk import Walk
 
-_AND = re.compile(r"\s+and\s+(?=prompt\s*\Z|prompt\s+and\s|model\s*=|path\s*=)", re.IGNORECASE)
+_AND = re.compile(r"\s+and\s+(?=(?:prompt|tags)\s*(?:\Z|\sand\s)|model\s*=|path\s*=)", re.IGNORECASE)
 """Between conditions, not within the name of a folder."""
-_CONDITION = re.compile(r"(?:(prompt)|(model|path)\s*=\s*(\S.*))\Z", re.IGNORECASE)
+_CONDITION = re.compile(r"(?:(prompt|tags)|(model|path)\s*=\s*(\S.*))\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,14 @@ class Redo:
     Attributes:
         text: as it was given.
         prompt: made with another prompt than today's. A caption that does not say its prompt counts as made with today's.
+        tags: it has no tags.
         models: globs for who made it.
         paths: patterns for where it is.
     """
 
     text: str
     prompt: bool
+    tags: bool
     models: tuple[str, ...]
     paths: tuple[Exclusion, ...]
 
@@ -57,6 +59,8 @@ class Redo:
         if entry["status"] != "success" or is_by_person(entry):
             return False
         if self.prompt and entry.get("prompt", prompt) == prompt:
+            return False
+        if self.tags and "tags" in entry:
             return False
         model = entry.get("model", "").casefold()
         return all(fnmatchcase(model, glob) for glob in self.models) and all(
@@ -71,22 +75,24 @@ def redo_of(text: str) -> Redo:
         found = [condition.groups() for condition in conditions if condition]
         if len(found) < len(conditions):
             raise ValueError
+        words = {word.lower() for word, _, _ in found if word}
         values = [(name.lower(), value.strip("\"' ")) for _, name, value in found if name]
         return Redo(
             " ".join(text.split()),
-            prompt=any(prompt for prompt, _, _ in found),
+            prompt="prompt" in words,
+            tags="tags" in words,
             models=tuple(value.casefold() for name, value in values if name == "model"),
             paths=tuple(Exclusion([value]) for name, value in values if name == "path"),
         )
     except ValueError:
         raise WrongUseError(
-            f"--redo {text!r} says nothing: give prompt, model=GLOB or path=GLOB, or several with and between them, as in "
+            f"--redo {text!r} says nothing: give prompt, tags, model=GLOB or path=GLOB, or several with and between them, as in "
             "'path=2019/* and model=openai/*'."
         ) from None
 
 
 class Redoing:
-    """One redo: the same expression for the same model and prompt.
+    """One redo: the same expression for the same model and prompt, with tags or without.
 
     Attributes:
         mark: what the records that it makes carry.
@@ -98,7 +104,8 @@ class Redoing:
         self.redo = redo
         self._prompt = prompt_mark(options.prompt)
         label = (options.backend and model_label(options.backend, options.model)) or options.backend
-        self.mark = sha256(f"{redo.text}\n{label}\n{self._prompt}".encode("utf-8", "replace")).hexdigest()[:8]
+        asked = f"{redo.text}\n{label}\n{self._prompt}" + "\ntags" * bool(options.tags)
+        self.mark = sha256(asked.encode("utf-8", "replace")).hexdigest()[:8]
         self.path = journal.with_name(f"{journal.stem}.redo-{self.mark}.jsonl")
         self.failed: set[str] = set()
         self.failures = 0

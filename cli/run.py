@@ -39,7 +39,7 @@ from engines.threads import caption_photos, local_decoders
 from engines.turns import Turns
 from errors import StopRunError
 from image_loader import MAX_SIDE
-from journal import MOCK, CaptionJournal, Status, Tally, prompt_mark, tally
+from journal import MOCK, CaptionJournal, Status, Tally, is_by_person, prompt_mark, tally
 from library.video import check_packages
 from library.walk import walk
 
@@ -270,10 +270,13 @@ def _say_what_is_done(
             "--redo prompt."
         )
     if tags and (
-        bare := sum(e["status"] == "success" and "tags" not in e for e in done_records(journal, found))
+        bare := sum(
+            e["status"] == "success" and "tags" not in e and not is_by_person(e)
+            for e in done_records(journal, found)
+        )
     ):
         log.info(
-            f"{count(bare, 'caption')} without tags will stay. To make them again with tags, add --force."
+            f"{count(bare, 'caption')} without tags will stay. To make them again with tags, add --redo tags."
         )
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from backends import BACKENDS
 from cli.log import log
+from cli.words import command
 from config import CONFIG_FILE, source
 from engines.known import is_moved
 from errors import StopRunError
-from journal import MOCK
+from journal import MOCK, CaptionJournal
 from library.placeholders import EMPTY, stand_in
 from library.walk import folded
 
@@ -23,8 +24,23 @@ if TYPE_CHECKING:
 
     from cli.doors import Shard
     from config import Settings
-    from journal import CaptionJournal, Entry
+    from journal import Entry
     from library.walk import Photo, Walk
+
+
+def existing_journal(path: Path) -> CaptionJournal:
+    """Return a journal that must be there.
+
+    Raises:
+        StopRunError: it is not.
+    """
+    if not path.exists():
+        raise StopRunError(
+            f"{path} does not exist: check its name, or make it with: {command('run', '--captions-jsonl', str(path))}"
+        )
+    if path.is_dir():
+        raise StopRunError(f"{path} is a folder: give the name of a journal in it.")
+    return CaptionJournal(path)
 
 
 def photos_folder(given: Path | None, settings: Settings) -> Path:

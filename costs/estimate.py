@@ -120,7 +120,7 @@ def estimate(backend: str, model: str, work: Work, pace: float | None) -> Estima
         input_cost, output_cost = (part * photos for part in one)
     return Estimate(
         backend=backend,
-        model=model or "the model that suits the hardware",
+        model=model or ("" if backend == "mock" else "the model that suits the hardware"),
         photos=photos,
         input_tokens=tokens,
         input_cost=input_cost,

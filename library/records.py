@@ -130,18 +130,19 @@ def entry_of(record: Fields, shared: dict[str, str]) -> Entry:
         entry["content"] = cast("str", content)
         if isinstance(copy_of := record.get("copy_of"), str):
             entry["copy_of"] = copy_of
-    tags = record.get("tags")
     # The same few words come up again and again.
-    words = (
-        [shared.setdefault(tag, tag) for tag in tags if isinstance(tag, str)]
-        if isinstance(tags, list)
-        else ()
-    )
-    if words and entry["caption"]:
-        entry["tags"] = tuple(words)
+    tags = tuple(shared.setdefault(tag, tag) for tag in tags_of(record))
+    if tags and entry["caption"]:
+        entry["tags"] = tags
     if record.get("by") == PERSON and status == "success":
         entry["by"] = PERSON
     return entry
+
+
+def tags_of(record: Fields) -> list[str]:
+    """Return the tags of a record, best first."""
+    tags = record.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
 def takes_over(new: Mapping[str, object], old: Mapping[str, object] | None) -> bool:

@@ -18,7 +18,7 @@ from report.groups.clustering import cluster
 from report.groups.neighbours import nearest_groups
 from report.naming.asked import NamesByModel
 from report.naming.inheritance import inherit
-from report.naming.names import Told, name_events_shortly, name_shortly
+from report.naming.names import Told, name_events_shortly, name_shortly, name_trips
 from report.naming.naming import count, counted, label_photos, name_groups
 from report.naming.short import said
 from report.naming.sight import Sight
@@ -348,6 +348,7 @@ def _timeline(
         events = name_events_shortly(
             name_events(cut(moments), moments, list(labels), labels, where), things, told
         )
+    trips = find_trips(events, moments, where)
     return Timeline(
         moments,
         events,
@@ -359,7 +360,7 @@ def _timeline(
             vectors.images,
             [picture.sharpness for picture in pictures],
         ).tolist(),
-        find_trips(events, moments, where),
+        name_trips(trips, events, told) if told else trips,
         where.towns,
     )
 

@@ -1,4 +1,4 @@
-"""Owns the search in captions and names: what a query is in SQL, and the photos that fit it, best first."""
+"""Owns the search in captions, tags and names: what a query is in SQL, and the photos that fit it, best first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def condition(terms: Sequence[Term], days: Span | None) -> Condition:
         if term.when:
             dated, numbers = _dated(term.when)
             parts.append(f"({dated} OR {said})")
-            values += [*numbers, _any_form(term) if term.when.is_word else _in_captions(_whole(term))]
+            values += [*numbers, _any_form(term) if term.when.is_word else _in_what_is_said(_whole(term))]
         elif term.is_quoted:
             parts.append(said)
             values.append(_any_form(term))
@@ -57,7 +57,7 @@ def _dated(when: When) -> tuple[str, list[int]]:
 
 
 def ranked(index: Index, terms: Sequence[Term], must: Condition, enough: int, most: int) -> list[int]:
-    """Return the photos that fit, best first: all words in the caption, all words, some words.
+    """Return the photos that fit, best first: all words in caption and tags, all words, some words.
 
     The next kind is looked for only as long as there are fewer than `enough`; at most `most` are returned.
     """
@@ -66,7 +66,7 @@ def ranked(index: Index, terms: Sequence[Term], must: Condition, enough: int, mo
         where = f" WHERE {must.sql}" if must.sql else ""
         query = f"SELECT id FROM photos{where} ORDER BY first IS NULL, first, path LIMIT ?"  # noqa: S608 - ours
         return [number for (number,) in index.database.execute(query, (*must.values, most))]
-    kinds = [_in_captions(_all(wanted, _whole)), _all(wanted, _any_form)]
+    kinds = [_in_what_is_said(_all(wanted, _whole)), _all(wanted, _any_form)]
     if len(wanted) > 1:
         kinds.append(" OR ".join(map(_any_form, wanted)))
     among = f" AND +rowid IN (SELECT id FROM photos WHERE {must.sql})" if must.sql else ""  # noqa: S608
@@ -83,8 +83,8 @@ def _all(terms: Iterable[Term], spell: Callable[[Term], str]) -> str:
     return " AND ".join(map(spell, terms))
 
 
-def _in_captions(expression: str) -> str:
-    return f"{{caption}} : ({expression})"
+def _in_what_is_said(expression: str) -> str:
+    return f"{{caption tags}} : ({expression})"
 
 
 def _whole(term: Term) -> str:

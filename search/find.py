@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from search.pictures import Pictures
     from search.query import Span, Term
 
-Column = Literal["caption", "path", "names"]
-COLUMNS: tuple[Column, ...] = ("caption", "path", "names")
+Column = Literal["caption", "tags", "path", "names"]
+COLUMNS: tuple[Column, ...] = ("caption", "tags", "path", "names")
 _DEPTH = 1000
 """Photos of each kind of search that are joined."""
 _FLAT = 60
@@ -83,11 +83,12 @@ def _why(photo: Shown, terms: Sequence[Term], near: float | None) -> Found:
     found = Found(photo, near=near)
     texts = {
         "caption": separated(photo.caption or ""),
+        "tags": separated(photo.tags),
         "path": separated(photo.path),
         "names": separated(photo.names),
     }
     for term in terms:
-        among = COLUMNS[:1] if term.when and not term.when.is_word else COLUMNS
+        among = COLUMNS[:2] if term.when and not term.when.is_word else COLUMNS
         where = next((column for column in among if _stands_in(term, f" {texts[column]} ")), None)
         if where:
             found.words.setdefault(where, []).append(term.text)

@@ -1,6 +1,6 @@
 """Owns the index of a journal's captions and of a report's table: a SQLite file, brought up to date by what is new. A cache.
 
-    photos     of each photo its caption, the names of its groups and events, the days it may have been taken on, the row of
+    photos     of each photo its caption and tags, the names of its groups and events, the days it may have been taken on, the row of
                its picture's vector
     words      FTS5 over the folded words of these, which `search/words.py` makes; it keeps no text
     pictures   the row of each path that has a vector (search/pictures.py), whether it is among the photos or not
@@ -20,7 +20,7 @@ from zlib import crc32
 
 from errors import StopRunError
 from library.disk import reason
-from library.records import is_by_person
+from library.records import is_by_person, tags_of
 from library.walk import extension
 from report.files.table import plain, read_rows
 from search.query import Span, span
@@ -32,25 +32,26 @@ if TYPE_CHECKING:
 
     from journal import CaptionJournal
 
-_FORMAT = "1"
+_FORMAT = "2"
 """Another number when the index holds other things: then it is made again."""
 _BATCH = 20_000
 """Records between two moments at which what is indexed is kept; a kill costs no more."""
 _NAMES = ("group_name", "event_name", "event_label", "trip_name", "trip_label", "place")
 """Columns of the report's table that name what a photo belongs to. A table has only those that its report knew."""
+_NOT_OF_EVENTS = tuple(name for name in _NAMES if not name.startswith("event"))
 _TAKEN = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
 _SCHEMA = """
 CREATE TABLE facts(name TEXT PRIMARY KEY, value);
-CREATE TABLE photos(id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, caption TEXT, names TEXT NOT NULL DEFAULT '',
+CREATE TABLE photos(id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, caption TEXT, tags TEXT NOT NULL DEFAULT '', names TEXT NOT NULL DEFAULT '',
                     first INTEGER, last INTEGER, listed INTEGER NOT NULL, by_person INTEGER NOT NULL, indexed INTEGER NOT NULL, checksum INTEGER NOT NULL, picture INTEGER);
 CREATE INDEX unindexed ON photos(id) WHERE indexed = 0;
 CREATE INDEX taken ON photos(first, last, picture);
 CREATE INDEX pictured ON photos(picture) WHERE picture IS NOT NULL;
 CREATE TABLE pictures(path TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
-CREATE VIRTUAL TABLE words USING fts5(caption, path, names, content='', tokenize='ascii');
-INSERT INTO words(words, rank) VALUES('rank', 'bm25(4.0, 2.0, 0.25)');
+CREATE VIRTUAL TABLE words USING fts5(caption, tags, path, names, content='', tokenize='ascii');
+INSERT INTO words(words, rank) VALUES('rank', 'bm25(4.0, 4.0, 2.0, 0.25)');
 """
-"""Captions count most, then names of files and folders, and far less what a photo belongs to: as on the page. The text is folded
+"""Captions and tags count most, then names of files and folders, and far less what a photo belongs to: as on the page. The text is folded
 already; to the tokenizer `ascii` all that is not ASCII is part of a word."""
 
 
@@ -59,6 +60,7 @@ class Shown(NamedTuple):
 
     path: str
     caption: str | None
+    tags: str
     names: str
     first: int | None
     last: int | None
@@ -71,6 +73,7 @@ class _Said(NamedTuple):
     """
 
     caption: str | None = None
+    tags: str = ""
     names: str = ""
     first: int | None = None
     last: int | None = None
@@ -130,7 +133,13 @@ class Index:
                 # Only what is finished can be found: the last record of a photo counts, and it may be an error.
                 caption = record["caption"] if record["status"] == "success" else None
                 by_person = int(is_by_person(record))
-                self._put(record["rel_path"], caption=caption and _storable(caption), by_person=by_person)
+                tags = _storable("\n".join(tags_of(record))) if caption else ""
+                self._put(
+                    record["rel_path"],
+                    caption=caption and _storable(caption),
+                    tags=tags,
+                    by_person=by_person,
+                )
                 if number % _BATCH == 0:
                     checksum = journal.file.checksum(end, journal.file.end, checksum)
                     end = journal.file.end
@@ -155,7 +164,9 @@ class Index:
             return
         listed = int(self.fact("listed") or 0) + 1
         for row in read_rows(path, "--report") if stamp else ():
-            names = "\n".join(dict.fromkeys(plain(name) for one in _NAMES if (name := row.get(one))))
+            # Below zero it says why the photo is in no event.
+            named = _NAMES if not (row.get("event_id") or "").startswith("-") else _NOT_OF_EVENTS
+            names = "\n".join(dict.fromkeys(plain(name) for one in named if (name := row.get(one))))
             first, last = _days(row) or (None, None)
             self._put(plain(row["rel_path"]), names=_storable(names), first=first, last=last, listed=listed)
         others = "SELECT path FROM photos WHERE listed NOT IN (0, ?)"
@@ -170,39 +181,42 @@ class Index:
         path = _storable(path)
         if path.startswith("/") or ".." in path.split("/"):  # outside the library
             return
-        columns = "caption, names, first, last, listed, by_person, id, indexed"
+        columns = "caption, tags, names, first, last, listed, by_person, id, indexed"
         found = run(f"SELECT {columns} FROM photos WHERE path = ?", (path,)).fetchone()  # noqa: S608 - ours
-        before = _Said(*found[:6]) if found else _Said()
+        before = _Said(*found[:7]) if found else _Said()
         now = before._replace(**said)  # type: ignore[arg-type]
         if now == before or now.by_person < before.by_person:
             return
         is_kept = now.caption is not None or now.listed
-        is_same = (now.caption, now.names) == (before.caption, before.names)
-        number, indexed = found[6:] if found else (None, 0)
+        is_same = now[:3] == before[:3]
+        number, indexed = found[7:] if found else (None, 0)
         if indexed and not (is_kept and is_same):
-            entry = (number, *_words(before.caption, path, before.names))
-            run("INSERT INTO words(words, rowid, caption, path, names) VALUES('delete', ?, ?, ?, ?)", entry)
+            entry = (number, *_words(path, *before[:3]))
+            run(
+                "INSERT INTO words(words, rowid, caption, tags, path, names) VALUES('delete', ?, ?, ?, ?, ?)",
+                entry,
+            )
             indexed = 0
-        values = (*now, indexed, _checksum(path, now.caption, now.names))
+        values = (*now, indexed, _checksum(path, *now[:3]))
         if not is_kept:
             run("DELETE FROM photos WHERE id = ?", (number,))
         elif found:
             run(
-                "UPDATE photos SET caption=?, names=?, first=?, last=?, listed=?, by_person=?, indexed=?, checksum=? WHERE id=?",
+                "UPDATE photos SET caption=?, tags=?, names=?, first=?, last=?, listed=?, by_person=?, indexed=?, checksum=? WHERE id=?",
                 (*values, number),
             )
         else:
             run(
-                "INSERT INTO photos(caption, names, first, last, listed, by_person, indexed, checksum, path, picture) "
-                "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT row FROM pictures WHERE path = ?))",
+                "INSERT INTO photos(caption, tags, names, first, last, listed, by_person, indexed, checksum, path, picture) "
+                "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT row FROM pictures WHERE path = ?))",
                 (*values, path, path),
             )
 
     def _index_words(self) -> None:
-        new = self.database.execute("SELECT id, caption, path, names FROM photos WHERE indexed = 0")
-        entries = ((number, *_words(caption, path, names)) for number, caption, path, names in new)
+        new = self.database.execute("SELECT id, path, caption, tags, names FROM photos WHERE indexed = 0")
+        entries = ((number, *_words(*said)) for number, *said in new)
         self.database.executemany(
-            "INSERT INTO words(rowid, caption, path, names) VALUES(?, ?, ?, ?)", entries
+            "INSERT INTO words(rowid, caption, tags, path, names) VALUES(?, ?, ?, ?, ?)", entries
         )
         self.database.execute("UPDATE photos SET indexed = 1 WHERE indexed = 0")
         self.database.commit()
@@ -223,10 +237,10 @@ class Index:
         found = []
         for number in numbers:
             *row, checksum = self.database.execute(
-                "SELECT path, caption, names, first, last, checksum FROM photos WHERE id = ?", (number,)
+                "SELECT path, caption, tags, names, first, last, checksum FROM photos WHERE id = ?", (number,)
             ).fetchone()
             one = Shown(*row)
-            if checksum != _checksum(one.path, one.caption, one.names):
+            if checksum != _checksum(one.path, one.caption, one.tags, one.names):
                 raise sqlite3.DatabaseError("a text is not what was written")
             found.append(one)
         return found
@@ -245,11 +259,11 @@ def _storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _words(caption: str | None, path: str, names: str) -> tuple[str, str, str]:
+def _words(path: str, caption: str | None, tags: str, names: str) -> tuple[str, str, str, str]:
     """Return what the index holds of a photo; of its path all but the extension."""
     kind = extension(path)
     named = path[: -len(kind) - 1] if kind else path
-    return separated(caption or ""), separated(named), _folded(names)
+    return separated(caption or ""), separated(tags), separated(named), _folded(names)
 
 
 @lru_cache(10_000)
@@ -258,8 +272,8 @@ def _folded(names: str) -> str:
     return separated(names)
 
 
-def _checksum(path: str, caption: str | None, names: str) -> int:
-    return crc32(f"{path}\0{caption}\0{names}".encode())
+def _checksum(path: str, caption: str | None, tags: str, names: str) -> int:
+    return crc32(f"{path}\0{caption}\0{tags}\0{names}".encode())
 
 
 def _days(row: Mapping[str, str]) -> Span | None:

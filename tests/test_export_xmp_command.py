@@ -289,5 +289,5 @@ def test_captions_of_another_folder(product: Product) -> None:
 
 
 def test_without_a_journal(product: Product) -> None:
-    assert "is no journal" in export(product, code=1)
+    assert "does not exist: check its name" in export(product, code=1)
     assert "nothing to undo" in undo(product, code=1)

@@ -106,6 +106,7 @@ def test_paths_captions_and_why(lake: Product) -> None:
         "rel_path": "2020/IMG_0003.jpg",
         "path": str(lake.photos / "2020/IMG_0003.jpg"),
         "caption": CAPTIONS["2020/IMG_0003.jpg"],
+        "tags": [],
         "taken": "2020-07-03",
         "belongs_to": ["Boats"],
         "words": {"names": ["boats"]},
@@ -127,7 +128,7 @@ def test_what_is_wrong_is_a_sentence(lake: Product, tmp_path: Path) -> None:
     assert "--since 'soon' is no date: give one like 2019" in said("lake", "--since", "soon", code=64)
     assert "run `" in said("--since", "2019", code=1), "without a report no date is known"
     assert "No report in" in said("lake", "--by", "image", code=1)
-    assert "none.jsonl is no journal: check --captions-jsonl." in said(
+    assert "none.jsonl does not exist: check its name, or make it with: " in said(
         "a", "--captions-jsonl", "none.jsonl", code=1
     )
     assert "is no folder: check --report." in said("a", "--report", "nowhere", code=1)

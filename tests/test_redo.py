@@ -93,7 +93,7 @@ def test_a_bad_expression_is_a_sentence_with_an_example(text: str) -> None:
     with pytest.raises(WrongUseError) as caught:
         redo_of(text)
     assert str(caught.value.message).startswith(
-        f"--redo {text!r} says nothing: give prompt, model=GLOB or path=GLOB"
+        f"--redo {text!r} says nothing: give prompt, tags, model=GLOB or path=GLOB"
     )
     assert "'path=2019/* and model=openai/*'" in caught.value.message
 

@@ -166,12 +166,12 @@ def test_every_file_has_a_row_with_a_place_where_it_has_one(tmp_path: Path) -> N
     assert lines[0] == (
         "rel_path,cluster_id,cluster_label,label,label_source,distance_to_centroid,nearest_cluster,x,y,"
         "taken_at,taken_from,event_id,event_label,burst_of,taken_precision,"
-        "event_name,group_name,trip_id,trip_label,tags"
+        "event_name,group_name,trip_id,trip_label,tags,place"
     )
     assert lines[1:] == [
-        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,,,,Dogs,,,",
-        "b.mov,,,,error,,,,,,,,,,,,,,,",
-        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,,,,,,,",
+        "a,7,a dog,a dog,caption,0.250000,7,-1.5000,2.0000,,,,,,,,Dogs,,,,",
+        "b.mov,,,,error,,,,,,,,,,,,,,,,",
+        f"c,-1,{UNCLUSTERED},cat,vocabulary,,9,0.0000,0.0000,,,,,,,,,,,,",
     ]
 
 
@@ -197,7 +197,7 @@ def test_every_file_has_its_time_its_event_and_its_burst() -> None:
         Timeline(moments, events, [1, 1, -1, -1], [trip]),
     )
     its = (1, "Rome, 12 July 2019")
-    assert [row[9:-1] for row in rows] == [
+    assert [row[9:-2] for row in rows] == [
         ("2019-07-12T12:00:00+02:00", "exif", 1, "12 July 2019", "b", "second", "Beach", "", *its),
         ("2019-07-12T12:00:00", "exif", 1, "12 July 2019", "b", "second", "Beach", "", *its),
         ("2019-07-12T12:00:00", "file", -1, UNDATED, "", "second", "", "", None, ""),

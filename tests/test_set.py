@@ -91,7 +91,7 @@ def test_what_cannot_be_set_is_a_sentence(done: Product, monkeypatch: pytest.Mon
     set_caption(done.journal, done.photos, str(done.photos / "c.bmp"), "words")  # a path from here
     assert done.records()["c.bmp"]["caption"] == "words"
     done.journal.unlink()
-    assert "is no journal" in refused(NAME)
+    assert "does not exist: check its name" in refused(NAME)
 
 
 @pytest.mark.parametrize(

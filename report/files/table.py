@@ -47,7 +47,7 @@ class Row(NamedTuple):
     the `folder`, or `file` for the file's own date. `event_id` is None where no file was opened; below 0 it says why the file is
     in no event (report/events.py). `burst_of` is the `rel_path` of the frame that stands for a burst of near-identical ones, also for that frame itself; empty
     outside of bursts. `event_name` and `group_name` are the short names. `trip_id` is None outside of trips. `tags` are the
-    keywords, with semicolons between.
+    keywords, with semicolons between; `place` is the town.
     """
 
     rel_path: str
@@ -70,6 +70,7 @@ class Row(NamedTuple):
     trip_id: int | None = None
     trip_label: str = ""
     tags: str = ""
+    place: str = ""
 
 
 COLUMNS = Row._fields
@@ -94,16 +95,19 @@ def make_rows(
     distances, xy = clusters.distances.tolist(), clusters.xy.tolist()
     table = []
     trips = {event: (trip.id, trip.title) for trip in timeline.trips for event in trip.events}
-    for (rel_path, label), cells in zip(labels.items(), _later_cells(list(labels), timeline), strict=True):
+    towns = timeline.towns or [None] * len(labels)
+    times = _later_cells(list(labels), timeline)
+    for (rel_path, label), cells, town in zip(labels.items(), times, towns, strict=True):
         row, trip = rows.get(rel_path), trips.get(cells[2] or 0, (None, ""))
+        last = (*trip, "; ".join(label.tags), town.line() if town else "")
         if row is None:
             bare = (rel_path, None, "", label.text, label.source, None, None, None, None)
-            table.append(Row._make((*bare, *cells, "", *trip, "; ".join(label.tags))))
+            table.append(Row._make((*bare, *cells, "", *last)))
             continue
         group, near, (x, y) = of[row], nearest[row], xy[row]
         named = (rel_path, ids[group], headings[group], label.text, label.source)
         place = (_known(distances[row]), ids[near] if near >= 0 else None, _known(x), _known(y))
-        table.append(Row._make((*named, *place, *cells, names[group], *trip, "; ".join(label.tags))))
+        table.append(Row._make((*named, *place, *cells, names[group], *last)))
     return table
 
 
@@ -157,6 +161,7 @@ def write_csv(report: Report, folder: Path) -> None:
                     row.trip_id,
                     guarded(row.trip_label),
                     guarded(row.tags),
+                    guarded(row.place),
                 )
             )
 

@@ -1,6 +1,6 @@
 """Owns names by a language model: what it is asked about sets of photos, which answers are taken, what stays. Sends nothing.
 
-A set is a group, a theme or an event. The model gets the captions nearest to its centre, what sets it apart, and what is called
+A set is a group, a theme, an event or a trip. The model gets the captions nearest to its centre, what sets it apart, and what is called
 alike, and answers for several sets at once. A name counts if it is short and its nouns stand in the captions. Sets with one
 name are asked about a second time. A name stays for as long as half of the captions that it was made of are still in the set.
 """

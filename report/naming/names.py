@@ -1,4 +1,4 @@
-"""Owns the names of a report's groups, themes and events: which short name each gets, from whatever there is to name it by.
+"""Owns the names of a report's groups, themes, events and trips: which short name each gets, from whatever there is to name it by.
 
 First comes what a person said, then, if one was asked, what a language model says (asked.py), then the name of the report
 before as long as it fits, then captions and what a model sees (short.py).
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from report.naming.asked import NamesByModel
     from report.naming.naming import Group
     from report.naming.short import Mentions
+    from report.time.trips import Trip
 
 
 _TERMS = 6
@@ -151,6 +152,20 @@ def name_events_shortly(
     return [
         replace(event, name="" if event.id < 0 else name) for event, name in zip(events, names, strict=True)
     ]
+
+
+def name_trips(trips: Sequence[Trip], events: Sequence[Event], told: Told) -> list[Trip]:
+    """Return the trips under the names of a language model. Not asked about are those with a town, which is the better name,
+    and those of one event, which has its name from the model already.
+    """
+    of = {event.id: event for event in events}
+    subjects = []
+    for trip in trips:
+        inside = [] if trip.has_town or len(trip.events) == 1 else [of[number] for number in trip.events]
+        captions = told.of([place for event in inside for place in event.members])
+        subjects.append(Subject(_spread(captions), inside=[event.name for event in inside if event.name]))
+    names = told.names.names("trip", subjects)
+    return [trip.named(name) if name else trip for trip, name in zip(trips, names, strict=True)]
 
 
 def _spread(captions: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ Where no place is known, days on end that stand out are a trip; the cut into eve
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from report.time.dates import date_span
@@ -36,8 +36,8 @@ _FEWEST_ANYWHERE = (30, 4)
 class Trip:
     """A trip: events on end away from home.
 
-    `id` counts from 1 in the order of time. `name` is where to, or what; it may be empty. `title` is that with the dates, `start`
-    and `end` are those of its events; `events` are their ids, in order.
+    `id` counts from 1 in the order of time. `name` is where to, which `has_town` says, or what; it may be empty. `title` is that
+    with the dates, `start` and `end` are those of its events; `events` are their ids, in order.
     """
 
     id: int
@@ -46,6 +46,11 @@ class Trip:
     start: datetime
     end: datetime
     events: tuple[int, ...]
+    has_town: bool = False
+
+    def named(self, name: str) -> Trip:
+        """Return the trip under this name."""
+        return replace(self, name=name, title=_title(name, self.start, self.end))
 
 
 def find_trips(events: Sequence[Event], moments: Sequence[Moment], where: Whereabouts) -> list[Trip]:
@@ -110,8 +115,13 @@ def _trip(
         if where.towns and (town := where.towns[place]):
             by_day[day_of(moments[place])][town] += 1
     largest = max(run, key=lambda event: len(event.members))
-    name = name_of(Counter(some.most_common(1)[0][0] for some in by_day.values())) or largest.name
+    town_name = name_of(Counter(some.most_common(1)[0][0] for some in by_day.values()))
+    name = town_name or largest.name
     start = min(event.start for event in run if event.start)
     end = max(event.end for event in run if event.end)
-    title = ", ".join(filter(None, (name, date_span(start, end))))
-    return Trip(number, name, title, start, end, tuple(event.id for event in run))
+    ids = tuple(event.id for event in run)
+    return Trip(number, name, _title(name, start, end), start, end, ids, has_town=bool(town_name))
+
+
+def _title(name: str, start: datetime, end: datetime) -> str:
+    return ", ".join(filter(None, (name, date_span(start, end))))
