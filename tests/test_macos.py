@@ -81,6 +81,7 @@ for name in ("open", "stat", "lstat", "listdir", "scandir", "readlink", "access"
 kernel = os.uname()
 os.uname = lambda: type(kernel)(("Darwin", kernel.nodename, "23.6.0", "Darwin", "arm64"))
 sysconfig.get_config_vars()  # from a file that is named after the real system
+import urllib.request  # there it needs a module that only a Mac has
 sys.platform = "darwin"
 """
 DISK = r"""

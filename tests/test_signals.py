@@ -63,7 +63,9 @@ def test_a_second_ctrl_c_ends_at_once(busy: Product) -> None:
     while not (line := process.stderr.readline()).startswith("Stopping"):
         assert line, "it ended"
     time.sleep(1.1)  # sooner than that a second one does not count
-    assert process.poll() is None
+    if process.poll() is not None:
+        assert "Go on with" in busy.finish(process)[1]
+        pytest.skip("The machine was so busy that the photos in flight had had their seconds before.")
     process.send_signal(signal.SIGINT)
     ended, said = busy.finish(process)
     assert ended == 130
