@@ -74,15 +74,15 @@ LimitOption = Annotated[int | None, typer.Option(min=1, help="Attempt at most th
 RetryOption = Annotated[
     str | None,
     typer.Option(
-        help="Try photos with these statuses again, such as error_api,error_model; replaced: whose file is another one now.",
+        help="Try photos with these statuses again, as error_api,error_model; replaced: those whose file is another one now.",
     ),
 ]
 RedoOption = Annotated[
     str | None,
     typer.Option(
         metavar="EXPRESSION",
-        help="Make captions again, as 'prompt' (made with another one), 'tags' (without any), 'model=openai/*', 'path=2019/*' "
-        "or several with 'and'. Not what a person wrote.",
+        help="Make captions again: 'prompt' (those made with another one), 'tags' (those without any), 'model=openai/*', "
+        "'path=2019/*'; several with 'and'. Not what a person wrote.",
     ),
 ]
 VideosOption = Annotated[bool, typer.Option("--videos", help="Caption videos too, by one still frame each.")]
@@ -94,14 +94,14 @@ BudgetOption = Annotated[
 ]
 TierOption = Annotated[
     Literal["flex"] | None,
-    typer.Option(help="flex: half the price, slower. openai and gemini have it; estimate shows both prices."),
+    typer.Option(help="flex: half the price, slower; for openai and gemini."),
 ]
 TagsOption = Annotated[
     Any,
     typer.Option(
         parser=vocabulary,
         metavar="[FILE]",
-        help="Ask for keywords too, in the same request; with FILE (one a line, `Animals > Dog`, or a Lightroom export) only for those.",
+        help="Ask for keywords too, in the same request; only for those in FILE (one a line, `Animals > Dog`, or a Lightroom export).",
     ),
 ]
 ShardOption = Annotated[
@@ -109,7 +109,7 @@ ShardOption = Annotated[
     typer.Option(
         parser=shard_of,
         metavar="PART/PARTS",
-        help="Only this part of the library, as in 2/8: for machines that share nothing.",
+        help="Only this part of the library, as 2/8: for machines that share nothing.",
     ),
 ]
 
@@ -150,7 +150,7 @@ def run_command(
     force: Annotated[bool, typer.Option("--force", help="Set the journal aside and start over.")] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Open every photo without captioning it, to find the broken ones."),
+        typer.Option("--dry-run", help="Open every photo and caption none, to find broken ones."),
     ] = False,
     restart_every: Annotated[
         int, typer.Option(min=0, help="Exit with code 2 after this many photos if more are left.")
@@ -161,8 +161,7 @@ def run_command(
         str | None,
         typer.Option(
             metavar="[ADDRESS]",
-            help="Work with Ray on many machines: the cluster at ADDRESS, as 10.0.0.5:6379, or auto; without ADDRESS a "
-            "Ray on this machine alone.",
+            help="Work on a Ray cluster: at ADDRESS, as 10.0.0.5:6379, or auto; without ADDRESS on this machine alone.",
         ),
     ] = None,
     engine: Annotated[str | None, typer.Option(hidden=True)] = None,
@@ -313,7 +312,7 @@ def compare(
 def compact(
     captions_jsonl: JournalOption = Path("captions.jsonl"),
     drop_gone: Annotated[
-        bool, typer.Option("--drop-gone", help="Leave out the photos that are no longer in the library.")
+        bool, typer.Option("--drop-gone", help="Leave out photos that are no longer in the library.")
     ] = False,
     photos_dir: PhotosOption = None,
 ) -> None:
@@ -339,7 +338,7 @@ def set_command(
             "--from",
             parser=home_expanded,
             metavar="CSV",
-            help="Many at once: a table with columns rel_path and caption, or an edited cluster_export.csv.",
+            help="Many at once, from columns rel_path and caption, or an edited cluster_export.csv.",
         ),
     ] = None,
 ) -> None:
@@ -363,14 +362,14 @@ def export_xmp(
     captions_jsonl: JournalOption = Path("captions.jsonl"),
     names: Annotated[
         Literal["full", "adobe"],
-        typer.Option(help="Name of the sidecar of IMG_1.HEIC: full, IMG_1.HEIC.xmp; adobe, IMG_1.xmp."),
+        typer.Option(help="The sidecar of IMG_1.HEIC: full, IMG_1.HEIC.xmp; adobe, IMG_1.xmp."),
     ] = "full",
     into: Annotated[
         Path | None,
         typer.Option(
             parser=home_expanded,
             metavar="DIR",
-            help="Write the sidecars there, in the library's folders, not beside the photos.",
+            help="Write the sidecars there, in the same folders.",
         ),
     ] = None,
     groups: Annotated[
@@ -384,7 +383,7 @@ def export_xmp(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     undo: Annotated[
         bool,
-        typer.Option("--undo", help="Take out of all sidecars what was put into them from this journal."),
+        typer.Option("--undo", help="Take out of all sidecars what this journal put in."),
     ] = False,
 ) -> None:
     """Write the captions into XMP sidecars, where photo programs read them. What others wrote there stays."""

@@ -10,17 +10,15 @@ import os
 import threading
 from array import array
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from errors import StopRunError
-from library.disk import reason, sync_folder, write_problem
+from library.disk import reason, write_problem
 from library.json_lines import OtherLines
-from library.line_file import LineFile
+from library.line_file import LineFile, now
 from library.records import (
     MOCK,
     PERSON,
@@ -66,6 +64,7 @@ class CaptionJournal:
     """The captions of one photo library, as an append-only file of JSON lines.
 
     Attributes:
+        file: its lines, whatever they say.
         records: the last record of every photo that counts as done, by rel_path, oldest first.
         redo: rel_paths whose record is to be made again, oldest record first.
         kept: those of `redo` whose caption stays until there is a new one: no error takes its place.
@@ -73,7 +72,6 @@ class CaptionJournal:
         malformed: numbers (from 1) of the lines that `load` could not read.
         repeated: good lines in whose place another line of the same photo counts.
         newest: the newest `at`, or None.
-        end: after `news`, the byte after the last whole line.
         stamps: the times of each model's records, in whole seconds since 1970; filled only by `load(with_stamps=True)`.
         times: the `at` of each photo's last record; filled only by `load(with_times=True)`.
     """
@@ -90,13 +88,12 @@ class CaptionJournal:
         self.malformed: list[int] = []
         self.repeated = 0
         self.newest: str | None = None
-        self.end = 0
         self.stamps: dict[str, array[int]] = {}
         self.times: dict[str, str] = {}
         self._blank = 0
         # The records in the file that do not count.
         self._not_counted: dict[str, Entry] = {}
-        self._file = LineFile(self.path)
+        self.file = LineFile(self.path)
         self._locked = False
         self._mutex = threading.Lock()
 
@@ -107,18 +104,12 @@ class CaptionJournal:
         Raises:
             StopRunError: another run holds it, or its folder cannot be written.
         """
-        lock = FileLock(f"{self.path}.lock", timeout=0, fallback_to_soft=False)
         try:
             if self.path.is_dir():
                 raise StopRunError(
                     f"{self.path} is a folder: give --captions-jsonl the name of a file in it."
                 )
-            # Check the right to write now, not after the first caption.
-            if self.path.exists():
-                os.close(os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
-            # The lock would make a missing folder, and a mistyped name would go unnoticed.
-            os.stat(self.path.parent)
-            lock.acquire()
+            held = self.file.hold()
         except Timeout:
             raise StopRunError(
                 f"Another run is writing {self.path}: wait until it has ended, or give --captions-jsonl another file."
@@ -131,7 +122,7 @@ class CaptionJournal:
         finally:
             self._locked = False
             self.close()
-            lock.release()
+            held.release()
 
     def load(
         self,
@@ -145,11 +136,10 @@ class CaptionJournal:
     ) -> dict[str, Entry]:
         """Read the file; return the last record of every photo that counts as done, by rel_path.
 
-        Only a person's record takes the place of a person's.
-        Photos whose last record has one of `retry_statuses` are left out, and `redo` lists them. With `redo_mock`, photos
-        whose last record the mock made are left out too, and with `redo_videos` those whose last record says only that they are
-        videos. Malformed lines are skipped; `malformed` has their numbers. A
-        missing file is an empty journal. New records in the place of those in `kept` get the `redo_mark`.
+        Only a person's record takes the place of a person's. Photos whose last record has one of `retry_statuses` are left
+        out, and `redo` lists them. With `redo_mock`, photos whose last record the mock made are left out too, and with
+        `redo_videos` those whose last record says only that they are videos. Malformed lines are skipped; `malformed` has
+        their numbers. A missing file is an empty journal. New records in the place of those in `kept` get the `redo_mark`.
 
         Raises:
             StopRunError: the file cannot be read, or it is not a journal.
@@ -184,27 +174,17 @@ class CaptionJournal:
         return records
 
     def news(self, start: int = 0) -> Iterator[Fields]:
-        """Yield the good records after the byte `start`, the end of a line, oldest first; `end` moves along.
+        """Yield the good records after the byte `start`, the end of a line, oldest first; `file.end` moves along.
 
         Raises:
             StopRunError: as `load`.
         """
         self._forget()
-        yield from self._read(self._lines_after(start), is_known=start > 0)
-
-    def _lines_after(self, start: int) -> Iterator[bytes]:
-        self.end = start
-        for line in self._file.lines(start):
-            self.end += len(line) if line.endswith(b"\n") else 0
-            yield line
-
-    def checksum(self, start: int, end: int, before: int = 0) -> int:
-        """Return the CRC-32 of these bytes of the file, and of those whose CRC-32 is `before`."""
-        return self._file.checksum(start, end, before)
+        yield from self._read(self.file.lines_after(start), is_known=start > 0)
 
     def time_of(self, rel_path: str) -> int | None:
         """Return when the photo's last record was made, in whole seconds since 1970; None if that is not known."""
-        return _seconds(self.times.get(rel_path))
+        return seconds_of(self.times.get(rel_path))
 
     def is_done(self, rel_path: str) -> bool:
         """Tell whether the photo has a record that counts."""
@@ -279,9 +259,9 @@ class CaptionJournal:
         """
         if not records:
             return
-        now = _now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        at = now().strftime("%Y-%m-%dT%H:%M:%SZ")
         for record in records:
-            record.at = record.at or now
+            record.at = record.at or at
         with self._mutex:
             records = [record for record in records if self._may_be_written(record)]
             if not records:
@@ -289,7 +269,7 @@ class CaptionJournal:
             for record in records:
                 if record.rel_path in self.kept:
                     record.redo = self._redo_mark
-            self._file.append(b"".join(record.line() for record in records))
+            self.file.append(b"".join(record.line() for record in records))
             for record in records:
                 rel_path = record.rel_path
                 self.repeated += self.is_known(rel_path)
@@ -313,19 +293,11 @@ class CaptionJournal:
             return None
         people = {name for name, entry in self.records.items() if is_by_person(entry)}
         if people:
-            backup = self._backup_path()
-            self._file.rewrite(
-                {line for name, line in self._last_lines()[1].items() if name in people}, backup
-            )
-            self.forget_machines()
-            return backup
-        backup = self._backup_path()
-        try:
-            self.path.rename(backup)
-            sync_folder(self.path.parent)
-        except OSError as error:
-            raise StopRunError(write_problem(self.path, error)) from None
-        self._forget()
+            last = self._last_lines()[1]
+            backup = self.file.rewrite({line for name, line in last.items() if name in people})
+        else:
+            backup = self.file.set_aside()
+        self.forget_machines()
         return backup
 
     def clear(self) -> None:
@@ -349,13 +321,11 @@ class CaptionJournal:
         """
         self.close()  # otherwise a later write would go to the backup
         self.load()
-        leaves_out = any(name in without for name in self.records)
-        if not self.malformed and not self.repeated and not self._blank and not leaves_out:
+        if not (self.malformed or self.repeated or self._blank or any(n in without for n in self.records)):
             return None
         count, last = self._last_lines()
         keep = {number for name, number in last.items() if name not in without}
-        backup = self._backup_path()
-        self._file.rewrite(keep, backup)
+        backup = self.file.rewrite(keep)
         return count, len(keep), backup
 
     def _last_lines(self) -> tuple[int, dict[str, int]]:
@@ -363,7 +333,7 @@ class CaptionJournal:
         last: dict[str, int] = {}
         people = set()
         count = 0
-        for number, line in enumerate(self._file.lines()):
+        for number, line in enumerate(self.file.lines()):
             count += 1
             record = parse_line(line)
             if record is not None and (is_by_person(record) or record["rel_path"] not in people):
@@ -374,14 +344,13 @@ class CaptionJournal:
 
     def close(self) -> None:
         """Close the file; a later write opens it again."""
-        self._file.close()
+        self.file.close()
 
     def _forget(self) -> None:
         self.records, self.redo, self._not_counted = {}, {}, {}
         self.kept, self.remade = set(), set()
-        self.malformed, self.repeated, self.newest = [], 0, None
+        self.malformed, self.repeated, self._blank, self.newest = [], 0, 0, None
         self.stamps, self.times = {}, {}
-        self._blank = 0
 
     def _leave_out(self, retry_statuses: Collection[str], *, redo_mock: bool, redo_videos: bool) -> None:
         """Take the records that do not count out of `records`."""
@@ -403,7 +372,7 @@ class CaptionJournal:
         beyond_ascii = is_known
         others = OtherLines()
         try:
-            for number, line in enumerate(self._file.lines() if lines is None else lines, 1):
+            for number, line in enumerate(self.file.lines() if lines is None else lines, 1):
                 record = parse_line(line)
                 if record is not None:
                     good += 1
@@ -428,22 +397,3 @@ class CaptionJournal:
         if record.status != "success" and record.rel_path in self.kept:
             return False
         return takes_over(record.__dict__, self.entry(record.rel_path))
-
-    def _backup_path(self) -> Path:
-        stamp = _now().strftime("%Y%m%dT%H%M%SZ")
-        backup = self.path.with_name(f"{self.path.name}.{stamp}.bak")
-        number = 1
-        while backup.exists():
-            number += 1
-            backup = self.path.with_name(f"{self.path.name}.{stamp}-{number}.bak")
-        return backup
-
-
-@cache
-def _seconds(at: str | None) -> int | None:
-    """Many records are made in the same second."""
-    return seconds_of(at)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import typer.main
@@ -12,13 +13,14 @@ from cluster_report import app as report
 
 HEAD = """# Commands and flags
 
-Made from the commands by `uv run python -m docs.make_cli > docs/cli.md`; `--help` after a command shows the same.
-Flags without a command mean `run`. Exit codes: [exit-codes.md](exit-codes.md)."""
+Made by `uv run python -m docs.make_cli > docs/cli.md`; `--help` after a command shows the same. Flags without a command mean `run`.
+Exit codes: [exit-codes.md](exit-codes.md)."""
 PLAIN = {"<str>": "TEXT", "<int range>": "N", "<float range>": "N", " <list[Path]>": "", " <list[str]>": ""}
+RANGE = re.compile(r"; x>=\d(?=\])| \[x>=\d\]")
 
 
 def flags(command: Any) -> dict[str, str]:
-    """Return what `--help` says of each flag; what it hides is left out."""
+    """Return what `--help` says of each flag, but for the least number; what it hides is left out."""
     context = command.make_context(command.name, [], resilient_parsing=True)
     found = {}
     for parameter in command.params:
@@ -26,7 +28,7 @@ def flags(command: Any) -> dict[str, str]:
             flag, words = (" ".join(text.split()) for text in record)
             for ugly, plain in PLAIN.items():
                 flag = flag.replace(ugly, plain)
-            found[flag.replace("|", r"\|")] = words.replace("|", r"\|")
+            found[flag] = RANGE.sub("", words).replace("*", r"\*")
     return found
 
 
@@ -36,9 +38,9 @@ def section(title: str, command: Any, known: dict[str, str]) -> list[str]:
     same = [f"`{flag.split()[0]}`" for flag, words in own.items() if known.get(flag) == words]
     lines = ["", f"## {title}", "", command.help, ""]
     if len(same) > 1:
-        lines += [f"As `run` has them: {', '.join(same)}.", ""]
+        lines += [f"As in `run`: {', '.join(same)}.", ""]
         own = {flag: words for flag, words in own.items() if known.get(flag) != words}
-    return [*lines, "| | |", "|---|---|", *(f"| `{flag}` | {words} |" for flag, words in own.items())]
+    return [*lines, *(f"- `{flag}`: {words}" for flag, words in own.items())]
 
 
 def page() -> str:

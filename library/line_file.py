@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zlib import crc32
+
+from filelock import FileLock
 
 from errors import StopRunError
 from library.disk import reason, second_name, sync, sync_folder, write_problem
@@ -21,7 +24,24 @@ class LineFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.end = 0
         self._fd: int | None = None
+
+    def hold(self) -> FileLock:
+        """Return a lock on the file, held until it is released or the process dies.
+
+        Raises:
+            Timeout: another process holds it.
+            OSError: the file or its folder cannot be written.
+        """
+        # Check the right to write now, not after the first caption.
+        if self.path.exists():
+            os.close(os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
+        # The lock would make a missing folder, and a mistyped name would go unnoticed.
+        os.stat(self.path.parent)
+        lock = FileLock(f"{self.path}.lock", timeout=0, fallback_to_soft=False)
+        lock.acquire()
+        return lock
 
     def lines(self, start: int = 0) -> Iterator[bytes]:
         """Yield the lines after the byte `start` with their ends; none where there is no file."""
@@ -31,6 +51,13 @@ class LineFile:
                 yield from file
         except FileNotFoundError:
             return
+
+    def lines_after(self, start: int) -> Iterator[bytes]:
+        """Yield the lines after the byte `start`; `end` is the byte after the last whole one of them."""
+        self.end = start
+        for line in self.lines(start):
+            self.end += len(line) if line.endswith(b"\n") else 0
+            yield line
 
     def checksum(self, start: int, end: int, before: int = 0) -> int:
         """Return the CRC-32 of these bytes, and of those whose CRC-32 is `before`."""
@@ -64,14 +91,14 @@ class LineFile:
             self.close()
             raise StopRunError(write_problem(self.path, error)) from None
 
-    def rewrite(self, keep: Container[int], backup: Path) -> None:
-        """Replace the file by one with only these of its lines, counted from 0, as they are; the old one becomes `backup`.
+    def rewrite(self, keep: Container[int]) -> Path:
+        """Replace the file by one with only these of its lines, counted from 0, as they are; return the old one's new name.
 
         Raises:
             StopRunError: it could not be written, and the file is as it was; or the folder could not be synced, and both
                 files are there.
         """
-        new = self.path.with_name(self.path.name + ".compact.tmp")
+        new, backup = self.path.with_name(self.path.name + ".compact.tmp"), self._backup_path()
         try:
             with new.open("wb") as file:
                 for number, line in enumerate(self.lines()):
@@ -95,6 +122,21 @@ class LineFile:
                 f"{self.path} is written again, but a power cut could undo that ({reason(error)}): keep {backup.name} until "
                 "you have checked the disk."
             ) from None
+        return backup
+
+    def set_aside(self) -> Path:
+        """Let a backup take the file's name away; return it.
+
+        Raises:
+            StopRunError: it could not be done.
+        """
+        backup = self._backup_path()
+        try:
+            self.path.rename(backup)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise StopRunError(write_problem(self.path, error)) from None
+        return backup
 
     def close(self) -> None:
         """Close the file; a later `append` opens it again."""
@@ -110,3 +152,17 @@ class LineFile:
             descriptor = os.open(self.path, flags | os.O_CREAT, 0o666)
             sync_folder(self.path.parent)
             return descriptor
+
+    def _backup_path(self) -> Path:
+        stamp = now().strftime("%Y%m%dT%H%M%SZ")
+        backup = self.path.with_name(f"{self.path.name}.{stamp}.bak")
+        number = 1
+        while backup.exists():
+            number += 1
+            backup = self.path.with_name(f"{self.path.name}.{stamp}-{number}.bak")
+        return backup
+
+
+def now() -> datetime:
+    """Return the time, in UTC: of records, and in the names of backups."""
+    return datetime.now(UTC)

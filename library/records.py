@@ -11,6 +11,7 @@ from codecs import BOM_UTF8
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
@@ -154,6 +155,7 @@ def is_by_person(record: Mapping[str, object]) -> bool:
     return record.get("by") == PERSON and record["status"] == "success"
 
 
+@lru_cache(4096)  # many records are made in the same second
 def seconds_of(at: str | None) -> int | None:
     """Return a record's time in whole seconds since 1970; None if it is not readable."""
     try:

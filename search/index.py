@@ -127,7 +127,7 @@ class Index:
             if self.fact("stamp") == stamp:
                 return
             end, checksum = int(self.fact("end") or 0), int(self.fact("checksum") or 0)
-            if status.st_size < end or journal.checksum(0, end) != checksum:
+            if status.st_size < end or journal.file.checksum(0, end) != checksum:
                 raise sqlite3.DatabaseError("of another journal, which this one has replaced")
             for number, record in enumerate(journal.news(end), 1):
                 # Only what is finished can be found: the last record of a photo counts, and it may be an error.
@@ -141,16 +141,16 @@ class Index:
                     by_person=by_person,
                 )
                 if number % _BATCH == 0:
-                    checksum = journal.checksum(end, journal.end, checksum)
-                    end = journal.end
+                    checksum = journal.file.checksum(end, journal.file.end, checksum)
+                    end = journal.file.end
                     self.set_facts({"end": end, "checksum": checksum})
                     self.database.commit()
-            checksum = journal.checksum(end, journal.end, checksum)
+            checksum = journal.file.checksum(end, journal.file.end, checksum)
         except OSError as error:
             raise StopRunError(
                 f"{journal.path} cannot be read ({reason(error)}): check the disk and the file's permissions."
             ) from None
-        self.set_facts({"end": journal.end, "checksum": checksum, "stamp": stamp})
+        self.set_facts({"end": journal.file.end, "checksum": checksum, "stamp": stamp})
         self.database.commit()
 
     def _read_table(self, path: Path) -> None:

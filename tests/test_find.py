@@ -29,7 +29,7 @@ from search.kept import with_index
 from search.query import Span
 from tests.conftest import PATIENCE, ROOT, Product, draw, wait_for
 from tests.helpers.pages import Watched, browser, needs_chromium, watched
-from tests.test_find_words import write_table
+from tests.helpers.searched import write_table
 
 __all__ = ["browser", "watched"]  # fixtures
 

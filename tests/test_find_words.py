@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journal import CaptionJournal
-from report.files.table import COLUMNS, guarded
 from search.find import Asked, Found, find, joined, text_for_pictures
 from search.index import Index
 from search.query import Span, span_of, terms_of
 from search.words import forms, separated, variants, words_in
 from tests.conftest import ROOT
-from tests.test_page_search import NAMES, PHOTOS, QUERIES
+from tests.helpers.searched import NAMES, PHOTOS, QUERIES, write_table
 
 MORE = {  # what the page shows as a group or an event, or not at all
     "vintage": [0],
@@ -28,15 +25,6 @@ MORE = {  # what the page shows as a group or an event, or not at all
     "asleep 2021": [6],
     "dog 2021": [5, 6],
 }
-
-
-def write_table(path: Path, rows: list[dict[str, object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        for row in rows:
-            cells = {name: guarded(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
-            writer.writerow({"cluster_id": 0, "cluster_label": "x"} | cells)
 
 
 @pytest.fixture(scope="module")

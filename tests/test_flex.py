@@ -260,6 +260,7 @@ def test_a_model_without_the_tier_stops_the_run_and_loses_nothing(
     assert len(provider.requests) == 4 + OK - 3
 
 
+@pytest.mark.slow
 def test_a_server_that_serves_only_the_full_price_is_left(product: Product, openai: Provider) -> None:
     openai.script = lambda number, _: served(openai, "default")
     said = run(product, openai, "--tier", "flex", "--max-workers", "2", code=1)
@@ -270,6 +271,7 @@ def test_a_server_that_serves_only_the_full_price_is_left(product: Product, open
     assert re.search(rf"{re.escape(paid)} at the list prices", said)
 
 
+@pytest.mark.slow
 def test_now_and_then_another_tier_counts_at_its_own_price(product: Product, openai: Provider) -> None:
     openai.script = lambda number, _: served(openai, "default" if number in {4, 5} else "flex")
     said = run(product, openai, "--tier", "flex", "--max-workers", "1")
@@ -305,6 +307,7 @@ def test_a_budget_is_spent_at_the_tiers_price(
     assert "has no room for another photo" in str(outcomes[-1].stop)
 
 
+@pytest.mark.slow
 def test_killed_and_gone_on(product: Product, openai: Provider) -> None:
     """With sheds and slow answers: every photo has one record, and only what was in flight is asked about again."""
     workers = 2

@@ -88,7 +88,7 @@ def test_any_text_comes_back(rel_path: str, caption: str, error: str, status: St
 def test_a_line_holds_the_documented_fields_and_no_others(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_module, "_now", lambda: datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC))
+    monkeypatch.setattr(journal_module, "now", lambda: datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC))
     with opened(path) as journal:
         journal.write("é.jpg", "a cat", "success", model="openai/gpt-4o-mini")
         journal.write("b.mov", None, "error_corrupt", error="video")

@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import journal as journal_module
 from backends.base import StopRunError
 from journal import CaptionJournal
 from tests.helpers.journals import (
@@ -160,7 +159,7 @@ def test_a_journal_may_be_a_link_to_another_disk(tmp_path: Path) -> None:
 
 
 def test_set_aside_begins_anew_and_keeps_every_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "_now", lambda: datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC))
+    monkeypatch.setattr("library.line_file.now", lambda: datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC))
     with opened(path) as journal:
         assert journal.set_aside() is None
         backups = []

@@ -83,6 +83,7 @@ def test_without_the_flag_nothing_changes(product: Product, provider: Provider) 
     assert not any("tags" in line for line in product.lines())
 
 
+@pytest.mark.slow
 def test_a_server_that_knows_no_schema_is_asked_in_words_alone(product: Product, openai: Provider) -> None:
     def script(number: int, request: Request) -> Reply:
         if "response_format" in request.body:
@@ -149,6 +150,7 @@ def test_tags_go_with_the_caption_of_a_copy(product: Product, openai: Provider) 
     assert records["copy.bmp"]["tags"] == records["cover.bmp"]["tags"] == ["dog", "lawn", "grass"]
 
 
+@pytest.mark.slow
 def test_a_caption_without_tags_is_not_carried_over_where_tags_are_asked_for(
     product: Product, openai: Provider
 ) -> None:
@@ -220,6 +222,7 @@ def test_tags_name_a_group_that_its_captions_do_not() -> None:
     assert with_tags[0].text == "Dogs"
 
 
+@pytest.mark.slow
 def test_the_report_has_them(product: Product, tmp_path: Path) -> None:
     product.run("--tags")
     out = tmp_path / "report"
