@@ -11,8 +11,8 @@ from report.naming.names import Told, name_trips
 from report.time.trips import Trip
 from tests.conftest import Product, draw
 from tests.helpers.provider import Provider
+from tests.helpers.searched import write_table
 from tests.test_find import shown
-from tests.test_find_words import write_table
 from tests.test_name_with import CAKES, DOGS, Answers
 from tests.test_tags_run import run
 
