@@ -81,8 +81,8 @@ RedoOption = Annotated[
     str | None,
     typer.Option(
         metavar="EXPRESSION",
-        help="Make captions again: 'prompt' (those made with another one), 'tags' (those without any), 'model=openai/*', "
-        "'path=2019/*'; several with 'and'. Not what a person wrote.",
+        help="Make captions again: 'prompt' (those made with another one), 'tags' (those without), 'model=openai/*', 'path=2019/*'; "
+        "several with 'and'. Not what a person wrote.",
     ),
 ]
 VideosOption = Annotated[bool, typer.Option("--videos", help="Caption videos too, by one still frame each.")]

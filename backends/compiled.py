@@ -39,7 +39,9 @@ def compile_vision(model: Any, inputs: Mapping[str, torch.Tensor], photos: int) 
     tower: Any = getattr(getattr(model, "model", None), "visual", None)
     if photos < WORTH or getattr(getattr(tower, "config", None), "_attn_implementation", "") != PACKED:
         return  # of a loop over photos a compiler makes code for that number alone
-    blocks = tower.blocks
+    blocks = getattr(tower, "blocks", None)
+    if blocks is None or getattr(model, "is_loaded_in_8bit", False):
+        return  # with int8 each photo is computed in parts of other sizes, and each would be compiled
     folder = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(HF_HOME) / "torch-compiled"))
     _log.info(f"Compiling a part of the model: a minute the first time, kept in {folder}.")
     torch.compiler.set_stance("default")

@@ -79,6 +79,8 @@ class LocalHFBackend(CaptionBackend):
         transformers.logging.set_verbosity_error()  # its advice is for programmers
         if not sys.stderr.isatty():
             transformers.logging.disable_progress_bar()
+        # On an H100 torch prefers cuDNN for attention, which plans for up to a second at every new shape: each token is one.
+        torch.backends.cuda.enable_cudnn_sdp(False)
         self._torch = torch
         self._thread = OneThread()
         self._most_tokens = MAX_NEW_TOKENS * (2 if tags else 1)

@@ -9,8 +9,10 @@ numbers that mean nothing.
 from __future__ import annotations
 
 import gc
+import logging
+import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager
 from functools import partial
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +23,7 @@ from local_models import Backend, write, write_clip
 from make_photos import make_library
 
 from backends.attention import NEAR, PACKED, distance, use_own, use_packed, vision_outputs
+from errors import in_one_line
 from image_loader import load_image
 from library.walk import walk
 from report.vectors import clip
@@ -28,7 +31,7 @@ from report.vectors.cache import EmbeddingCache
 from report.vectors.embed import embed_photos
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from local_models import Took
@@ -38,6 +41,8 @@ _OLD_BATCH = 32
 """The largest of version 0.1.0."""
 _SMALL = 7.4e9
 """What a card of 8 GB has free."""
+_OLD = "as version 0.1.0 did"
+_PRODUCT = "the product, over files"
 _CARD = torch.cuda.is_available()
 
 
@@ -51,26 +56,59 @@ class Way(NamedTuple):
 
 
 def measure(model: str, root: Path, product: Callable[[Backend, Path], Took], *, quick: bool) -> None:
-    """Print the tables for a model: with all of the card, with 8 GB of it, and CLIP."""
+    """Print the tables for a model: with all of the card, with 8 GB of it, and CLIP. What fails says why, and the rest goes on.
+
+    Raises:
+        SystemExit: something failed.
+    """
     begin = time.perf_counter()
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.getLogger("captioner.local").setLevel(logging.INFO)  # it says why it takes a slower way
     if _CARD:
         torch.cuda.set_device(0)
     card = torch.cuda.get_device_name() if _CARD else "the processor"
     print(f"{model} on {card}, torch {torch.__version__}")
     files = write(model, root / "model")
-    paths = make_library(root / "library", 12 if quick else 640, folders=4)
+    paths = make_library(root / "library", 12 if quick else 640, folders=2 if quick else 8)
+    fewer = root / "library" / "000"
     images = [load_image(path) for path in paths[:4]]
     print(f"written in {time.perf_counter() - begin:.0f} s")
-    captions(files, images, root / "library", product, held=0)
-    held_to = torch.cuda.get_device_properties(0).total_memory if _CARD else _SMALL
-    if _CARD:
-        torch.cuda.set_per_process_memory_fraction(min(1.0, _SMALL / held_to))
-    fewer = make_library(root / "fewer", 6 if quick else 96, folders=4)
-    captions(files, images, root / "fewer", product, held=_SMALL)
-    if _CARD:
-        torch.cuda.set_per_process_memory_fraction(1.0)
-    vectors(root, fewer, tiny=quick)
+    failed: list[str] = []
+    with _tried("all of the card", failed):
+        captions(files, images, root / "library", product, failed, held=0)
+    _let_go()
+    total = torch.cuda.get_device_properties(0).total_memory if _CARD else 4 * _SMALL
+    if total > 2 * _SMALL:  # else that is what was measured
+        if _CARD:
+            torch.cuda.set_per_process_memory_fraction(_SMALL / total)
+        with _tried(f"held to {_SMALL / 1e9:.1f} GB", failed):
+            captions(files, images, fewer, product, failed, held=_SMALL)
+        _let_go()
+        if _CARD:
+            torch.cuda.set_per_process_memory_fraction(1.0)
+    with _tried("CLIP", failed):
+        vectors(root, fewer, images, tiny=quick)
     print(f"all of it: {time.perf_counter() - begin:.0f} s")
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+@contextmanager
+def _tried(name: str, failed: list[str]) -> Iterator[None]:
+    """Say why a step fails, and go on."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - time on a card is short: one run shows all that fails
+        print(f"{name:<34} failed: {in_one_line(error)}", flush=True)
+        failed.append(name)
+
+
+def _let_go() -> None:
+    """Free what is on the card of a model that nobody holds any more: what was compiled of it too."""
+    torch.compiler.reset()
+    gc.collect()
+    if _CARD:
+        torch.cuda.empty_cache()
 
 
 def captions(
@@ -78,56 +116,61 @@ def captions(
     images: list[Image.Image],
     library: Path,
     product: Callable[[Backend, Path], Took],
+    failed: list[str],
     *,
     held: float,
 ) -> None:
-    """Print a table: what each step brings, one after the other; the last row is the product over files."""
+    """Print a table: what each step brings, one after the other; the last row is the product over files.
+
+    With memory held back it leaves out the steps between 0.1.0's way and the last one: there are five minutes for all.
+    """
     backend = Backend(files, held)
     packed = _CARD and _tower(backend).config._attn_implementation == PACKED  # noqa: SLF001
     on_card = backend._inputs.on_card  # noqa: SLF001
-    _agree(backend, images)
-    old = _old_batch(backend, images) if _CARD else backend.batch_size
     can_pack = packed or not _CARD
+    old = min(_OLD_BATCH, backend.batch_size)
+    with _tried("outputs agree", failed):
+        _agree(backend, images, can_pack=can_pack)
+    with _tried("0.1.0's batch", failed):
+        old = _old_batch(backend, images) if _CARD else backend.batch_size
     ways = [
         Way("one by one", 1),
-        Way("as version 0.1.0 did", old),
+        Way(_OLD, old),
         Way("+ vision in one call", old, can_pack),
         Way("+ inputs made on the card", old, can_pack, on_card),
         Way("+ the batch that pays", backend.batch_size, can_pack, on_card),
     ]
     head = f"held to {held / 1e9:.1f} GB" if held else "all of the card"
     print(f"{head:<34}{'batch':>6}{'photos/s':>10}{'of 0.1.0':>10}{'GB':>7}{'nothing in it':>15}")
-    rates: list[float] = []
-    for way in ways:
-        rates.append(_row(way.name, way.batch, _bare(backend, images, way), rates))
+    rates: dict[str, float] = {}
+    for way in (ways[1], ways[-1]) if held and _CARD else ways:
+        with _tried(way.name, failed):
+            _row(way.name, way.batch, _bare(backend, images, way), rates)
     _switch(backend, packed=can_pack)
-    loaded = time.perf_counter()
-    backend.get_ready(1_000_000)
-    ready = time.perf_counter() - loaded
-    way = ways[-1]
-    rates.append(_row("+ compiled", way.batch, _bare(backend, images, way), rates))
+    begin = time.perf_counter()
+    if not (held and _CARD):
+        with _tried("+ compiled", failed):
+            backend.get_ready(1_000_000)
+            ready = time.perf_counter() - begin
+            _row("+ compiled", backend.batch_size, _bare(backend, images, ways[-1]), rates)
+            print(f"{'':<34}compiled in {ready:.1f} s")
     _switch(backend, packed=packed)
-    took = product(backend, library)
-    peak = torch.cuda.max_memory_allocated() / 1e9 if _CARD else 0.0
-    _row(
-        "the product, over files", way.batch, (took.photos / took.seconds, peak), rates, f"{took.waiting:.1%}"
-    )
-    print(f"loaded in {backend.seconds:.1f} s with its trials, compiled in {ready:.1f} s", flush=True)
-    del backend
-    gc.collect()
-    if _CARD:
-        torch.cuda.empty_cache()
+    with _tried(_PRODUCT, failed):
+        _reset_peak()
+        took = product(backend, library)
+        rate = took.photos / took.seconds
+        _row(_PRODUCT, backend.batch_size, (rate, _peak()), rates, f"{took.waiting:.1%}")
+    print(f"loaded in {backend.seconds:.1f} s with its trials", flush=True)
 
 
 def _row(
-    name: str, batch: int, measured: tuple[float, float], rates: list[float], waiting: str = "-"
-) -> float:
+    name: str, batch: int, measured: tuple[float, float], rates: dict[str, float], waiting: str = "-"
+) -> None:
     rate, peak = measured
-    old = rates[1] if len(rates) > 1 else 0.0
-    against = f"{rate / old:.2f} x" if old else "-"
+    rates[name] = rate
+    against = f"{rate / rates[_OLD]:.2f} x" if _OLD in rates else "-"
     used = f"{peak:.1f}" if peak else "-"
     print(f"{name:<34}{batch:>6}{rate:>10.3f}{against:>10}{used:>7}{waiting:>15}", flush=True)
-    return rate
 
 
 def _bare(backend: Backend, images: list[Image.Image], way: Way) -> tuple[float, float]:
@@ -137,13 +180,21 @@ def _bare(backend: Backend, images: list[Image.Image], way: Way) -> tuple[float,
     make = backend._inputs.of if way.on_card else backend.prepare  # noqa: SLF001
     rate = 0.0
     for _ in range(1 if way.batch > 2 * _OLD_BATCH else 2):  # large ones take long, and come after others
-        if _CARD:
-            torch.cuda.reset_peak_memory_stats()
+        _reset_peak()
         begin = time.perf_counter()
-        with suppress(torch.OutOfMemoryError, MemoryError):
-            backend.generate(make(together))
-            rate = way.batch / (time.perf_counter() - begin)
-    return rate, torch.cuda.max_memory_allocated() / 1e9 if _CARD else 0.0
+        backend.generate(make(together))
+        rate = way.batch / (time.perf_counter() - begin)
+    return rate, _peak()
+
+
+def _reset_peak() -> None:
+    if _CARD:
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _peak() -> float:
+    """Return the most gigabytes that were in use on the card since."""
+    return torch.cuda.max_memory_allocated() / 1e9 if _CARD else 0.0
 
 
 def _tower(backend: Backend) -> Any:  # noqa: ANN401 - torch knows modules, not their parts
@@ -170,28 +221,28 @@ def _old_batch(backend: Backend, images: list[Image.Image]) -> int:
     return max(1, min(_OLD_BATCH, 1 + int(more)))
 
 
-def _agree(backend: Backend, images: list[Image.Image]) -> None:
+def _agree(backend: Backend, images: list[Image.Image], *, can_pack: bool) -> None:
     """Assert that inputs and what is seen in them stay the same from step to step."""
     of_processor = backend.prepare(images)
     of_card = backend._inputs.of(images)  # noqa: SLF001
     where = of_card["pixel_values"].device
     inputs = distance(of_processor["pixel_values"].to(where), of_card["pixel_values"])
     seen = []
-    for packed in (False, True):
+    for packed in (False, can_pack):
         _switch(backend, packed=packed)
         seen.append(vision_outputs(backend._model, of_card))  # noqa: SLF001
     apart = distance(*seen)
     print(f"apart, as a share of their length: inputs {inputs:.4f}, vision {apart:.4f}", flush=True)
-    assert inputs < NEAR
-    assert apart < NEAR
+    assert inputs < NEAR, "the inputs differ"
+    assert apart < NEAR, "what is seen differs"
 
 
-def vectors(root: Path, paths: list[str], *, tiny: bool) -> None:
+def vectors(root: Path, library: Path, images: list[Image.Image], *, tiny: bool) -> None:
     """Print pictures a second of CLIP, of four and two bytes a number, from memory and over files; assert they agree."""
     folder = write_clip(root / "clip", tiny=tiny)
-    pictures = [load_image(path, max_side=448) for path in paths[:4]]
+    pictures = [image.resize((448, 336)) for image in images]
     many = list(islice(cycle(pictures), 64 if tiny else 1024))
-    photos = walk(root / "fewer").photos
+    photos = walk(library).photos
     print(f"{'CLIP':<34}{'pictures/s':>16}{'over files':>14}")
     found = []
     for half in (False, True):

@@ -203,7 +203,7 @@ def write(name: str, folder: Path) -> Path:
         vocabulary = processor.tokenizer.get_vocab()
         for attribute, token in size.tokens:
             setattr(size.config, attribute, vocabulary[token])
-        with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        with torch.device("cuda" if _card_holds(2 * size.weights) else "cpu"):
             model = transformers.AutoModelForImageTextToText.from_config(size.config, dtype=torch.bfloat16)
         weights = sum(parameter.numel() for parameter in model.parameters())
         assert weights == size.weights, f"{name} has {weights:,} weights, not {size.weights:,}"
@@ -221,6 +221,11 @@ def write(name: str, folder: Path) -> Path:
     generation.min_new_tokens = generation.max_new_tokens = NEW_TOKENS
     generation.save_pretrained(folder)
     return folder
+
+
+def _card_holds(weights: float) -> bool:
+    """Tell whether so many bytes of weights can be made on the card; a smaller one has the processor make them."""
+    return torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > 1.5 * weights
 
 
 def _only_words(head: torch.Tensor, vocabulary: dict[str, int]) -> None:

@@ -115,8 +115,9 @@ def test_an_old_caption_stays_until_the_new_one_is_there(library: Product, provi
     assert "1 caption could not be made again: the old ones stay." in said
     assert "Photos left: 1." in said
     now = library.records()
-    assert [name for name in PHOTOS if now[name] != before[name]] == ["2019/0.jpg"]
-    assert now["2019/0.jpg"]["caption"] == "New 0 dog."
+    # Which photo comes first depends on which decoder is first.
+    (new,) = [name for name in PHOTOS if now[name] != before[name]]
+    assert now[new]["caption"] == "New 0 dog."
     (remembered,) = library.folder.glob("captions.redo-*.jsonl")
     # The next start does not begin with what has just failed, nor with what is done.
     said = ask(library, provider, "--redo", "path=2019/*", "--max-workers", "1", "--limit", "2")
