@@ -22,14 +22,9 @@ from cli.doors import WrongUseError
 from cli.find import days_between
 from cli.found import _folder as page_folder
 from journal import CaptionJournal
-from search.find import Asked
-from search.find import find as search
-from search.index import Index
-from search.kept import with_index
-from search.query import Span
 from tests.conftest import PATIENCE, ROOT, Product, draw, wait_for
 from tests.helpers.pages import Watched, browser, needs_chromium, watched
-from tests.helpers.searched import write_table
+from tests.helpers.searched import shown, write_table
 
 __all__ = ["browser", "watched"]  # fixtures
 
@@ -69,17 +64,6 @@ def report(product: Product) -> None:
             if day < 4
         ],
     )
-
-
-def shown(product: Product, query: str, days: Span | None = None) -> dict[str, str | None]:
-    """Return the photos that `find` finds and their captions, in this process: a start takes half a second."""
-    journal = CaptionJournal(product.journal)
-
-    def use(index: Index, _: Path | None) -> dict[str, str | None]:
-        index.catch_up(journal, product.folder / "cluster_export.csv")
-        return {one.photo.path: one.photo.caption for one in search(index, Asked(query, days))}
-
-    return with_index(journal, use, pytest.fail)
 
 
 def find(product: Product, query: str) -> list[str]:
@@ -164,7 +148,12 @@ def test_the_newest_record_of_a_photo_counts(lake: Product) -> None:
     write(lake, "2019/IMG_0001.jpg", "A tent by a lake")
     assert find(lake, "tent") == ["2019/IMG_0001.jpg"]
     with lake.journal.open("a") as file:
-        said = {"rel_path": "2019/IMG_0001.jpg", "caption": "Anna's tent", "status": "success", "by": "person"}
+        said = {
+            "rel_path": "2019/IMG_0001.jpg",
+            "caption": "Anna's tent",
+            "status": "success",
+            "by": "person",
+        }
         file.write(json.dumps(said) + "\n")
     write(lake, "2019/IMG_0001.jpg", "A box")
     write(lake, "2019/IMG_0001.jpg", None, "error_api")

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,28 +23,13 @@ from report.naming.names import Told, name_events_shortly, name_shortly
 from report.naming.naming import Group, Label
 from report.naming.short import said
 from tests.conftest import draw
+from tests.helpers.askers import CAKES, DOGS, Answers
 from tests.helpers.provider import DIALECTS, KEY, KEYS, Provider, Request, closed_port
 from tests.helpers.reports import Report, report
 
 __all__ = ["report"]  # a fixture
 
-DOGS = [f"A brown dog runs over lawn number {number}." for number in range(20)]
 SMALL = ("--min-cluster-size", "5")
-CAKES = [f"A birthday cake with {number} candles on a table." for number in range(20)]
-
-
-class Answers:
-    """An asker that remembers what it was asked, and gives one answer after the other."""
-
-    model = "any/model"
-
-    def __init__(self, *answers: str) -> None:
-        self.answers = list(answers)
-        self.asked: list[str] = []
-
-    def ask(self, questions: Any, what: str) -> list[str]:
-        self.asked += [what, *questions]
-        return [self.answers.pop(0) if self.answers else "" for _ in questions]
 
 
 # --- questions and answers -------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ def test_chips_and_search(watched: Watched, tmp_path: Path) -> None:
     expect(chips).to_have_text(["Dog", "village green"])
     chips.nth(1).click()
     expect(page.locator("#words")).to_have_value('"village green"')
+    expect(page.locator("#list-title")).to_have_text("“village green”")
     expect(page.locator("#grid .tile")).to_have_count(1)
     assert address(page).startswith("#q=")
     page.fill("#words", "boat")

@@ -10,11 +10,9 @@ from report.naming.asked import NamesByModel
 from report.naming.names import Told, name_trips
 from report.time.trips import Trip
 from tests.conftest import Product, draw
-from tests.helpers.provider import Provider
-from tests.helpers.searched import write_table
-from tests.test_find import shown
-from tests.test_name_with import CAKES, DOGS, Answers
-from tests.test_tags_run import run
+from tests.helpers.askers import CAKES, DOGS, Answers
+from tests.helpers.provider import Provider, run
+from tests.helpers.searched import shown, write_table
 
 
 def record(product: Product, path: str, caption: str | None, **more: object) -> None:

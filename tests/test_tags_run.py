@@ -12,7 +12,7 @@ from journal import CaptionJournal
 from report.naming.naming import Label
 from report.naming.short import said, short_names
 from tests.conftest import OK, Product
-from tests.helpers.provider import DIALECTS, KEY, KEYS, Provider, Reply, Request
+from tests.helpers.provider import DIALECTS, Provider, Reply, Request, run
 from tests.helpers.reports import Report
 
 if TYPE_CHECKING:
@@ -33,13 +33,6 @@ def openai() -> Iterator[Provider]:
     with Provider("openai").serve() as running:
         running.script = lambda number, _: running.good(GOOD)
         yield running
-
-
-def run(product: Product, provider: Provider, *more: str, code: int = 0) -> str:
-    product.env[KEYS[provider.dialect]] = KEY
-    server = ("--base-url", provider.base_url)
-    where = ("--photos-dir", str(product.photos))
-    return product.call("run", "--backend", provider.dialect, *server, *where, *more, code=code).stderr
 
 
 def schema_of(request: Request) -> object:

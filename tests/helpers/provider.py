@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.conftest import Product
 
 KEYS = {
     "openai": "OPENAI_API_KEY",
@@ -253,3 +256,11 @@ def closed_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def run(product: Product, provider: Provider, *more: str, code: int = 0) -> str:
+    """Run the product with this server; return what it said."""
+    product.env[KEYS[provider.dialect]] = KEY
+    server = ("--base-url", provider.base_url)
+    where = ("--photos-dir", str(product.photos))
+    return product.call("run", "--backend", provider.dialect, *server, *where, *more, code=code).stderr

@@ -5,7 +5,16 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
+
+from journal import CaptionJournal
 from report.files.table import COLUMNS, guarded
+from search.find import Asked
+from search.find import find as search
+from search.index import Index
+from search.kept import with_index
+from search.query import Span
+from tests.conftest import Product
 
 PHOTOS = [  # file, caption, when, how exactly that is known, group
     ("2019/IMG_0031.jpg", "Two cars in front of a barn", "2019-07-12T10:00:00", 0),
@@ -88,3 +97,14 @@ def write_table(path: Path, rows: list[dict[str, object]]) -> None:
         for row in rows:
             cells = {name: guarded(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
             writer.writerow({"cluster_id": 0, "cluster_label": "x"} | cells)
+
+
+def shown(product: Product, query: str, days: Span | None = None) -> dict[str, str | None]:
+    """Return the photos that `find` finds and their captions, in this process: a start takes half a second."""
+    journal = CaptionJournal(product.journal)
+
+    def use(index: Index, _: Path | None) -> dict[str, str | None]:
+        index.catch_up(journal, product.folder / "cluster_export.csv")
+        return {one.photo.path: one.photo.caption for one in search(index, Asked(query, days))}
+
+    return with_index(journal, use, pytest.fail)

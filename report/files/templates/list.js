@@ -58,7 +58,7 @@ function foundList() {
     for (const trip of foundTrips(query).slice(0, MOST_CHIPS)) chip("Trip", trips[trip].title, photosOfTrip(trip).length, tripAddress(trip));
     for (const event of foundEvents(query).slice(0, MOST_CHIPS)) chip("Event", events[event].name || events[event].title, events[event].members.length, eventAddress(event));
   }
-  const title = withDots(query ? `“${query.trim()}”` : null, FILTERS[only]?.text, themes[state.get("theme")]?.name);
+  const title = withDots(query ? `“${query.trim().replace(/^"([^"]*)"$/, "$1")}”` : null, FILTERS[only]?.text, themes[state.get("theme")]?.name);
   return { title, list, back: backToStart, sorts, links, noteOf: only === "unclustered" ? nearestName : null };
 }
 
