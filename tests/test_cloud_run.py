@@ -179,6 +179,7 @@ def test_only_bare_pixels_are_sent(product: Product, provider: Provider) -> None
     assert_bare(provider)
 
 
+@pytest.mark.slow
 def test_only_bare_pixels_are_sent_of_real_files(product: Product, openai: Provider, corpora: Path) -> None:
     product.photos = corpora / "formats"
     run(product, openai, "--max-workers", "16")
@@ -337,6 +338,7 @@ def test_a_streak_of_plain_400s_is_the_accounts_trouble(product: Product, provid
     assert not [line for line in product.lines() if line["status"] == "error_api"]
 
 
+@pytest.mark.slow
 def test_a_lost_server_is_found_again_by_the_same_command(product: Product) -> None:
     with Provider("openai").serve() as provider:
         provider.script = lambda number, _: Reply(cut=True, body="x" * 100) if number == 2 else None

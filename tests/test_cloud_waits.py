@@ -91,6 +91,7 @@ def test_five_refusals_and_nobody_gets_through_stops_the_run(desk: Desk) -> None
     assert desk.count == 5
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_photo_that_met_five_refusals_gets_its_turn_while_others_succeed(
     desk_of: Callable[..., Desk],

@@ -207,6 +207,7 @@ def test_names_stay_when_photos_arrive(report: Report, tmp_path: Path) -> None:
     assert len(kept) >= 0.95 * len(before)
 
 
+@pytest.mark.slow
 def test_photos_stay_where_it_is_asked_for_in_the_same_way(report: Report) -> None:
     stay = "Photos stay in their groups of the earlier report"
     last = report.folder / "last_report.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,6 +156,7 @@ def test_what_always_holds(data: st.DataObject) -> None:
         assert same(again, found.tolist()), "made again it is the same"
 
 
+@pytest.mark.slow
 def test_a_library_keeps_nearly_all_when_a_hundred_arrive() -> None:
     """Groups that touch, which density cuts anew with every photo."""
     rng = np.random.default_rng(1)
