@@ -105,7 +105,7 @@ def make(folder: Path, photos: int) -> None:
 
 
 def measure(folder: Path) -> None:
-    """Print how long each query takes; run in a process of its own."""
+    """Print how long each query takes; run in a separate process."""
     text = unit(np.random.default_rng(2).standard_normal((1, WIDTH), np.float32))[0]
     journal = CaptionJournal(folder / "captions.jsonl")
 

@@ -104,7 +104,7 @@ def _tried(name: str, failed: list[str]) -> Iterator[None]:
 
 
 def _let_go() -> None:
-    """Free what is on the card of a model that nobody holds any more: what was compiled of it too."""
+    """Free what is on the card of a model that is no longer used: what was compiled of it too."""
     torch.compiler.reset()
     gc.collect()
     if _CARD:

@@ -133,7 +133,7 @@ class Call(NamedTuple):
 
 
 class Took(NamedTuple):
-    """Seconds for so many photos, and the share of them in which nothing was in the model."""
+    """Seconds for a number of photos, and the share of them in which nothing was in the model."""
 
     seconds: float
     photos: int
@@ -149,7 +149,7 @@ class Backend(local_hf.LocalHFBackend):
     checked = False
 
     def __init__(self, folder: Path, held: float = 0) -> None:
-        """Load it; with `held`, as on a card with so many bytes."""
+        """Load it; with `held`, as on a card with that many bytes."""
         local_hf.MAX_NEW_TOKENS = NEW_TOKENS
         local_hf.find_device = lambda: _held(find_device(), held)  # type: ignore[attr-defined]
         self._held = held
@@ -224,7 +224,7 @@ def write(name: str, folder: Path) -> Path:
 
 
 def _card_holds(weights: float) -> bool:
-    """Tell whether so many bytes of weights can be made on the card; a smaller one has the processor make them."""
+    """Tell whether that many bytes of weights can be made on the card; a smaller one has the processor make them."""
     return torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > 1.5 * weights
 
 

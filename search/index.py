@@ -6,7 +6,7 @@
     pictures   the row of each path that has a vector (search/pictures.py), whether it is among the photos or not
     facts      up to where the journal is read, and which table
 
-Whoever uses it holds its lock, so that no two processes write or delete it at once.
+Its lock is held while it is used, so that no two processes write or delete it at once.
 """
 
 from __future__ import annotations

@@ -191,14 +191,14 @@ def test_a_model_names_groups_from_captions_and_is_not_asked_twice(
     assert short_names(library) == before
 
 
-SLOWER = [pytest.param(name, marks=pytest.mark.slow) for name in ("nobody", "nonsense", "refused")]
+SLOWER = [pytest.param(name, marks=pytest.mark.slow) for name in ("no server", "nonsense", "refused")]
 
 
 @pytest.mark.parametrize("trouble", ["key", "budget", *SLOWER])
 def test_whatever_fails_the_short_names_stand(library: Report, provider: Provider, trouble: str) -> None:
     flags = ["--name-with", "openai/gpt-4o-mini", "--base-url", provider.base_url]
     line = "--name-with gives no more names; short names from captions stand in their place: "
-    if trouble == "nobody":
+    if trouble == "no server":
         flags[3] = f"http://127.0.0.1:{closed_port()}/v1"
         line += "Nothing answers at 127.0.0.1"
     elif trouble == "key":

@@ -16,7 +16,7 @@ pytestmark = needs_chromium
 
 
 def on(watched: Watched, library: Library, day: str, route: str = "") -> Page:
-    """Open the page on a day of its own."""
+    """Open the page on a given day."""
     watched.page.clock.set_fixed_time(datetime.fromisoformat(f"{day}T12:00"))
     return watched.go(library.write(), route)
 

@@ -1,4 +1,4 @@
-"""`run --tags`: caption and keywords in one request, whoever answers; kept, carried over, and no change without the flag."""
+"""`run --tags`: caption and keywords in one request, from every provider; kept, carried over, and no change without the flag."""
 
 from __future__ import annotations
 
