@@ -54,7 +54,6 @@ class AskedModel:
         self._backend: CaptionBackend | None = None
         self._spending = Spending()
         self._failures = 0
-        self._answers = 0
 
     def ask(self, questions: Sequence[str], what: str) -> list[str]:
         """Return the answer to each question, empty where there is none; say first what goes where, and what it costs."""
