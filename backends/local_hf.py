@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from backends.precision import (
     weights_of,
     whole_precision,
 )
+from backends.steps import TRIAL_TOKENS, Steps, Ticks
 from errors import StopRunError, in_one_line
 from image_loader import MAX_SIDE
 
@@ -44,8 +44,6 @@ MAX_NEW_TOKENS = 128
 ANSWER_TOKENS = 300
 """Of an answer to a question without a picture."""
 CPU_BATCH = 4
-_TRIAL_TOKENS = 8
-"""How many a trial makes to find out how long one takes."""
 
 _THOUGHT = re.compile(r"think|thought|reason|channel|message", re.IGNORECASE)
 _BEGUN_THOUGHT = re.compile(r"[<\[◁][^\s/]*(?:think|thought|reason)[^\s/]*[>\]▷]\s*$", re.IGNORECASE)
@@ -129,6 +127,7 @@ class LocalHFBackend(CaptionBackend):
         try:
             self._load_weights(auto_class, folder, model, {**options, **trust})
             self._inputs = Inputs(self._processor, self._text, self._model)
+            self._steps = Steps(self._model, self._most_tokens)
             self.batch_size = self._fitting_batch()
         except (self._torch.OutOfMemoryError, MemoryError):
             raise StopRunError(
@@ -261,7 +260,7 @@ class LocalHFBackend(CaptionBackend):
         # An encoder-decoder's output begins with a start token, the others' with the whole prompt.
         start = 1 if self._model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
         try:
-            tokens: list[list[int]] = self._model.generate(**inputs, **options)[:, start:].tolist()
+            tokens: list[list[int]] = self._steps.generate(inputs, **options)[:, start:].tolist()
         except self._torch.OutOfMemoryError:
             return None  # what was in the card is let go with the error, and not before
         return tokens
@@ -287,7 +286,7 @@ class LocalHFBackend(CaptionBackend):
         if self.device.kind == "cpu":
             return CPU_BATCH
         # The worst cases: a model with tiles may cut a 4:3 photo into more of them than a square one.
-        shapes = (Image.new("RGB", (MAX_SIDE, height), "gray") for height in (MAX_SIDE, MAX_SIDE * 3 // 4))
+        shapes = [Image.new("RGB", (MAX_SIDE, height), "gray") for height in (MAX_SIDE, MAX_SIDE * 3 // 4)]
         photo = max(shapes, key=lambda shape: self._inputs.of([shape])["pixel_values"].numel())
         inputs = self._inputs.of([photo])
         # Beside the bytes on the card there are those of the input in the machine, if it is made there.
@@ -295,6 +294,11 @@ class LocalHFBackend(CaptionBackend):
         with suppress(MemoryError):  # no two fit, so that it gains nothing
             inputs = self._inputs.of([photo, photo])
             self._thread.call(partial(pack_vision, self._model, inputs))
+        for together in (shapes, [photo]):  # of two one has padding
+            with suppress(MemoryError, self._torch.OutOfMemoryError):
+                inputs = self._inputs.of(together)
+                self._thread.call(partial(self._steps.try_played, inputs))
+                break
         del inputs
         size, rate = find_batch(
             lambda count: self._try_batch([photo] * count), self._room, most_in_memory(prepared)
@@ -328,23 +332,16 @@ class LocalHFBackend(CaptionBackend):
         inputs = self._inputs.of(images)
         making = cuda.max_memory_allocated() - before  # in a run, while the model has another batch
         del inputs
-        ticks = [time.perf_counter()]
-
-        def tick(tokens: Any, scores: Any) -> Any:
-            del scores
-            cuda.synchronize()
-            ticks.append(time.perf_counter())
-            return self._torch.zeros(len(tokens), dtype=self._torch.bool, device=tokens.device)
-
-        options = {
-            "max_new_tokens": _TRIAL_TOKENS,
-            "min_new_tokens": _TRIAL_TOKENS,
-            "stopping_criteria": [tick],
-        }
-        self._generate(images, do_sample=False, **options)
-        begin, first, *_, last = ticks
-        seconds = first - begin + CAPTION_TOKENS * (last - first) / (_TRIAL_TOKENS - 1)
-        return Trial(len(images), seconds, cuda.max_memory_allocated() + making)
+        ticks = Ticks(self._model.device)
+        self._generate(
+            images,
+            do_sample=False,
+            max_new_tokens=TRIAL_TOKENS,
+            min_new_tokens=TRIAL_TOKENS,
+            stopping_criteria=[ticks],
+        )
+        first, step = ticks.seconds()
+        return Trial(len(images), first + CAPTION_TOKENS * step, cuda.max_memory_allocated() + making)
 
     def _room(self) -> float:
         """Return the bytes on the card that are free or in this program's hands."""

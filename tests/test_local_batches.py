@@ -14,15 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from backends import batches, local_hf
+from backends import batches, local_hf, steps
 from backends.base import Caption, CaptionBackend
 from backends.batches import GAIN, LARGEST, Trial, best_batch, find_batch, most_in_memory
 from backends.one_thread import OneThread
 from backends.precision import Device
+from backends.steps import Steps
 from engines.captioning import Captioner
 from engines.threads import alike
 from image_loader import MAX_SIDE
 from tests.helpers.local_backend import examples, load, models
+from tests.helpers.tape import Tapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -161,11 +163,26 @@ def test_the_batch_for_a_card_is_probed(
     card = Card(backend, monkeypatch, fits)
     monkeypatch.setattr(batches, "LONGEST_TRIAL", 600.0)
     monkeypatch.setattr(batches, "GAIN", 0.0)  # this processor gains little from a batch
+    monkeypatch.setattr(Steps, "try_played", lambda *_: None)
     with caplog.at_level(logging.INFO, "captioner.local"):
         assert backend._fitting_batch() == fits
     assert f"{fits} photos at a time make about" in caplog.text
     assert card.sizes[:2] == [1, 1]
     assert max(card.sizes) <= 2 * fits
+
+
+def test_a_card_for_one_photo_plays_its_steps(
+    models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = load(models("qwen2_5_vl"))
+    card = Card(backend, monkeypatch, 1)
+    tapes = Tapes()
+    backend._steps = Steps(backend._model, 128, tapes)
+    monkeypatch.setattr(steps, "_FASTER", 1000.0)
+    assert backend._fitting_batch() == 1
+    assert backend._steps.played
+    assert card.sizes[:4] == [2, 1, 1, 1]
+    assert tapes.tapes[-1].plays > 2
 
 
 def test_a_card_too_small_for_one_is_said(

@@ -1,0 +1,242 @@
+"""Owns how an answer grows on a card: a step is recorded once for a batch, then played for every token (a CUDA graph).
+
+A step is a thousand small kernels, and to start them one by one takes a processor longer than the card computes. Memory
+for a batch's keys and values lies still for that, as long as the longest answer. The first step after the prompt is
+computed as ever, the second one recorded; what is recorded goes with the batch, so that any shape may come next.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import statistics
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from backends.attention import NEAR, distance
+from errors import in_one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import torch
+
+    Play = Callable[[], None]
+    Record = Callable[[Callable[[], Any]], tuple[Play, Any]]
+
+TRIAL_TOKENS = 8
+"""How many a trial makes to find out how long one takes."""
+_FASTER = 0.95
+"""What is kept takes at most this share of the time."""
+_ALIGNED = 8
+"""Tokens to which a batch's memory is rounded up: the kernels of attention take masks in such blocks."""
+
+_log = logging.getLogger("captioner.local")
+
+
+class Ticks:
+    """Says never to stop, as one of `generate`'s criteria, and notes when each token was there."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._times = [time.perf_counter()]
+
+    def __call__(self, tokens: torch.Tensor, scores: Any) -> torch.Tensor:
+        import torch
+
+        del scores
+        if self._device.type == "cuda":
+            torch.cuda.synchronize()
+        self._times.append(time.perf_counter())
+        return torch.zeros(len(tokens), dtype=torch.bool, device=tokens.device)
+
+    def seconds(self) -> tuple[float, float]:
+        """Return how long the first token took, and each further one."""
+        begin, first, *later = self._times
+        steps = [after - before for before, after in zip([first, *later], later, strict=False)]
+        return first - begin, statistics.median(steps)
+
+
+class Steps:
+    """Has a model answer, with steps played where that was tried and is right and faster."""
+
+    def __init__(self, model: Any, most_tokens: int, record: Record | None = None) -> None:
+        """`most_tokens` is how long answers may be; `record` is what records a step, by default the card."""
+        self._model = model
+        self._most = most_tokens
+        self._record = record or Recorder()
+        self.played = False
+        """Whether steps are played."""
+
+    def generate(self, inputs: Mapping[str, torch.Tensor], **options: Any) -> Any:
+        """Return what the model's `generate` returns."""
+        if not self.played:
+            return self._model.generate(**inputs, **options)
+        import transformers
+
+        tokens = inputs["input_ids"].shape[1] + max(self._most, options["max_new_tokens"])
+        cache = transformers.StaticCache(self._model.config, max_cache_len=-(-tokens // _ALIGNED) * _ALIGNED)
+        with self._playing():
+            return self._model.generate(**inputs, **options, past_key_values=cache, disable_compile=True)
+
+    def try_played(self, inputs: Mapping[str, torch.Tensor]) -> None:
+        """Play steps from now on, if that gives the same for `inputs` and is faster; if not, say so and leave it.
+
+        Raises:
+            torch.OutOfMemoryError: there is no room for those inputs.
+        """
+        import torch
+
+        if not self._can_be_played():
+            return
+        try:
+            self._tokens(inputs)  # the first time takes longer
+            plain, tokens, before = self._tokens(inputs)
+            self.played = True
+            seconds, _, after = self._tokens(inputs, tokens)
+            if not self.played:
+                return  # it was said why
+            apart = max(map(distance, before.flatten(0, 1), after.flatten(0, 1)))
+            if not apart < NEAR:
+                raise ValueError(f"outputs are {apart:.0%} apart")
+            if seconds > _FASTER * plain:
+                raise ValueError(f"it is no faster, {1000 * seconds:.0f} ms a token for {1000 * plain:.0f}")
+            _log.info(f"Tokens are made {plain / seconds:.1f} x as fast.")
+        except torch.OutOfMemoryError:
+            self.played = False
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is the other way
+            self._leave(error)
+
+    def _can_be_played(self) -> bool:
+        """Tell whether all that changes from step to step lies in the memory of the card."""
+        import transformers
+        from transformers.cache_utils import StaticLayer
+
+        if self._model.config.is_encoder_decoder or getattr(self._model, "is_loaded_in_8bit", False):
+            return False  # with int8 each step asks the card which numbers are large
+        layers = transformers.StaticCache(self._model.config, max_cache_len=_ALIGNED).layers
+        return all(type(layer) is StaticLayer for layer in layers)
+
+    def _leave(self, error: Exception) -> None:
+        self.played = False
+        _log.info(f"Each step of an answer is started piece by piece, which is slower: {in_one_line(error)}.")
+
+    def _tokens(
+        self, inputs: Mapping[str, torch.Tensor], tokens: torch.Tensor | None = None
+    ) -> tuple[float, torch.Tensor, torch.Tensor]:
+        """Return the seconds a token takes, the tokens, and what was thought of all words at each, (steps, photos, words).
+
+        `tokens` are those to make: the model's own may go another way where two words are close.
+        """
+        import torch
+
+        ticks = Ticks(self._model.device)
+        options: dict[str, Any] = {}
+        if tokens is not None:
+            options["prefix_allowed_tokens_fn"] = lambda photo, made: [int(tokens[photo][len(made)])]
+        made = self.generate(
+            inputs,
+            do_sample=False,
+            max_new_tokens=TRIAL_TOKENS,
+            min_new_tokens=TRIAL_TOKENS,
+            return_dict_in_generate=True,
+            output_logits=True,
+            stopping_criteria=[ticks],
+            **options,
+        )
+        return ticks.seconds()[1], made.sequences.cpu(), torch.stack(made.logits)
+
+    @contextmanager
+    def _playing(self) -> Iterator[None]:
+        """Have the model's steps of one batch recorded and played."""
+        own = vars(self._model).get("forward")
+        self._model.forward = _Batch(self._model.forward, self._record, self._leave)
+        try:
+            yield
+        finally:
+            del self._model.forward  # and what was recorded
+            if own:
+                self._model.forward = own
+
+
+class _Batch:
+    """A model's `forward` for one batch: the prompt and the first step as ever, then what is recorded of the second."""
+
+    def __init__(
+        self, forward: Callable[..., Any], record: Record, leave: Callable[[Exception], None]
+    ) -> None:
+        functools.update_wrapper(self, forward)  # `generate` looks which inputs it takes
+        self._forward = forward
+        self._record: Record | None = record
+        self._leave = leave
+        self._steps = 0
+        self._play: Play | None = None
+        self._inputs: list[Any] = []
+        self._form: Any = None
+        self._output: Any = None
+
+    def __call__(self, **inputs: Any) -> Any:
+        from torch import Tensor
+        from torch.utils import _pytree as tree  # transformers uses it too
+
+        ids = inputs.get("input_ids")
+        self._steps += ids is not None and ids.shape[1] == 1
+        if (
+            self._steps < 2 or not self._record
+        ):  # in the first step kernels are loaded, which cannot be recorded
+            return self._forward(**inputs)
+        values, form = tree.tree_flatten(inputs)  # masks lie in a dictionary, by kinds of layers
+        if not self._play:
+            self._inputs = [value.clone() if isinstance(value, Tensor) else value for value in values]
+            self._form = form
+            still = tree.tree_unflatten(self._inputs, form)
+            try:
+                self._play, self._output = self._record(lambda: self._forward(**still))
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been computed yet
+                self._record = None
+                self._leave(error)
+                return self._forward(**inputs)
+        if form != self._form or not all(map(_alike, self._inputs, values)):
+            return self._forward(**inputs)
+        for value, new in zip(self._inputs, values, strict=True):
+            if isinstance(value, Tensor):
+                value.copy_(new)
+        self._play()
+        return self._output
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Tell whether one can take the place of the other: the same thing, or a tensor of the same kind."""
+    shape = getattr(one, "shape", None)
+    if shape is None:
+        return bool(one is other or one == other)
+    return bool(shape == getattr(other, "shape", None) and one.dtype == other.dtype)
+
+
+class Recorder:
+    """Records what a step has the card do, without doing it (a CUDA graph)."""
+
+    def __init__(self) -> None:
+        self._stream: Any = None
+        self._last: Any = None
+
+    def __call__(self, step: Callable[[], Any]) -> tuple[Play, Any]:
+        """Return what does it, as often as it is called, and the output of `step`, which it fills each time."""
+        import torch
+
+        self._stream = self._stream or torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.stream(self._stream):
+            # Other threads may prepare inputs meanwhile. The last one's memory is taken again, which lives as long as it does.
+            graph.capture_begin(self._last and self._last.pool(), capture_error_mode="thread_local")
+            try:
+                output = step()
+            except BaseException:
+                with suppress(Exception):
+                    graph.capture_end()
+                raise
+            graph.capture_end()
+        self._last = graph
+        return graph.replay, output
