@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import transformers
@@ -148,17 +148,28 @@ class Backend(local_hf.LocalHFBackend):
 
     checked = False
 
-    def __init__(self, folder: Path, held: float = 0) -> None:
-        """Load it; with `held`, as on a card with that many bytes."""
+    def __init__(self, folder: Path, held: float = 0, quantization: object = None) -> None:
+        """Load it; with `held`, as on a card with that many bytes; with `quantization`, its weights as that says."""
         local_hf.MAX_NEW_TOKENS = NEW_TOKENS
         local_hf.find_device = lambda: _held(find_device(), held)  # type: ignore[attr-defined]
         self._held = held
+        self._quantization = quantization
         begin = time.perf_counter()
         super().__init__(str(folder), Settings(), DEFAULT_PROMPT)
         self.seconds = time.perf_counter() - begin
         self.calls: list[Call] = []
         self._bare = self._model.generate
         self._model.generate = self._timed
+
+    def _precision_options(self, precision: str) -> dict[str, Any]:
+        options = super()._precision_options(precision)
+        return options | {"quantization_config": self._quantization} if self._quantization else options
+
+    def _fitting_batch(self) -> int:
+        begin = time.perf_counter()
+        size = super()._fitting_batch()
+        self.trials = time.perf_counter() - begin
+        return size
 
     def _room(self) -> float:
         return min(super()._room(), self._held or math.inf)
@@ -175,9 +186,9 @@ class Backend(local_hf.LocalHFBackend):
         return inputs.to(self._model.dtype)
 
     def generate(self, inputs: transformers.BatchFeature) -> None:
-        """Have the bare model answer, as the product asks it to."""
+        """Have the model answer, as the product asks it to."""
         on_device = {name: value.to(self._model.device) for name, value in inputs.items()}
-        self._bare(**on_device, max_new_tokens=NEW_TOKENS, num_beams=1, do_sample=False).cpu()
+        self._steps.generate(on_device, max_new_tokens=NEW_TOKENS, num_beams=1, do_sample=False).cpu()
 
     def _timed(self, input_ids: torch.Tensor, **inputs: object) -> torch.Tensor:
         begin = time.perf_counter()
