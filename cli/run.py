@@ -102,7 +102,7 @@ def run(options: RunOptions) -> ExitCode:
             result = Result(carried=task.carried, progress=task.carried)
             _summarise(task, result)
             return _end(task, result, None)
-        cluster = stack.enter_context(_ray(options, stopper)) if options.ray else None
+        cluster = stack.enter_context(_ray(options, stopper, task.turns.quota)) if options.ray else None
         load = cluster.load_backend if cluster else load_backend
         name = MOCK if options.mock else options.backend
         backend = load(name, options.model, settings, options.asked, **options.backend_options)
@@ -280,7 +280,7 @@ def _say_what_is_done(
         )
 
 
-def _ray(options: RunOptions, stopper: Stopper) -> AbstractContextManager[Cluster]:
+def _ray(options: RunOptions, stopper: Stopper, photos: int) -> AbstractContextManager[Cluster]:
     address = options.ray or LOCAL
     log.info("Starting Ray." if address == LOCAL else f"Joining Ray at {address}.")
     return ray_cluster(
@@ -289,6 +289,7 @@ def _ray(options: RunOptions, stopper: Stopper) -> AbstractContextManager[Cluste
         max_side=MAX_SIDE,
         videos=options.videos,
         stop=stopper.event,
+        photos=0 if options.dry_run else photos,
     )
 
 

@@ -88,7 +88,7 @@ class Run:
                     backend._http.close()
         from engines.ray.cluster import Cluster  # noqa: PLC0415 - Ray is only for those who ask for it
 
-        cluster = Cluster(max_workers=workers, max_side=64, stop=self.stop)
+        cluster = Cluster(max_workers=workers, max_side=64, stop=self.stop, photos=5_000)
         try:
             remote = cluster.load_backend(name, None, settings, "prompt", **options)
             return self._drive(remote, cluster.decoders, workers)
@@ -135,6 +135,16 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.fixture
 def on_ray(joined: RayNodes, tmp_path: Path) -> Run:
     return Run(tmp_path, "ray")
+
+
+@pytest.mark.parametrize("backend", ["fragile", "fragile-batches"])
+def test_workers_get_ready_for_their_share_of_the_run(on_ray: Run, backend: str) -> None:
+    on_ray.draw("ready.png")
+    on_ray(backend)
+    words = str(on_ray.records()["ready.png"]["caption"]).split()
+    share = int(words[words.index("for") + 1])
+    assert 0 < share <= 5_000
+    assert 5_000 // share in range(1, 9)  # as many as there are workers
 
 
 # --- the contract ----------------------------------------------------------------------------------------------------

@@ -49,11 +49,18 @@ class Cluster:
     """The workers of one run. `decoders` are for the engine, one for each photo on its way."""
 
     def __init__(
-        self, *, max_workers: int | None, max_side: int, stop: threading.Event, videos: bool = False
+        self,
+        *,
+        max_workers: int | None,
+        max_side: int,
+        stop: threading.Event,
+        videos: bool = False,
+        photos: int = 0,
     ) -> None:
         self._max_workers = max_workers
         self._max_side = max_side
         self._videos = videos
+        self._photos = photos
         self._stop = stop
         self._pools: list[Pool] = []
         self.decoders: list[RemoteDecoder] = []
@@ -82,7 +89,7 @@ class Cluster:
 
         def start(model: str | None, node: _Node) -> Start:
             # Not with the constructor: its arguments would lie in the cluster's own tables, keys among them.
-            arguments = (name, model, settings, prompt, options)
+            arguments = (name, model, settings, prompt, options, self._photos // len(places))
             worker = _actor(CaptioningWorker, node, room, num_cpus=node.cpus, num_gpus=node.gpus)
             return Start(node.id, room, worker.remote, lambda actor: actor.prepare.remote(*arguments))
 

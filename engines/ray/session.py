@@ -46,9 +46,17 @@ LOCAL = "local"
 
 @contextmanager
 def ray_cluster(
-    address: str, *, max_workers: int | None, max_side: int, stop: threading.Event, videos: bool = False
+    address: str,
+    *,
+    max_workers: int | None,
+    max_side: int,
+    stop: threading.Event,
+    videos: bool = False,
+    photos: int = 0,
 ) -> Iterator[Cluster]:
     """Join the cluster at `address`; for `LOCAL` start one that only this machine can reach and that ends with the run.
+
+    `photos` is how many this run has: for many, each worker gets ready for a long run.
 
     Raises:
         StopRunError: Ray is not installed, does not start, or does not answer.
@@ -69,7 +77,7 @@ def ray_cluster(
     folder = tempfile.mkdtemp(prefix="captioner-ray-", dir="/tmp") if address == LOCAL else None
     try:
         _init(address, folder)
-        cluster = Cluster(max_workers=max_workers, max_side=max_side, videos=videos, stop=stop)
+        cluster = Cluster(max_workers=max_workers, max_side=max_side, videos=videos, stop=stop, photos=photos)
         try:
             yield cluster
         finally:

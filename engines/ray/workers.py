@@ -112,14 +112,21 @@ class CaptioningWorker:
         """Answer: only a worker that has its place and has started can."""
 
     def prepare(
-        self, name: str, model: str | None, settings: Settings, prompt: str, options: Mapping[str, Any]
+        self,
+        name: str,
+        model: str | None,
+        settings: Settings,
+        prompt: str,
+        options: Mapping[str, Any],
+        photos: int = 0,
     ) -> tuple[dict[str, object], list[str]] | Failure:
-        """Make the backend; return the facts about it, and the log lines from making it."""
+        """Make the backend, ready for so many photos; return the facts about it, and the log lines from making it."""
         said = _Said()
         logging.getLogger("captioner").addHandler(said)
         logging.getLogger("captioner").setLevel(logging.INFO)
         try:
             self._backend = load_backend(name, model, settings, prompt, **options)
+            self._backend.get_ready(photos)
         except BaseException as error:  # noqa: BLE001 - it is the driver that says so
             return Failure.of(error)
         finally:

@@ -17,9 +17,16 @@ if TYPE_CHECKING:
 
 
 class FragileBackend(CaptionBackend):
-    """Dies of `killer*`, always; raises for `odd*`, `api*` and `exit*`; takes a while over all others."""
+    """Dies of `killer*`, always; raises for `odd*`, `api*` and `exit*`; takes a while over all others.
+
+    About `ready*` it tells for how many photos it was made ready.
+    """
 
     max_workers = 4
+    ready_for = -1
+
+    def get_ready(self, photos: int) -> None:
+        self.ready_for = photos
 
     def caption(self, image: Image) -> str:
         name: str = vars(image)["filename"]
@@ -31,6 +38,8 @@ class FragileBackend(CaptionBackend):
             raise APIError("HTTP 500")
         if name.startswith("exit"):
             raise SystemExit(3)
+        if name.startswith("ready"):
+            return f"This worker is ready for {self.ready_for} photos."
         time.sleep(0.02)
         return f"A photo called {name} by {os.getpid()}."
 
