@@ -88,21 +88,26 @@ class Steps:
         """
         import torch
 
-        if not self._can_be_played():
-            return
         try:
+            if not self._can_be_played():
+                return
             self._tokens(inputs)  # the first time takes longer
-            plain, tokens, before = self._tokens(inputs)
+            plain, made = self._tokens(inputs)
+            if not _grows_alone(made):
+                return
             self.played = True
-            seconds, _, after = self._tokens(inputs, tokens)
+            seconds, again = self._tokens(inputs, made.sequences.tolist())
             if not self.played:
                 return  # it was said why
-            apart = max(map(distance, before.flatten(0, 1), after.flatten(0, 1)))
+            before, after = (torch.cat(one.logits) for one in (made, again))
+            apart = max(map(distance, before, after))
             if not apart < NEAR:
                 raise ValueError(f"outputs are {apart:.0%} apart")
             if seconds > _FASTER * plain:
                 raise ValueError(f"it is no faster, {1000 * seconds:.0f} ms a token for {1000 * plain:.0f}")
-            _log.info(f"Tokens are made {plain / seconds:.1f} x as fast.")
+            _log.info(
+                f"Tokens are made {plain / seconds:.1f} x as fast, with roundings that differ by {apart:.1%}."
+            )
         except torch.OutOfMemoryError:
             self.played = False
             raise
@@ -110,12 +115,18 @@ class Steps:
             self._leave(error)
 
     def _can_be_played(self) -> bool:
-        """Tell whether all that changes from step to step lies in the memory of the card."""
+        """Tell whether all that changes from step to step lies in the memory of the card, and the libraries are up to it."""
+        import torch
         import transformers
         from transformers.cache_utils import StaticLayer
+        from transformers.integrations import sdpa_attention
 
         if self._model.config.is_encoder_decoder or getattr(self._model, "is_loaded_in_8bit", False):
             return False  # with int8 each step asks the card which numbers are large
+        if torch.__version__ < (2, 13):  # type: ignore[operator]  # it knows tuples
+            return False  # what fails to be recorded leaves older ones in a state of their own
+        if not hasattr(sdpa_attention, "pack_gqa"):
+            return False  # older ones copy all keys and values at each step, once memory lies still
         layers = transformers.StaticCache(self._model.config, max_cache_len=_ALIGNED).layers
         return all(type(layer) is StaticLayer for layer in layers)
 
@@ -124,18 +135,16 @@ class Steps:
         _log.info(f"Each step of an answer is started piece by piece, which is slower: {in_one_line(error)}.")
 
     def _tokens(
-        self, inputs: Mapping[str, torch.Tensor], tokens: torch.Tensor | None = None
-    ) -> tuple[float, torch.Tensor, torch.Tensor]:
-        """Return the seconds a token takes, the tokens, and what was thought of all words at each, (steps, photos, words).
+        self, inputs: Mapping[str, torch.Tensor], tokens: list[list[int]] | None = None
+    ) -> tuple[float, Any]:
+        """Return the seconds a token takes, and what `generate` gives, with what was thought of all words at each.
 
-        `tokens` are those to make: the model's own may go another way where two words are close.
+        `tokens` are those to make, prompts included: the model's own may go another way where two words are close.
         """
-        import torch
-
         ticks = Ticks(self._model.device)
         options: dict[str, Any] = {}
-        if tokens is not None:
-            options["prefix_allowed_tokens_fn"] = lambda photo, made: [int(tokens[photo][len(made)])]
+        if tokens:
+            options["prefix_allowed_tokens_fn"] = lambda photo, made: [tokens[photo][len(made)]]
         made = self.generate(
             inputs,
             do_sample=False,
@@ -146,7 +155,7 @@ class Steps:
             stopping_criteria=[ticks],
             **options,
         )
-        return ticks.seconds()[1], made.sequences.cpu(), torch.stack(made.logits)
+        return ticks.seconds()[1], made
 
     @contextmanager
     def _playing(self) -> Iterator[None]:
@@ -159,6 +168,16 @@ class Steps:
             del self._model.forward  # and what was recorded
             if own:
                 self._model.forward = own
+
+
+def _grows_alone(made: Any) -> bool:
+    """Tell whether the memory that a model has of an answer is its tokens: some keep what they see of the picture there too."""
+    import transformers
+
+    if type(made.past_key_values) is not transformers.DynamicCache:
+        return False
+    layers: list[Any] = made.past_key_values.layers
+    return all(layer.keys.shape[2] == made.sequences.shape[1] - 1 for layer in layers)
 
 
 class _Batch:
@@ -192,19 +211,30 @@ class _Batch:
             self._inputs = [value.clone() if isinstance(value, Tensor) else value for value in values]
             self._form = form
             still = tree.tree_unflatten(self._inputs, form)
-            try:
-                self._play, self._output = self._record(lambda: self._forward(**still))
-            except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been computed yet
-                self._record = None
-                self._leave(error)
-                return self._forward(**inputs)
-        if form != self._form or not all(map(_alike, self._inputs, values)):
+            self._play, self._output = self._recorded(lambda: self._forward(**still))
+        if not self._play or form != self._form or not all(map(_alike, self._inputs, values)):
             return self._forward(**inputs)
         for value, new in zip(self._inputs, values, strict=True):
             if isinstance(value, Tensor):
                 value.copy_(new)
         self._play()
         return self._output
+
+    def _recorded(self, step: Callable[[], Any]) -> tuple[Play | None, Any]:
+        """Return what `record` does; if it fails, this batch goes on as ever, since nothing has been computed yet."""
+        import torch
+
+        for _ in range(2):
+            try:
+                return self._record(step)  # type: ignore[misc]  # it is there until here
+            except torch.OutOfMemoryError:
+                pass
+            except Exception as error:  # noqa: BLE001 - whatever it is, there is the other way
+                self._leave(error)
+                break
+            torch.cuda.empty_cache()  # while it records, torch does not look for memory that it could free
+        self._record = None
+        return None, None
 
 
 def _alike(one: Any, other: Any) -> bool:

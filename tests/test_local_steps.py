@@ -19,7 +19,7 @@ from transformers.cache_utils import StaticLayer
 from backends import steps
 from backends.steps import Recorder, Steps
 from tests.helpers.local_backend import examples, load, models
-from tests.helpers.tape import Tape, Tapes
+from tests.helpers.tape import Tapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def test_played_steps_say_the_same(family: str, models: Callable[[str], Path]) -
     assert backend._steps.played
 
 
-@pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm", "internvl"])
+@pytest.mark.parametrize("family", DECODERS)
 def test_a_step_of_a_card_stays_on_it(family: str, models: Callable[[str], Path]) -> None:
     """No card: what the installed libraries would have it do. A step that asks the processor cannot be recorded."""
 
@@ -150,35 +150,53 @@ def test_what_is_faster_is_played(
     assert ("Tokens are made" if played else "it is no faster") in caplog.text
 
 
+class Troubled:
+    """Records on tapes, but what `troubles` says is raised instead, one for each time."""
+
+    def __init__(self, *troubles: Exception | None) -> None:
+        self.troubles = list(troubles)
+        self.tapes = Tapes()
+
+    def __call__(self, step: Callable[[], Any]) -> Any:
+        trouble = self.troubles.pop(0) if self.troubles else None
+        if trouble:
+            raise trouble
+        return self.tapes(step)
+
+
+REFUSED = RuntimeError("operation not permitted when stream is capturing")
+FULL = torch.OutOfMemoryError("CUDA out of memory.")
+
+
 @pytest.mark.parametrize(
-    "trouble",
+    ("troubles", "recorded"),
     [
-        RuntimeError("operation not permitted when stream is capturing"),
-        torch.OutOfMemoryError("CUDA out of memory."),
+        ([REFUSED], 0),  # in no batch from now on
+        ([None, REFUSED], 1),
+        ([FULL], 4),  # memory is freed, and the same step recorded
+        ([FULL, FULL], 3),  # not in that batch
+        ([None, FULL, FULL, FULL], 3),
+        ([FULL, REFUSED], 0),
     ],
 )
-@pytest.mark.parametrize("after", [0, 1])
 def test_trouble_in_mid_run_costs_no_photo(
-    after: int, trouble: Exception, models: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+    troubles: list[Exception | None],
+    recorded: int,
+    models: Callable[[str], Path],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The batch goes on in the old way from the step that could not be recorded, and so do all others."""
+    """The batch goes on in the old way from the step that could not be recorded; of four batches all say the same."""
     backend = load(models("qwen2_5_vl"))
     expected = backend.caption_batch(examples())
-    tapes = taped(backend)
-    whole = backend._steps._record
-
-    def record(step: Callable[[], Any]) -> Any:
-        if len(tapes.tapes) == after:
-            tapes.tapes.append(Tape())
-            raise trouble
-        return whole(step)
-
+    taped(backend)
+    record = Troubled(*troubles)
     backend._steps._record = record
     with caplog.at_level(logging.INFO, "captioner.local"):
-        for _ in range(after + 3):
+        for _ in range(4):
             assert backend.caption_batch(examples()) == expected
-    assert caplog.text.count("started piece by piece") == 1
-    assert len(tapes.tapes) == after + 1
+    assert len(record.tapes.tapes) == recorded
+    assert caplog.text.count("started piece by piece") == (REFUSED in troubles)
+    assert backend._steps.played is (REFUSED not in troubles)
 
 
 def test_memory_for_the_answers_may_not_be_there(
@@ -235,20 +253,71 @@ def test_an_answer_has_all_the_room_it_may_take(
     assert all(size % 8 == 0 for size in sizes)
 
 
-@pytest.mark.parametrize("kind", ["encoder-decoder", "sliding window", "int8"])
-def test_what_cannot_be_recorded_is_not_tried(kind: str, models: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("kind", ["encoder-decoder", "sliding window", "int8", "old torch", "unknown layers"])
+def test_what_cannot_be_recorded_is_not_tried(
+    kind: str, models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     backend = load(models("florence2" if kind == "encoder-decoder" else "qwen2_5_vl"))
+    text = backend._model.config.get_text_config()
     if kind == "sliding window":  # it counts in the processor
-        text = backend._model.config.text_config
         text.sliding_window = 16
         text.layer_types = ["full_attention", "sliding_attention"]
+    if kind == "unknown layers":
+        text.layer_types = ["full_attention", "attention_of_its_kind"]
     if kind == "int8":
         backend._model.is_loaded_in_8bit = True
+    if kind == "old torch":
+        monkeypatch.setattr(torch, "__version__", torch.torch_version.TorchVersion("2.12.1+cu126"))
+    never_played(backend._model, backend._inputs.of(examples()[:2]))
+
+
+def never_played(model: Any, inputs: Any) -> None:
     tapes = Tapes()
-    backend._steps = Steps(backend._model, 128, tapes)
-    tried(backend)
-    assert not backend._steps.played
+    generate = model.generate
+    asked: list[set[str]] = []
+
+    def noted(**options: Any) -> Any:
+        asked.append(set(options))
+        return generate(**options)
+
+    model.generate = noted
+    tried = Steps(model, 128, tapes)
+    tried.try_played(inputs)
+    assert not tried.played
     assert not tapes.tapes
+    assert not any("past_key_values" in options for options in asked)  # no memory that lies still
+
+
+def test_pictures_among_the_memory_of_words() -> None:
+    """Llama's vision models keep what layers see there, and BLIP too: longer than the text, on a card it would be a crash."""
+    tiny = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "vocab_size": 50,
+    }
+    ids = torch.tensor([[1, 49, 5, 6, 7]] * 2)
+    looking = tiny | {"image_size": 28, "patch_size": 14}
+    llama = transformers.MllamaConfig(
+        text_config=tiny | {"num_key_value_heads": 2, "cross_attention_layers": [1], "pad_token_id": 0},
+        vision_config=looking
+        | {"attention_heads": 2, "num_global_layers": 1, "max_num_tiles": 1, "vision_output_dim": 64}
+        | {"intermediate_layers_indices": [0], "supported_aspect_ratios": [[1, 1]]},
+        image_token_index=49,
+    )
+    one = torch.ones(2, 1, dtype=torch.long)
+    seen = {
+        "pixel_values": torch.randn(2, 1, 1, 3, 28, 28),
+        "aspect_ratio_ids": one,
+        "aspect_ratio_mask": one[..., None],
+        "cross_attention_mask": torch.ones(2, 5, 1, 1, dtype=torch.long),
+    }
+    words = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    never_played(transformers.AutoModelForImageTextToText.from_config(llama), words | seen)
+    blip = transformers.BlipConfig(text_config=tiny | {"encoder_hidden_size": 32}, vision_config=looking)
+    seen = {"pixel_values": torch.randn(2, 3, 28, 28)}
+    never_played(transformers.AutoModelForImageTextToText.from_config(blip), words | seen)
 
 
 class Graph:
