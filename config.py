@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     ANTHROPIC_API_KEY: SecretStr = SecretStr("")
     GEMINI_API_KEY: SecretStr = SecretStr("")
     XAI_API_KEY: SecretStr = SecretStr("")
+    LOCAL_PLAIN: bool = False
+    """Whether a local model leaves out the ways that are faster on a card."""
 
 
 def load_settings() -> Settings:

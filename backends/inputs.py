@@ -22,7 +22,7 @@ class Inputs:
     On a card it has a queue (a stream) next to the model's: what it does there, and copies, wait for no caption.
     """
 
-    def __init__(self, processor: Any, text: str, model: Any) -> None:
+    def __init__(self, processor: Any, text: str, model: Any, *, on_card: bool = True) -> None:
         """`text` is the prompt as the model's template has it; `model` says where inputs go, and in which precision."""
         import torch
 
@@ -32,8 +32,8 @@ class Inputs:
         bos = processor.tokenizer.bos_token
         self._begun = bool(bos) and text.startswith(bos)  # the template has it: not twice
         self._device, self._dtype = model.device, model.dtype
-        self.on_card = self._device.type == "cuda"
-        """Whether pictures are resized and cut up there."""
+        self.on_card = on_card and self._device.type == "cuda"
+        """Whether pictures are resized and cut up there, if it is a card."""
         self._beside: Any = torch.cuda.Stream() if self.on_card else None  # type: ignore[no-untyped-call]
 
     def of(self, images: Sequence[Image]) -> Any:

@@ -81,6 +81,7 @@ class LocalHFBackend(CaptionBackend):
         torch.backends.cuda.enable_cudnn_sdp(False)
         self._torch = torch
         self._thread = OneThread()
+        self._plain = settings.LOCAL_PLAIN
         self._most_tokens = MAX_NEW_TOKENS * (2 if tags else 1)
         trust = {"trust_remote_code": trust_remote_code}
         try:
@@ -97,6 +98,11 @@ class LocalHFBackend(CaptionBackend):
             raise
         except Exception as error:
             reason = in_one_line(error)
+            if isinstance(error, torch.AcceleratorError) and not settings.LOCAL_PLAIN:
+                raise StopRunError(
+                    f"{self.device.name} failed ({reason}): put LOCAL_PLAIN=1 into config.env, which leaves out the "
+                    "faster ways, or choose another --model."
+                ) from error
             damaged = isinstance(error, (OSError, SafetensorError))
             raise StopRunError(
                 f"{model or 'A model'} cannot be loaded ({reason}): "
@@ -126,7 +132,7 @@ class LocalHFBackend(CaptionBackend):
         self._prepare_texts(load_processor(folder, trust), config.model_type)
         try:
             self._load_weights(auto_class, folder, model, {**options, **trust})
-            self._inputs = Inputs(self._processor, self._text, self._model)
+            self._inputs = Inputs(self._processor, self._text, self._model, on_card=not self._plain)
             self._steps = Steps(self._model, self._most_tokens)
             self.batch_size = self._fitting_batch()
         except (self._torch.OutOfMemoryError, MemoryError):
@@ -291,6 +297,17 @@ class LocalHFBackend(CaptionBackend):
         inputs = self._inputs.of([photo])
         # Beside the bytes on the card there are those of the input in the machine, if it is made there.
         prepared = 0 if self._inputs.on_card else 2 * inputs["pixel_values"].nbytes
+        del inputs
+        if not self._plain:
+            self._try_faster(photo, shapes)
+        size, rate = find_batch(
+            lambda count: self._try_batch([photo] * count), self._room, most_in_memory(prepared)
+        )
+        _log.info(f"{size:,} photos at a time make about {rate:,.1f} a second.")
+        return size
+
+    def _try_faster(self, photo: Image.Image, shapes: Sequence[Image.Image]) -> None:
+        """Take the ways that turn out to be faster on this card, and right."""
         with suppress(MemoryError):  # no two fit, so that it gains nothing
             inputs = self._inputs.of([photo, photo])
             self._thread.call(partial(pack_vision, self._model, inputs))
@@ -299,16 +316,10 @@ class LocalHFBackend(CaptionBackend):
                 inputs = self._inputs.of(together)
                 self._thread.call(partial(self._steps.try_played, inputs))
                 break
-        del inputs
-        size, rate = find_batch(
-            lambda count: self._try_batch([photo] * count), self._room, most_in_memory(prepared)
-        )
-        _log.info(f"{size:,} photos at a time make about {rate:,.1f} a second.")
-        return size
 
     def get_ready(self, photos: int) -> None:
         """Compile what pays in a long run; what comes out of the trial holds for all shapes of photos."""
-        if self.device.kind == "cpu" or photos < WORTH:
+        if self.device.kind == "cpu" or self._plain or photos < WORTH:
             return
         shapes = (
             (MAX_SIDE, MAX_SIDE * 3 // 4),

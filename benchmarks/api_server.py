@@ -75,6 +75,10 @@ class Connection(asyncio.Protocol):
             if end < 0:
                 return
             head = bytes(self.seen[:end]).lower()
+            if head.startswith(b"get "):  # what is known of the model: nothing here
+                del self.seen[: end + 4]
+                self.transport.write(_http("404 Not Found", "{}"))
+                return
             self.needed = end + 4 + int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
         if len(self.seen) >= self.needed:
             del self.seen[: self.needed]

@@ -132,6 +132,8 @@ def captions(
     last = _chosen(backend, "+ steps recorded and played")
     can_pack = last.packed or not _CARD
     old = min(_OLD_BATCH, backend.batch_size)
+    with _tried("all ways are taken", failed):
+        assert not _CARD or all(last[2:]), last
     with _tried("outputs agree", failed):
         _agree(backend, images, can_pack=can_pack)
     with _tried("0.1.0's batch", failed):

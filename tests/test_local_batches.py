@@ -17,11 +17,14 @@ from PIL import Image
 from backends import batches, local_hf, steps
 from backends.base import Caption, CaptionBackend
 from backends.batches import GAIN, LARGEST, Trial, best_batch, find_batch, most_in_memory
+from backends.local_hf import LocalHFBackend
 from backends.one_thread import OneThread
 from backends.precision import Device
 from backends.steps import Steps
+from config import Settings
 from engines.captioning import Captioner
 from engines.threads import alike
+from errors import StopRunError
 from image_loader import MAX_SIDE
 from tests.helpers.local_backend import examples, load, models
 from tests.helpers.tape import Tapes
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from backends.local_hf import LocalHFBackend
 
 __all__ = ["models"]  # fixtures
 GB = 1e9
@@ -183,6 +185,37 @@ def test_a_card_for_one_photo_plays_its_steps(
     assert backend._steps.played
     assert card.sizes[:4] == [2, 1, 1, 1]
     assert tapes.tapes[-1].plays > 2
+
+
+def test_the_faster_ways_can_be_left_out(
+    models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card on which one of them fails so that nothing works any more would caption no photo."""
+    settings = Settings(LOCAL_PLAIN=True)
+    backend = LocalHFBackend(str(models("qwen2_5_vl")), settings, "Describe this photo.")
+    Card(backend, monkeypatch, 4)
+    for name in ("pack_vision", "compile_vision"):
+        monkeypatch.setattr(local_hf, name, None)
+    monkeypatch.setattr(Steps, "try_played", None)
+    assert backend._fitting_batch() in {1, 2, 3, 4}
+    backend.get_ready(10**6)
+    assert len(backend.caption_batch(examples()[:3])) == 3
+
+
+def test_a_card_that_fails_at_the_start_is_said(
+    models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: LocalHFBackend) -> int:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered\nCompile with ...")
+
+    monkeypatch.setattr(LocalHFBackend, "_fitting_batch", fails)
+    for plain, words in ((False, "put LOCAL_PLAIN=1 into config.env"), (True, "choose another --model")):
+        with pytest.raises(StopRunError) as stop:
+            LocalHFBackend(str(models("qwen2_5_vl")), Settings(LOCAL_PLAIN=plain), "Describe this photo.")
+        assert words in str(stop.value)
+        assert "device-side assert" in str(stop.value)
+        assert "\n" not in str(stop.value)
+    assert "LOCAL_PLAIN" not in str(stop.value)
 
 
 def test_a_card_too_small_for_one_is_said(

@@ -120,7 +120,7 @@ class CaptioningWorker:
         options: Mapping[str, Any],
         photos: int = 0,
     ) -> tuple[dict[str, object], list[str]] | Failure:
-        """Make the backend, ready for so many photos; return the facts about it, and the log lines from making it."""
+        """Make the backend, ready for `photos`; return the facts about it, and the log lines from making it."""
         said = _Said()
         logging.getLogger("captioner").addHandler(said)
         logging.getLogger("captioner").setLevel(logging.INFO)
