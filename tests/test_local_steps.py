@@ -58,6 +58,20 @@ def test_played_steps_say_the_same(family: str, models: Callable[[str], Path]) -
     assert backend._steps.played
 
 
+def test_steps_of_four_bits_are_played(
+    models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some processors compute them with two bytes a number, so that words may differ where two are close."""
+    backend = load(models("qwen2_5_vl"), quantize="int4")
+    tapes = Tapes()
+    backend._steps = Steps(backend._model, 128, tapes)
+    monkeypatch.setattr(steps, "_FASTER", 1000.0)
+    tried(backend)
+    assert backend._steps.played
+    assert tapes.tapes[0].plays > 2
+    assert "4bit" in " ".join(str(call) for call, *_ in tapes.tapes[0].calls)
+
+
 @pytest.mark.parametrize("family", DECODERS)
 def test_a_step_of_a_card_stays_on_it(family: str, models: Callable[[str], Path]) -> None:
     """No card: what the installed libraries would have it do. A step that asks the processor cannot be recorded."""
