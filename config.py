@@ -88,4 +88,6 @@ def _sentence(problem: ErrorDetails, path: Path) -> str:
         return (
             f"{path} holds the unknown setting {name}: correct its name (known: {known}) or remove the line."
         )
+    if problem["type"] == "bool_parsing":
+        return f"{source(name)} is neither 1 nor 0: write one of them there, or nothing."
     return f"The value of {source(name)} cannot be used ({problem['msg']}): correct it there."

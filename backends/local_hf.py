@@ -98,11 +98,6 @@ class LocalHFBackend(CaptionBackend):
             raise
         except Exception as error:
             reason = in_one_line(error)
-            if isinstance(error, torch.AcceleratorError) and not settings.LOCAL_PLAIN:
-                raise StopRunError(
-                    f"{self.device.name} failed ({reason}): put LOCAL_PLAIN=1 into config.env, which leaves out the "
-                    "faster ways, or choose another --model."
-                ) from error
             damaged = isinstance(error, (OSError, SafetensorError))
             raise StopRunError(
                 f"{model or 'A model'} cannot be loaded ({reason}): "
@@ -140,6 +135,13 @@ class LocalHFBackend(CaptionBackend):
                 f"{model} as {chosen} does not fit into the memory of {self.device.name} after all; "
                 f"{suggest(self.device, weights, chosen)}."
             ) from None
+        except self._torch.AcceleratorError as error:
+            if self._plain:
+                raise
+            raise StopRunError(
+                f"{self.device.name} failed ({in_one_line(error)}): put LOCAL_PLAIN=1 into config.env, which leaves out "
+                "the faster ways, or choose another --model."
+            ) from error
         except ImportError as error:
             if not own:
                 raise

@@ -81,7 +81,7 @@ class Steps:
             return self._model.generate(**inputs, **options, past_key_values=cache, disable_compile=True)
 
     def try_played(self, inputs: Mapping[str, torch.Tensor]) -> None:
-        """Play steps from now on, if that gives the same for `inputs` and is faster; if not, say so and leave it.
+        """Play steps from now on, if that gives the same for `inputs` and is faster; if not, say why.
 
         Raises:
             torch.OutOfMemoryError: there is no room for those inputs.
@@ -89,18 +89,19 @@ class Steps:
         import torch
 
         try:
-            if not self._can_be_played():
-                return
+            if reason := self._hindrance():
+                raise ValueError(reason)
             self._tokens(inputs)  # the first time takes longer
             plain, made = self._tokens(inputs)
             if not _grows_alone(made):
-                return
+                raise ValueError("this model keeps pictures among its words")
             self.played = True
             seconds, again = self._tokens(inputs, made.sequences.tolist())
             if not self.played:
                 return  # it was said why
             before, after = (torch.cat(one.logits) for one in (made, again))
-            apart = max(map(distance, before, after))
+            rows = [distance(*row) for row in zip(before, after, strict=True)]
+            apart = torch.tensor(rows).max().item()  # NaN, if one is
             if not apart < NEAR:
                 raise ValueError(f"outputs are {apart:.0%} apart")
             if seconds > _FASTER * plain:
@@ -114,21 +115,25 @@ class Steps:
         except Exception as error:  # noqa: BLE001 - whatever it is, there is the other way
             self._leave(error)
 
-    def _can_be_played(self) -> bool:
-        """Tell whether all that changes from step to step lies in the memory of the card, and the libraries are up to it."""
+    def _hindrance(self) -> str:
+        """Return why steps cannot be played: what changes from one to the next must lie in the memory of the card."""
         import torch
         import transformers
         from transformers.cache_utils import StaticLayer
         from transformers.integrations import sdpa_attention
 
-        if self._model.config.is_encoder_decoder or getattr(self._model, "is_loaded_in_8bit", False):
-            return False  # with int8 each step asks the card which numbers are large
         if torch.__version__ < (2, 13):  # type: ignore[operator]  # it knows tuples
-            return False  # what fails to be recorded leaves older ones in a state of their own
+            return "torch is older than 2.13"  # which is damaged by what fails to be recorded
         if not hasattr(sdpa_attention, "pack_gqa"):
-            return False  # older ones copy all keys and values at each step, once memory lies still
+            return "transformers is too old"  # it would copy all keys and values at each step
+        if self._model.config.is_encoder_decoder:
+            return "this model is an encoder and a decoder"
+        if getattr(self._model, "is_loaded_in_8bit", False):
+            return "with int8 each step asks the card which numbers are large"
         layers = transformers.StaticCache(self._model.config, max_cache_len=_ALIGNED).layers
-        return all(type(layer) is StaticLayer for layer in layers)
+        if not all(type(layer) is StaticLayer for layer in layers):
+            return "the layers of this model count in the processor"
+        return ""
 
     def _leave(self, error: Exception) -> None:
         self.played = False

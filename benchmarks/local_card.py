@@ -87,7 +87,8 @@ def measure(model: str, root: Path, product: Callable[[Backend, Path], Took], *,
         with _tried(f"held to {_SMALL / 1e9:.1f} GB", failed):
             captions(files, images, fewer, product, failed, held=_SMALL)
         _let_go()
-        quantizations(files, images, failed)
+        with _tried("weights for 8 GB", failed):
+            quantizations(files, images, failed)
         if _CARD:
             torch.cuda.set_per_process_memory_fraction(1.0)
     with _tried("CLIP", failed):
@@ -158,6 +159,8 @@ def captions(
             first = _ready(backend)
             _row("+ compiled", backend.batch_size, _bare(backend, images, ways[-1]), rates)
             torch.compiler.reset()
+            for block in _tower(backend).blocks:
+                block._compiled_call_impl = None  # noqa: SLF001 - as after a restart
             print(
                 f"{'':<34}compiled in {first:.1f} s, from what is kept on the disk in {_ready(backend):.1f}"
             )
@@ -194,16 +197,22 @@ def quantizations(files: Path, images: list[Image.Image], failed: list[str]) -> 
             tiled = Int4WeightOnlyConfig(group_size=128, int4_packing_format="tile_packed_to_4d")
             ways["int4, weights only (torchao)"] = TorchAoConfig(tiled)
     print(f"{'weights for 8 GB':<34}{'batch':>6}{'photos/s':>10}{'of NF4':>10}{'GB':>7}")
-    first = 0.0
+    rates: list[float] = []
     for name, quantization in ways.items():
         with _tried(name, failed):
-            backend = Backend(files, _SMALL, quantization)
-            way = _chosen(backend, name)
-            rate, peak = _bare(backend, images, way)
-            first = first or rate
-            print(f"{name:<34}{way.batch:>6}{rate:>10.3f}{rate / first:>8.2f} x{peak:>7.1f}", flush=True)
-            del backend
+            _quantized(name, files, images, quantization, rates)
         _let_go()
+
+
+def _quantized(
+    name: str, files: Path, images: list[Image.Image], quantization: object, rates: list[float]
+) -> None:
+    """Print the row of one way. The model goes with this call, also if it fails."""
+    backend = Backend(files, _SMALL, quantization)
+    way = _chosen(backend, name)
+    rate, peak = _bare(backend, images, way)
+    rates.append(rate)
+    print(f"{name:<34}{way.batch:>6}{rate:>10.3f}{rate / rates[0]:>8.2f} x{peak:>7.1f}", flush=True)
 
 
 def _row(

@@ -66,9 +66,7 @@ def _black_and_white(values: NDArray[Any]) -> tuple[float, float]:
     if values.dtype.kind != "f" and low >= 0 and high < 1 << 16:
         # Cameras and scanners store 8, 10, 12 or 14 bits in 16: read as 16 bits, such a picture would be dark or black.
         bits = max(8, int(high).bit_length())
-        if bits == 13 or (
-            bits == 15 and values.dtype.kind == "u"
-        ):  # no device has that; signed numbers have 15
+        if bits == 13 or (bits == 15 and values.dtype.kind == "u"):  # no device has that; signed numbers have 15
             bits += 1
         return 0, (1 << bits) - 1
     if values.dtype.kind == "f" and low >= 0 and high <= 255:

@@ -351,9 +351,7 @@ def test_agrees_with_the_manifest_of_real_files(product: Product, corpora: Path)
 def test_the_plans_phases(tmp_path: Path) -> None:
     """Phases 0, 1, 2 and the check of phase 6, with the plan's own commands in a copy of the project."""
     project = tmp_path / "project"
-    shutil.copytree(
-        ROOT, project, ignore=shutil.ignore_patterns(".*", "uv.lock", "benchmarks", "captions*.jsonl*")
-    )
+    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "uv.lock", "benchmarks", "captions*.jsonl*"))
     home = tmp_path / "home"
     large = draw(home / "first.jpg", size=(4000, 3000))
     for number in range(150):

@@ -182,5 +182,14 @@ def test_unknown_setting_is_named_and_its_value_is_not_shown(product: Product) -
     assert not product.journal.exists()
 
 
+def test_a_setting_that_is_yes_or_no(product: Product) -> None:
+    (product.folder / "config.env").write_text("LOCAL_PLAIN=maybe\n")
+    said = product.run(code=1)
+    assert "config.env is neither 1 nor 0: write one of them there, or nothing." in said
+    assert "maybe" not in said
+    (product.folder / "config.env").write_text("LOCAL_PLAIN=\n")
+    product.run()
+
+
 def test_no_photos_dir_at_all(product: Product) -> None:
     assert "--photos-dir" in product.call("--backend", "mock", code=1).stderr

@@ -45,10 +45,7 @@ def test_the_plans_phase_3(report: Report, clip: Path) -> None:
     )
     assert len(captioned) + errors + fallbacks + unlabelled + 1 == 13
     assert ", 1 video" in report.text()
-    assert (
-        f"{len(captioned)} captioned, {counted(errors, 'error')}, {counted(fallbacks, 'vocabulary fallback')}"
-        in report.text()
-    )
+    assert f"{len(captioned)} captioned, {counted(errors, 'error')}, {counted(fallbacks, 'vocabulary fallback')}" in report.text()
 
 
 def test_the_same_again_is_the_same_and_embeds_nothing(report: Report) -> None:

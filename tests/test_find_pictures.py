@@ -64,10 +64,7 @@ def test_a_report_with_a_model_lets_pictures_be_found(report: Report, clip: Path
     product = Product(report.folder, EXAMPLES)
     for more, why in (
         ((), "those of a model in a folder (tiny-clip): give that folder as --clip-model."),
-        (
-            ("--clip-model", "nowhere/nothing"),
-            "nowhere/nothing, is not on this machine: make the report here",
-        ),
+        (("--clip-model", "nowhere/nothing"), "nowhere/nothing, is not on this machine: make the report here"),
     ):
         said_so = " ".join(product.call("find", "lighthouse", *more).stderr.split())
         assert said_so.startswith("Only captions are searched.")

@@ -142,6 +142,20 @@ def test_what_says_something_else_is_left(
     assert backend.caption_batch(examples()) == expected
 
 
+def test_what_is_no_number_is_left(models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """NaN is neither near nor far, and the prompt's own scores, which come first, are right."""
+    backend = load(models("qwen2_5_vl"))
+
+    def record(step: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+        play, output = Tapes()(step)
+        return lambda: (play(), output.logits.fill_(torch.nan))[0], output
+
+    backend._steps = Steps(backend._model, 128, record)
+    monkeypatch.setattr(steps, "_FASTER", 1000.0)
+    tried(backend)
+    assert not backend._steps.played
+
+
 def tried(backend: LocalHFBackend) -> None:
     inputs = backend._inputs.of(examples()[:2])
     backend._thread.call(lambda: backend._steps.try_played(inputs))

@@ -39,9 +39,7 @@ class Installed:
         for name in ("PHOTOS_DIR", "PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME"):
             kept.pop(name, None)
         self.env = kept | {"PATH": f"{self.bin}:{os.environ['PATH']}"}
-        ignore = shutil.ignore_patterns(
-            ".*", "uv.lock", "build", "*.egg-info", "__pycache__", "captions*.jsonl*"
-        )
+        ignore = shutil.ignore_patterns(".*", "uv.lock", "build", "*.egg-info", "__pycache__", "captions*.jsonl*")
         shutil.copytree(ROOT, self.source, ignore=ignore)
         subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
 

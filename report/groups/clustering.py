@@ -131,9 +131,7 @@ def cluster(
     themes = _themes(centroids, np.bincount(labels[labels >= 0], minlength=len(centroids)))
     xy = np.vstack([found.xy, middle])[of]
     near = _near_rows(found.near, first, of)
-    return Clusters(
-        labels, centroids, distances[of], nearest[of], xy, themes, found.method, found.notes, near
-    )
+    return Clusters(labels, centroids, distances[of], nearest[of], xy, themes, found.method, found.notes, near)
 
 
 def _near_rows(near: Ints, first: Ints, of: Ints) -> Ints:
