@@ -12,6 +12,7 @@ import logging
 import statistics
 import time
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from backends.attention import NEAR, distance
@@ -54,7 +55,7 @@ class Ticks:
     def seconds(self) -> tuple[float, float]:
         """Return how long the first token took, and each further one."""
         begin, first, *later = self._times
-        steps = [after - before for before, after in zip([first, *later], later, strict=False)]
+        steps = [after - before for before, after in pairwise([first, *later])]
         return first - begin, statistics.median(steps)
 
 
@@ -207,10 +208,8 @@ class _Batch:
 
         ids = inputs.get("input_ids")
         self._steps += ids is not None and ids.shape[1] == 1
-        if (
-            self._steps < 2 or not self._record
-        ):  # in the first step kernels are loaded, which cannot be recorded
-            return self._forward(**inputs)
+        if self._steps < 2 or not self._record:
+            return self._forward(**inputs)  # in the first step kernels are loaded, which cannot be recorded
         values, form = tree.tree_flatten(inputs)  # masks lie in a dictionary, by kinds of layers
         if not self._play:
             self._inputs = [value.clone() if isinstance(value, Tensor) else value for value in values]

@@ -2,7 +2,7 @@
 Measures on a card what each step of a local model brings, from version 0.1.0's way to the product, and CLIP: `local.py card`.
 
 A row is photos a second, the memory of the card, and for the product the share of time in which nothing was in the model.
-It fits into five minutes on an H100, and asserts that outputs agree. Without a card it runs all the same, with small
+It is made for five minutes on an H100, where it was not timed yet, and asserts that outputs agree. Without a card it runs all the same, with small
 numbers that mean nothing.
 """
 

@@ -227,6 +227,31 @@ def test_trouble_in_mid_run_costs_no_photo(
     assert backend._steps.played is (REFUSED not in troubles)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"keep": 2}, {"mask": torch.ones(2, 1, 9)}, {"mask": torch.ones(2, 1, 8).bool()}, {"more": 1}],
+)
+def test_a_step_unlike_the_recorded_one_is_computed(other: dict[str, Any]) -> None:
+    """What is played knows no other numbers, shapes or names than those it was recorded with."""
+    computed: list[dict[str, Any]] = []
+    played: list[None] = []
+
+    def forward(**inputs: Any) -> str:
+        computed.append(inputs)
+        return "computed"
+
+    def record(step: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+        return lambda: played.append(None), "played"
+
+    batch = steps._Batch(forward, record, lambda error: pytest.fail(str(error)))
+    same = {"input_ids": torch.zeros(2, 1), "mask": torch.ones(2, 1, 8), "keep": 1}
+    assert [batch(**same) for _ in range(3)] == ["computed", "played", "played"]
+    assert batch(**same | other) == "computed"
+    assert all(computed[-1][name] is value for name, value in other.items())
+    assert batch(**same) == "played"
+    assert len(played) == 3
+
+
 def test_memory_for_the_answers_may_not_be_there(
     models: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

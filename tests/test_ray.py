@@ -54,7 +54,7 @@ def joined(nodes: RayNodes) -> Iterator[RayNodes]:
             patch.setitem(
                 BACKENDS, name, BackendInfo("tests.helpers.fragile", _class(name), None, None, "fragile")
             )
-        with ray_cluster(nodes.address, max_workers=None, max_side=64, stop=threading.Event()):
+        with ray_cluster(nodes.address, max_workers=None, max_side=64, stop=threading.Event(), photos=0):
             yield nodes
 
 

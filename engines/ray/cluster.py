@@ -54,8 +54,8 @@ class Cluster:
         max_workers: int | None,
         max_side: int,
         stop: threading.Event,
+        photos: int,
         videos: bool = False,
-        photos: int = 0,
     ) -> None:
         self._max_workers = max_workers
         self._max_side = max_side

@@ -51,8 +51,8 @@ def ray_cluster(
     max_workers: int | None,
     max_side: int,
     stop: threading.Event,
+    photos: int,
     videos: bool = False,
-    photos: int = 0,
 ) -> Iterator[Cluster]:
     """Join the cluster at `address`; for `LOCAL` start one that only this machine can reach and that ends with the run.
 

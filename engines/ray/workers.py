@@ -118,7 +118,7 @@ class CaptioningWorker:
         settings: Settings,
         prompt: str,
         options: Mapping[str, Any],
-        photos: int = 0,
+        photos: int,
     ) -> tuple[dict[str, object], list[str]] | Failure:
         """Make the backend, ready for `photos`; return the facts about it, and the log lines from making it."""
         said = _Said()
